@@ -1,0 +1,50 @@
+# The two commands: `make up`, `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+python := .venv/bin/python
+pytest := $(python) -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down test lint format unit module machine browser bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## .venv from the lock file, and the system's packages
+	@scripts/setup
+
+up: setup ## a notebook on the embedded EC2, verified; no account needed
+	@$(python) -m wrapper up --local --yes
+
+down: setup ## what `make up` made is gone, the embedded EC2 too
+	@$(python) -m wrapper down --yes && $(python) -m wrapper local stop
+
+test: lint unit module machine browser ## everything
+
+lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
+	@scripts/lint
+
+format: setup ## ruff and terraform fmt, written back
+	@$(python) -m ruff check -q --fix-only . && $(python) -m ruff format -q . && terraform fmt -recursive
+
+unit: setup ## no Terraform, no root
+	@$(pytest) tests/unit
+
+module: setup ## the Terraform module on copies, planned and applied
+	@$(pytest) tests/module
+
+machine: setup ## boots the real thing; needs root or sudo
+	@$(pytest) tests/machine
+
+browser: setup ## headless Chromium
+	@$(pytest) tests/browser
+
+bench: setup ## one table of ratios
+	@$(python) -m bench
+
+lock: setup ## the lock file anew, from pyproject.toml
+	@.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --extra local --group dev --upgrade \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements/dev.txt
+
+clean: ## what make made here (not your notebooks)
+	@rm -rf .venv .terraform .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info

@@ -1,0 +1,274 @@
+variable "allow_world" {
+  description = "Lets allowed_cidrs and ssh_cidrs hold the whole internet (or a range as good as that). The password is then all that stands before the notebook."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "allowed_cidrs" {
+  description = "Who may reach the notebook, as CIDR blocks of public addresses (yours: the address that https://checkip.amazonaws.com shows, with /32). Empty: nobody, until you say who."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for cidr in var.allowed_cidrs : can(cidrhost(cidr, 0))])
+    error_message = "allowed_cidrs: not a CIDR block: ${join(", ", [for cidr in var.allowed_cidrs : cidr if !can(cidrhost(cidr, 0))])}. Write one address as 203.0.113.7/32."
+  }
+
+  validation {
+    condition     = var.allow_world || length(local.world.allowed_cidrs) == 0
+    error_message = "allowed_cidrs: ${join(", ", local.world.allowed_cidrs)} is the whole internet or as good as that. Name your own address (203.0.113.7/32), or set allow_world = true if you mean it."
+  }
+
+  validation {
+    condition     = length(local.private.allowed_cidrs) == 0
+    error_message = "allowed_cidrs: ${join(", ", local.private.allowed_cidrs)} is private: nobody arrives at the notebook's public address from there. Yours as the internet sees it: https://checkip.amazonaws.com"
+  }
+}
+
+variable "ami_id" {
+  description = "Image to start from (Ubuntu 24.04, Debian 12 or 13, of the instance type's architecture). Default: Canonical's newest Ubuntu 24.04 LTS. Taken when the machine is made; for a running one, raise generation too."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.ami_id == null || can(regex("^ami-[0-9a-f]{8,17}$", var.ami_id))
+    error_message = "ami_id: an image's id looks like ami-0123456789abcdef0."
+  }
+}
+
+variable "domain" {
+  description = "Name that the notebook is to be reached by, also in its certificate. You point it at public_ip yourself."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.domain == null || can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$", var.domain))
+    error_message = "domain: a full domain name in lower case, such as notebook.example.org."
+  }
+}
+
+variable "elastic_ip" {
+  description = "A fixed address, kept when the machine stops or is replaced. false for accounts at their limit of five: the address then changes with every start."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "environment" {
+  description = "Contents of the environment.yml that becomes the default kernel: file(\"environment.yml\"). Default: templates/environment.yml of this module. Taken when the machine is made; for a running one, raise generation too."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.environment == null || can(yamldecode(var.environment))
+    error_message = "environment: not YAML. Give the contents of an environment.yml, not its path: file(\"environment.yml\")."
+  }
+
+  validation {
+    condition     = var.environment == null || !can(yamldecode(var.environment)) || try(length(yamldecode(var.environment).dependencies) > 0, false)
+    error_message = "environment: no dependencies. Give the contents of an environment.yml (not its path), with a list of at least one package under dependencies."
+  }
+}
+
+variable "generation" {
+  description = "Raise it to replace the machine: newest image, this version's set-up, this environment. Nothing else does so by itself. What is on the old machine's disk is gone."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.generation >= 1 && floor(var.generation) == var.generation
+    error_message = "generation: a whole number from 1."
+  }
+}
+
+variable "https" {
+  description = "Opens port 443 beside 9999 (the machine redirects it): many networks let nothing else out."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "instance_type" {
+  description = "EC2 instance type, x86 or Graviton. For a running spot machine another type means another machine."
+  type        = string
+  default     = "t3.large"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*\\.[a-z0-9-]+$", var.instance_type))
+    error_message = "instance_type: looks like t3.large."
+  }
+}
+
+variable "metadata_access" {
+  description = "Lets the notebook's user reach the instance metadata, and so the credentials of a role that you give the machine."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "miniforge_sha256" {
+  description = "SHA-256 of the installer at miniforge_url; a mismatch stops the boot."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.miniforge_sha256 == null || can(regex("^[0-9a-f]{64}$", var.miniforge_sha256))
+    error_message = "miniforge_sha256: 64 hexadecimal digits in lower case, as sha256sum prints them."
+  }
+
+  validation {
+    condition     = (var.miniforge_sha256 == null) == (var.miniforge_url == null)
+    error_message = "miniforge_sha256 and miniforge_url go together: an installer is never run unchecked."
+  }
+}
+
+variable "miniforge_url" {
+  description = "Where the machine fetches the Miniforge installer of its architecture, for mirrors and air-gapped networks. Default: the pinned release on GitHub."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.miniforge_url == null || can(regex("^https?://[^[:space:]]+$", var.miniforge_url))
+    error_message = "miniforge_url: a URL that begins with https:// or http:// (the checksum is what makes it safe)."
+  }
+}
+
+variable "name" {
+  description = "Name of the deployment: in every tag, and the machine's host name."
+  type        = string
+  default     = "notebook"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$", var.name))
+    error_message = "name: 1 to 32 lower-case letters, digits and hyphens, beginning with a letter, not ending with a hyphen."
+  }
+}
+
+variable "on_interruption" {
+  description = "What EC2 does with a spot machine that it needs back: stop (the disk stays, EC2 starts it again in place), hibernate (the memory too, for types and images that can), or terminate."
+  type        = string
+  default     = "stop"
+  nullable    = false
+
+  validation {
+    condition     = contains(["stop", "hibernate", "terminate"], var.on_interruption)
+    error_message = "on_interruption: stop, hibernate or terminate."
+  }
+}
+
+variable "owner" {
+  description = "Whose it is, for the tag jupyter-clouds:owner."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.owner == null || can(regex("^[\\pL\\pN _.:/=+@-]{1,256}$", var.owner))
+    error_message = "owner: a tag's value, up to 256 letters, digits, spaces and _.:/=+-@"
+  }
+}
+
+variable "password_hash" {
+  description = "Hash of the password, as jupyter_server.auth.passwd prints it (argon2:..., or sha512:SALT:HEX and the like). Default: a password made here; terraform output -raw password. Taken when the machine is made; for a running one: jupyter-clouds password --new."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition = var.password_hash == null || anytrue([
+      for format in local.password_hash_formats : can(regex(format, var.password_hash))
+    ])
+    error_message = "password_hash: in no known format. Make one with: python -c 'from jupyter_server.auth import passwd; print(passwd())'"
+  }
+}
+
+variable "root_volume_size" {
+  description = "Size of the machine's encrypted disk in GiB. For a running spot machine another size means another machine."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.root_volume_size >= 10 && var.root_volume_size <= 16384 && floor(var.root_volume_size) == var.root_volume_size
+    error_message = "root_volume_size: a whole number of GiB from 10 to 16384."
+  }
+}
+
+variable "spot" {
+  description = "A spot machine: about a third of the price, and EC2 may take it back with two minutes' notice. Changing it replaces the machine; address and rules stay."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "ssh_cidrs" {
+  description = "Who may use SSH, as CIDR blocks. Empty: port 22 stays closed."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for cidr in var.ssh_cidrs : can(cidrhost(cidr, 0))])
+    error_message = "ssh_cidrs: not a CIDR block: ${join(", ", [for cidr in var.ssh_cidrs : cidr if !can(cidrhost(cidr, 0))])}. Write one address as 203.0.113.7/32."
+  }
+
+  validation {
+    condition     = var.allow_world || length(local.world.ssh_cidrs) == 0
+    error_message = "ssh_cidrs: ${join(", ", local.world.ssh_cidrs)} is the whole internet or as good as that. Name your own address (203.0.113.7/32), or set allow_world = true if you mean it."
+  }
+
+  validation {
+    condition     = length(local.private.ssh_cidrs) == 0
+    error_message = "ssh_cidrs: ${join(", ", local.private.ssh_cidrs)} is private: nobody arrives at the machine's public address from there. Yours as the internet sees it: https://checkip.amazonaws.com"
+  }
+
+  validation {
+    condition     = length(var.ssh_cidrs) == 0 || var.ssh_public_key != null
+    error_message = "ssh_cidrs: give ssh_public_key too, or nobody can log in."
+  }
+}
+
+variable "ssh_public_key" {
+  description = "Public key for SSH, one line as in ~/.ssh/id_ed25519.pub. Port 22 is opened by ssh_cidrs."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.ssh_public_key == null || can(regex("^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com) AAAA[0-9A-Za-z+/]+={0,3}( [^\\n]*)?\\n?$", var.ssh_public_key))
+    error_message = "ssh_public_key: one line as in ~/.ssh/id_ed25519.pub (ssh-ed25519 AAAA... comment), not a path and not the private key."
+  }
+}
+
+variable "subnet_id" {
+  description = "Public subnet for the machine, also one made in the same apply. Default: a subnet of the default VPC in a zone that offers the type. Another one means another machine."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.subnet_id == null || can(regex("^subnet-[0-9a-f]{8,17}$", var.subnet_id))
+    error_message = "subnet_id: a subnet's id looks like subnet-0123456789abcdef0."
+  }
+}
+
+variable "sudo" {
+  description = "Gives the notebook's user sudo without a password."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Further tags for everything that is made."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.tags) : key != "Name" && !startswith(key, "jupyter-clouds:") && !startswith(key, "aws:")])
+    error_message = "tags: Name and keys beginning with jupyter-clouds: or aws: are taken."
+  }
+}

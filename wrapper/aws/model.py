@@ -1,0 +1,102 @@
+"""What the EC2 adapter takes and gives: frozen values, no library's types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+Market = Literal["spot", "on-demand"]
+Kind = Literal["request", "instance", "address", "volume", "interface", "rule", "group", "key-pair"]
+"""What a deployment can leave behind, in the order in which it can be removed."""
+
+DEPLOYMENT_TAG = "jupyter-clouds:deployment"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the credentials belong to."""
+
+    account: str
+    arn: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """A machine that somebody wants, before anything is made."""
+
+    instance_type: str
+    spot: bool
+    region: str | None = None
+    """None: the one that the adapter was made for."""
+    ami_id: str | None = None
+    subnet_id: str | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What EC2 says of the machine that was asked for."""
+
+    architecture: Literal["x86_64", "arm64"]
+    vcpus: int
+    memory_mib: int
+    zones: tuple[str, ...]
+    """Availability zones that offer the type and have a subnet it can go to, sorted."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One machine, as EC2 describes it now."""
+
+    instance_id: str
+    name: str | None
+    """Name of the deployment, from its tag; None when spot left it untagged."""
+    state: str
+    """pending, running, stopping, stopped, shutting-down or terminated."""
+    state_reason: str | None
+    """EC2's words for why it is in this state, such as "Client.UserInitiatedShutdown: ..."."""
+    instance_type: str
+    zone: str
+    market: Market
+    public_ip: str | None
+    launched_at: datetime
+    """Of the last start, not the first."""
+    spot_request_id: str | None
+    imdsv2_required: bool
+
+
+@dataclass(frozen=True)
+class SpotRequest:
+    """One request for a spot machine."""
+
+    request_id: str
+    name: str | None
+    state: str
+    """open, active, disabled, cancelled, closed or failed."""
+    status: str
+    """EC2's status code: fulfilled, capacity-not-available, instance-stopped-by-user, ..."""
+    message: str
+    instance_id: str | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One thing that `end_machines` ended."""
+
+    kind: Literal["request", "instance"]
+    id: str
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something of a deployment that still exists in the account."""
+
+    kind: Kind
+    id: str
+    detail: str
+    """For a person: state, size, address."""
+    parent: str | None = None
+    """The security group of a rule; None for all else."""

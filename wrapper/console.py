@@ -1,0 +1,144 @@
+"""A machine's console, read: which phases it is through, its fingerprint, what failed. Pure.
+
+Only exact whole lines count. What a machine quotes from a log is a JSON string inside a line of
+its own kind, so it can start no line (docs/adr/0004-console-as-root-of-trust.md).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from wrapper.errors import FingerprintError
+
+State = Literal["running", "done", "failed"]
+
+_PHASE = re.compile(
+    r"jupyter-clouds: phase=(?P<phase>[a-z][a-z0-9-]{0,31}) "
+    r"(?:state=started"
+    r"|seconds=(?P<seconds>[0-9]{1,9}(?:\.[0-9]{1,6})?)"
+    r"|state=failed seconds=(?P<lasted>[0-9]{1,9}(?:\.[0-9]{1,6})?) exit=(?P<exit>[0-9]{1,3}))"
+)
+_LOG = re.compile(
+    r'jupyter-clouds: log phase=(?P<phase>[a-z][a-z0-9-]{0,31}) text=(?P<text>"[\x20-\x7e]*")'
+)
+_FINGERPRINT = re.compile(
+    r"jupyter-clouds: fingerprint certificate_sha256=(?P<certificate>[0-9a-f]{64}) "
+    r"key_sha256=(?P<key>[0-9a-f]{64})"
+)
+_READY = re.compile(r"jupyter-clouds: ready port=(?P<port>[0-9]{1,5})")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of the boot, as last reported."""
+
+    name: str
+    state: State
+    seconds: float | None = None
+    """How long it took; None while it runs."""
+    exit: int | None = None
+    """Exit code of a failed one."""
+    log: tuple[str, ...] = ()
+    """Last lines of a failed one's log, control characters made visible."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """SHA-256 of the certificate's DER and of its key's SPKI, 64 hexadecimal digits each."""
+
+    certificate_sha256: str
+    key_sha256: str
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What the console says of the newest boot, phases in the order of their first report."""
+
+    phases: tuple[Phase, ...]
+    fingerprint: Fingerprint | None
+    """The newest; None before the machine has a certificate."""
+    ready_port: int | None
+    """The port on which the notebook said it answers; None before it did."""
+
+    @property
+    def ready(self) -> bool:
+        """The machine has said that its notebook answers."""
+        return self.ready_port is not None
+
+    @property
+    def failures(self) -> tuple[Phase, ...]:
+        """Phases whose last report is a failure."""
+        return tuple(phase for phase in self.phases if phase.state == "failed")
+
+
+def parse(text: str) -> Boot:
+    """What a console says. FingerprintError when it shows more than one key.
+
+    The same key with another certificate is a renewal; the newest certificate counts. A phase
+    that starts a second time is a reboot: what was ready before is not ready any more.
+    """
+    phases: dict[str, Phase] = {}
+    fingerprint: Fingerprint | None = None
+    ready: int | None = None
+    for line in _lines(text):
+        if found := _PHASE.fullmatch(line):
+            phase = _phase(found)
+            if phase.state == "running" and phase.name in phases:
+                ready = None
+            phases[phase.name] = phase
+        elif found := _LOG.fullmatch(line):
+            _add_log(phases, found["phase"], found["text"])
+        elif found := _FINGERPRINT.fullmatch(line):
+            newest = Fingerprint(found["certificate"], found["key"])
+            _refuse_another_key(fingerprint, newest)
+            fingerprint = newest
+        elif found := _READY.fullmatch(line):
+            ready = int(found["port"])
+    return Boot(phases=tuple(phases.values()), fingerprint=fingerprint, ready_port=ready)
+
+
+def _lines(text: str) -> list[str]:
+    # Not splitlines(): it also splits at form feeds and other characters that a log may hold.
+    return [line.strip("\r") for line in text.split("\n") if "jupyter-clouds: " in line]
+
+
+def _phase(found: re.Match[str]) -> Phase:
+    if found["seconds"] is not None:
+        return Phase(found["phase"], "done", float(found["seconds"]))
+    if found["exit"] is not None:
+        return Phase(found["phase"], "failed", float(found["lasted"]), int(found["exit"]))
+    return Phase(found["phase"], "running")
+
+
+def _add_log(phases: dict[str, Phase], name: str, quoted: str) -> None:
+    """The line is kept with its phase; a log quoted of no known phase is nothing to rely on."""
+    phase = phases.get(name)
+    try:
+        text = json.loads(quoted)
+    except ValueError:
+        return
+    if phase is None or not isinstance(text, str):
+        return
+    # A terminal would obey escape sequences out of a package's log.
+    lines = tuple(_visible(line) for line in text.split("\n"))
+    phases[name] = Phase(phase.name, phase.state, phase.seconds, phase.exit, phase.log + lines)
+
+
+def _visible(text: str) -> str:
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text.replace("\t", "  ")
+    )
+
+
+def _refuse_another_key(before: Fingerprint | None, now: Fingerprint) -> None:
+    if before is not None and before.key_sha256 != now.key_sha256:
+        raise FingerprintError(
+            "The machine's console shows the fingerprints of two different keys: "
+            f"{before.key_sha256} and {now.key_sha256}. Neither is trusted.",
+            hint="Somebody may have forged a line. Replace the machine: "
+            "python -m wrapper down, then up.",
+        )

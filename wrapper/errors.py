@@ -18,7 +18,7 @@ CloudsError
 │   ├── LeftoverError                something is left after `down`
 │   ├── AddressError                 the caller's own public address is not known
 │   └── DiskError                    no space, or not writable
-├── NoAnswerError                3   the machine exists (and costs money), the notebook does not answer
+├── NoAnswerError                3   the machine exists, and costs money, without answering
 │   ├── BootError                    the machine's set-up failed or takes too long
 │   ├── FingerprintError             not the certificate that the console shows
 │   ├── LoginError                   the notebook refuses the password

@@ -1,0 +1,189 @@
+"""`Notebook`: what the rest of the wrapper asks of a live notebook."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit
+
+from wrapper.errors import LoginError, NoAnswerError
+from wrapper.notebook import kernel
+from wrapper.notebook.model import CloudsStatus, Phase, Status
+from wrapper.notebook.pinning import TIMEOUT
+from wrapper.notebook.proxy import proxy_for
+from wrapper.notebook.session import PinnedSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import requests
+
+    from wrapper.notebook.model import Pin
+
+
+class Notebook:
+    """One notebook over pinned TLS; a context manager, which closes its connections.
+
+    Every call raises NoAnswerError when no answer comes within `timeout` seconds or it is a
+    refusal, and FingerprintError when another certificate is shown.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        pin: Pin,
+        password: str,
+        *,
+        timeout: float = TIMEOUT,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Nothing is sent yet. `url` is https://host[:port][/base]; `environment`: proxies only."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" or parts.hostname is None:
+            raise NoAnswerError(f"{url} is no https:// address of a notebook.")
+        self._password = password
+        self._base = parts.path.rstrip("/")
+        self._session = PinnedSession(
+            parts.hostname,
+            parts.port or 443,
+            pin,
+            proxy=proxy_for(parts.hostname, environment or {}),
+            timeout=timeout,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """No connection is left open; the login stays good."""
+        self._session.close()
+
+    def login(self) -> None:
+        """The password was accepted and its cookie is kept. LoginError when it was not.
+
+        One attempt: the notebook makes each further one from this address wait longer.
+        """
+        # Jupyter gives the cookie against forged requests with its login page.
+        page = self._session.send("GET", f"{self._base}/login")
+        if page.status_code != HTTPStatus.OK:
+            raise self._refusal("GET", "/login", page)
+        fields = {"password": self._password, "_xsrf": self._session.cookies.get("_xsrf") or ""}
+        answer = self._session.send("POST", f"{self._base}/login", data=fields)
+        if answer.status_code == HTTPStatus.FOUND:
+            return
+        if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            wait = answer.headers.get("Retry-After", "")
+            raise LoginError(
+                f"The notebook at {self._session.origin} lets nobody log in from this address for "
+                f"{f'{wait} s' if wait.isdecimal() else 'a while'}: too many wrong passwords.",
+                hint="Wait, then: python -m wrapper check",
+            )
+        if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise LoginError(
+                f"The notebook at {self._session.origin} refuses the password.",
+                hint="See the one that is kept here: python -m wrapper password",
+            )
+        raise self._refusal("POST", "/login", answer)
+
+    def status(self) -> Status:
+        """Jupyter's own account of itself."""
+        raw = self.call("GET", "/api/status")
+        try:
+            return Status(
+                started=str(raw["started"]),
+                last_activity=str(raw["last_activity"]),
+                connections=int(raw["connections"]),
+                kernels=int(raw["kernels"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._nonsense("/api/status") from error
+
+    def clouds_status(self) -> CloudsStatus:
+        """The machine's account of itself: its phases, from our server extension."""
+        raw = self.call("GET", "/clouds/status")
+        try:
+            phases = {
+                str(name): Phase(
+                    state=str(phase["state"]),
+                    seconds=None if phase.get("seconds") is None else float(phase["seconds"]),
+                    error=None if phase.get("error") is None else str(phase["error"]),
+                )
+                for name, phase in raw.get("phases", {}).items()
+            }
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._nonsense("/clouds/status") from error
+        version = raw.get("version")
+        return CloudsStatus(phases, None if version is None else str(version), raw)
+
+    def run_cell(self, code: str, *, timeout: float = 60.0) -> str:
+        """What the code printed, run in a kernel of its own that is gone afterwards.
+
+        `timeout` in seconds, for the kernel's start and the code together. KernelError when no
+        kernel starts, the code raises, or time runs out.
+        """
+        return kernel.run(self._session, self.call, self._base, code, timeout=timeout)
+
+    def set_password_hash(self, password_hash: str) -> None:
+        """New logins need the new password, from now on and after every restart."""
+        self.call("PUT", "/clouds/password", {"hash": password_hash})
+
+    def set_certificate(self, certificate: str, private_key: str) -> None:
+        """The next handshake shows that certificate (PEM, with its chain): pin it before."""
+        self.call(
+            "PUT", "/clouds/certificate", {"certificate": certificate, "private_key": private_key}
+        )
+
+    def read_text(self, path: str) -> str:
+        """A text file of the work folder. NoAnswerError when there is none of that name."""
+        found = self.call("GET", f"/api/contents/{quote(path)}?type=file&format=text&content=1")
+        if not isinstance(found, dict) or not isinstance(found.get("content"), str):
+            raise self._nonsense(f"/api/contents/{path}")
+        return str(found["content"])
+
+    def call(self, method: str, path: str, payload: Any = None) -> Any:
+        """The JSON that the server answers, None for an empty answer.
+
+        NoAnswerError for a status other than 2xx, with the server's own words and never with
+        the payload; LoginError when the login is missing or has ended.
+        """
+        answer = self._session.send(method, self._base + path, json=payload)
+        if not answer.ok or answer.is_redirect:
+            raise self._refusal(method, path, answer)
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise self._nonsense(path) from error
+
+    def _refusal(self, method: str, path: str, answer: requests.Response) -> NoAnswerError:
+        where = f"{method} {self._session.origin}{self._base}{path}"
+        forbidden = answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+        if forbidden or answer.is_redirect:
+            return LoginError(
+                f"{where} answered {answer.status_code}: not logged in.",
+                hint="Check the password: python -m wrapper check",
+            )
+        return NoAnswerError(
+            f"{where} answered {answer.status_code}{_server_words(answer)}.",
+            hint="See the machine's own report: python -m wrapper status",
+        )
+
+    def _nonsense(self, path: str) -> NoAnswerError:
+        return NoAnswerError(
+            f"{self._session.origin}{self._base}{path} answered something else than is known.",
+            hint="Check what runs there: python -m wrapper status",
+        )
+
+
+def _server_words(answer: requests.Response) -> str:
+    """Jupyter's {"message": ...}, shortened and printable; nothing for a page."""
+    try:
+        message = answer.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    words = "".join(char if char.isprintable() else " " for char in str(message))[:300]
+    return f": {words}" if words else ""

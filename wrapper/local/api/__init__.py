@@ -1,0 +1,19 @@
+"""The EC2 API of the embedded EC2: moto's server, extended where it falls short of AWS.
+
+app        WSGI: which services there are, one request at a time
+actions    what differs in reading requests and writing answers
+backend    what differs in carrying them out; one per account and region
+launch     what RunInstances and RequestSpotInstances refuse, and the disks that they make
+lifecycle  instances follow their machines, machines follow the network
+network    addresses of 198.18.0.0/15, interfaces, security groups as rules
+spot       requests, their documented statuses, machines that come back
+console    GetConsoleOutput
+images     the catalogue of images
+prices     a spot price history
+ids        what a malformed id is
+imaginary  machines where none are booted: states without anything behind them
+"""
+
+from wrapper.local.api.app import create_app
+
+__all__ = ["create_app"]

@@ -1,0 +1,203 @@
+"""Reading requests and writing answers where moto does it otherwise than EC2.
+
+The query protocol itself, and every action not named here, is moto's.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from botocore import xform_name
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.responses import EC2Response
+
+from wrapper.local.api.ids import check_ids
+from wrapper.local.api.network import check_associable
+from wrapper.local.api.prices import PAGE, PRODUCT, PriceQuery, price_history
+from wrapper.local.api.spot import tags_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from threading import RLock
+
+    from wrapper.local.api.backend import Ec2
+
+METADATA_OPTIONS = (
+    "HttpTokens",
+    "HttpPutResponseHopLimit",
+    "HttpEndpoint",
+    "HttpProtocolIpv6",
+    "InstanceMetadataTags",
+)
+
+log = logging.getLogger("jupyter-clouds.api")
+
+
+class Actions(EC2Response):
+    """The actions of EC2, one at a time. `app.create_app` makes a subclass that has a backend."""
+
+    backends: ClassVar[Mapping[str, Mapping[str, Ec2]]]
+    lock: ClassVar[RLock]
+
+    @property
+    def ec2_backend(self) -> Ec2:
+        return self.backends[self.current_account][self.region]
+
+    def call_action(self) -> Any:
+        with self.lock:
+            try:
+                check_ids(self._get_params())
+                self.ec2_backend.lifecycle.refresh()
+                answer = super().call_action()
+                self.ec2_backend.lifecycle.push()
+            except ServiceException as error:
+                return self.serialized(ActionResult(error))
+            except NotImplementedError:
+                return self._refusal(
+                    "InvalidAction",
+                    f"The action {self._get_action()} is not valid for this web service.",
+                )
+            except Exception as error:
+                # 400, not 500: clients would retry a bug of ours for minutes.
+                log.exception("%s", self._get_action())
+                return self._refusal(
+                    "InternalError", f"the embedded EC2 failed: {error!r}; its log says more"
+                )
+            return answer
+
+    def _refusal(self, code: str, message: str) -> Any:
+        return self.serialized(ActionResult(EC2ClientError(code, message)))
+
+    def _parse_block_device_mapping(self) -> list[dict[str, Any]]:
+        # As sent: moto's own reading turns what was not said into False.
+        return [dict(mapping) for mapping in self._get_param("BlockDeviceMappings", [])]
+
+    def run_instances(self) -> ActionResult:
+        answer = super().run_instances()
+        market = self._get_param("InstanceMarketOptions", {})
+        if market.get("MarketType") == "spot":
+            options = market.get("SpotOptions", {})
+            for instance in answer.result.instances:  # type: ignore[attr-defined]
+                asked = {
+                    "LaunchSpecification": {
+                        "ImageId": instance.image_id,
+                        "InstanceType": instance.instance_type,
+                        "SubnetId": instance.subnet_id,
+                    },
+                    "SpotPrice": options.get("MaxPrice"),
+                    "Type": options.get("SpotInstanceType", "one-time"),
+                    "InstanceInterruptionBehavior": options.get(
+                        "InstanceInterruptionBehavior", "terminate"
+                    ),
+                    "ValidUntil": options.get("ValidUntil"),
+                }
+                self.ec2_backend.spot.adopt(instance, asked)
+        return answer
+
+    def stop_instances(self) -> ActionResult:
+        ids = self._get_param("InstanceIds", [])
+        force = bool(self._get_param("Force", if_none=False))
+        self.error_on_dryrun()
+        return _transitions("StoppingInstances", self.ec2_backend.stop_instances(ids, force=force))
+
+    def start_instances(self) -> ActionResult:
+        ids = self._get_param("InstanceIds", [])
+        self.error_on_dryrun()
+        return _transitions("StartingInstances", self.ec2_backend.start_instances(ids))
+
+    def terminate_instances(self) -> ActionResult:
+        ids = self._get_param("InstanceIds", [])
+        self.error_on_dryrun()
+        return _transitions("TerminatingInstances", self.ec2_backend.terminate_instances(ids))
+
+    def modify_instance_metadata_options(self) -> ActionResult:
+        instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+        for name in METADATA_OPTIONS:
+            # moto puts None over whatever the request does not name.
+            if self._get_param(name) is not None:
+                setattr(instance.metadata_options, xform_name(name), self._get_param(name))
+        return ActionResult(
+            {"InstanceId": instance.id, "InstanceMetadataOptions": instance.metadata_options}
+        )
+
+    def associate_address(self) -> ActionResult:
+        backend = self.ec2_backend
+        if self._get_param("InstanceId"):
+            check_associable(backend.get_instance(self._get_param("InstanceId")))
+        elif self._get_param("NetworkInterfaceId"):
+            owner = backend.get_network_interface(self._get_param("NetworkInterfaceId")).instance
+            if owner is not None:
+                check_associable(owner)
+        return super().associate_address()
+
+    def get_console_output(self) -> ActionResult:
+        instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+        latest = bool(self._get_param("Latest", if_none=False))
+        output = self.ec2_backend.consoles.output(instance, latest=latest)
+        answer = {"InstanceId": instance.id, "Timestamp": utcnow()}
+        if output:
+            answer["Output"] = base64.b64encode(output).decode()
+        return ActionResult(answer)
+
+    def request_spot_instances(self) -> ActionResult:
+        asked = self._get_params()
+        tags = tags_of(self._get_param("TagSpecifications", []))
+        self.error_on_dryrun()
+        count = int(self._get_param("InstanceCount", 1))
+        requests = [self.ec2_backend.spot.request(asked, tags) for _ in range(count)]
+        # EC2 answers before it evaluates; the next DescribeSpotInstanceRequests tells.
+        status = {"Code": "pending-evaluation", "UpdateTime": utcnow()}
+        answered = [{**one.describe(), "State": "open", "Status": status} for one in requests]
+        for one in answered:
+            one.pop("InstanceId", None)
+        return ActionResult({"SpotInstanceRequests": answered})
+
+    def describe_spot_instance_requests(self) -> ActionResult:
+        described = self.ec2_backend.spot.describe(
+            self._get_param("SpotInstanceRequestIds", []), self._filters_from_querystring()
+        )
+        return ActionResult({"SpotInstanceRequests": described})
+
+    def cancel_spot_instance_requests(self) -> ActionResult:
+        self.error_on_dryrun()
+        cancelled = self.ec2_backend.spot.cancel(self._get_param("SpotInstanceRequestIds", []))
+        return ActionResult({"CancelledSpotInstanceRequests": cancelled})
+
+    def describe_spot_price_history(self) -> ActionResult:
+        filters: dict[str, Any] = self._filters_from_querystring()
+        products = self._get_param("ProductDescriptions", []) or filters.get("product-description")
+        if products and not any(product.startswith(PRODUCT) for product in products):
+            return ActionResult({"SpotPriceHistory": []})
+        zone = self._get_param("AvailabilityZone")
+        first = int(self._get_param("NextToken") or 0)
+        count = int(self._get_param("MaxResults") or PAGE)
+        query = PriceQuery(
+            region=self.region,
+            instance_types=self._get_param("InstanceTypes", []) or filters.get("instance-type", []),
+            zones=[zone] if zone else filters.get("availability-zone", []),
+            start=self._get_param("StartTime"),
+            end=self._get_param("EndTime"),
+        )
+        page = price_history(query, first=first, count=count + 1)
+        more = str(first + count) if len(page) > count else ""
+        return ActionResult({"SpotPriceHistory": page[:count], "NextToken": more})
+
+
+def _transitions(name: str, changed: list[tuple[Any, Any]]) -> ActionResult:
+    return ActionResult(
+        {
+            name: [
+                {
+                    "InstanceId": instance.id,
+                    "CurrentState": instance.instance_state,
+                    "PreviousState": before,
+                }
+                for instance, before in changed
+            ]
+        }
+    )

@@ -1,0 +1,68 @@
+"""The WSGI application: EC2 of our own, STS, IAM, KMS and SSM of moto's, nothing else."""
+
+from __future__ import annotations
+
+from functools import partial
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from flask import Flask, Response
+from moto.core.base_backend import BackendDict
+from moto.core.utils import convert_to_flask_response
+from moto.moto_server.werkzeug_app import (
+    BackendRequest,
+    DomainDispatcherApplication,
+    create_backend_app,
+)
+
+from wrapper.local.api.actions import Actions
+from wrapper.local.api.backend import Ec2, Room
+from wrapper.local.api.imaginary import ImaginaryMachines
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from wrapper.local.machines import Machines
+
+SERVICES: Final = ("iam", "kms", "ssm", "sts")
+"""Whatever else the module and the wrapper call beside EC2."""
+
+
+def create_app(machines: Machines | None) -> WSGIApplication:
+    """A WSGI application, safe to serve threaded, with an account of its own and no state on disk.
+
+    Behind each instance is one of `machines`; with None, nothing: instances just change states.
+    """
+    room = Room(machines or ImaginaryMachines())
+    factory = cast("type[Ec2]", partial(Ec2, room=room))
+    bound = type(
+        "BoundActions", (Actions,), {"backends": BackendDict(factory, "ec2"), "lock": RLock()}
+    )
+    ec2 = Flask("jupyter-clouds-ec2")
+    ec2.request_class = BackendRequest
+    ec2.add_url_rule(
+        "/",
+        "dispatch",
+        cast("Any", convert_to_flask_response(bound.dispatch)),  # type: ignore[attr-defined]
+        methods=["GET", "POST"],
+    )
+    return DomainDispatcherApplication(partial(_service, ec2))
+
+
+def _service(ec2: Flask, name: str) -> Flask:
+    if name == "ec2":
+        return ec2
+    if name in SERVICES:
+        return create_backend_app(cast("Any", name))
+    return _absent(name)
+
+
+def _absent(name: str) -> Flask:
+    app = Flask("jupyter-clouds-absent")
+
+    def refuse(**_: Any) -> Response:
+        return Response(f"The embedded EC2 has no {name}.\n", status=404, mimetype="text/plain")
+
+    app.add_url_rule("/", "root", refuse, methods=["GET", "POST", "PUT", "DELETE"])
+    app.add_url_rule("/<path:_path>", "path", refuse, methods=["GET", "POST", "PUT", "DELETE"])
+    return app

@@ -1,0 +1,130 @@
+"""What a launch may ask for, on demand and at the spot price alike.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html and the error codes of
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, Final
+
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wrapper.local.api.backend import Ec2
+
+USER_DATA_BYTES: Final = 16384
+"""Before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html"""
+
+
+def check_launch(
+    backend: Ec2, *, image_id: str, user_data: str | None, request: Mapping[str, Any]
+) -> Any:
+    """EC2 would launch this, and the answer is the subnet it chose; EC2ClientError otherwise.
+
+    Keys of `request` are moto's: instance_type, subnet_id, nics, placement, key_name.
+    """
+    instance_type = request["instance_type"]
+    facts = INSTANCE_TYPES.get(instance_type)
+    if facts is None:
+        raise EC2ClientError(
+            "InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType."
+        )
+    image = backend.describe_images(ami_ids=[image_id])[0]
+    _check_architecture(image, facts)
+    subnet = choose_subnet(backend, request)
+    _check_zone(backend, instance_type, subnet.availability_zone)
+    if request.get("key_name"):
+        backend.describe_key_pairs(key_names=[request["key_name"]])
+    if user_data and len(base64.b64decode(user_data)) > USER_DATA_BYTES:
+        raise EC2ClientError(
+            "InvalidParameterValue", f"User data is limited to {USER_DATA_BYTES} bytes"
+        )
+    return subnet
+
+
+def _check_architecture(image: Any, facts: Mapping[str, Any]) -> None:
+    supported = facts["ProcessorInfo"]["SupportedArchitectures"]
+    if image.architecture not in supported:
+        raise EC2ClientError(
+            "InvalidParameterValue",
+            f"The architecture '{','.join(supported)}' of the specified instance type does not "
+            f"match the architecture '{image.architecture}' of the specified AMI. Specify an "
+            "instance type and an AMI that have matching architectures, and try again.",
+        )
+
+
+def choose_subnet(backend: Ec2, request: Mapping[str, Any]) -> Any:
+    """The subnet asked for, or the default VPC's in the zone asked for or a fitting one."""
+    subnet_id = request.get("subnet_id") or next(
+        (nic["SubnetId"] for nic in request.get("nics") or [] if "SubnetId" in nic), None
+    )
+    if subnet_id:
+        return backend.get_subnet(subnet_id)
+    vpc = backend.get_default_vpc()
+    if vpc is None:
+        raise EC2ClientError(
+            "VPCIdNotSpecified",
+            "No default VPC for this user. GroupName is only supported for EC2-Classic and "
+            "default VPC.",
+        )
+    subnets = {
+        one.availability_zone: one for one in backend.describe_subnets() if one.vpc_id == vpc.id
+    }
+    zones = [request["placement"]] if request.get("placement") else sorted(subnets)
+    offered = _offered(backend, request["instance_type"])
+    for zone in [zone for zone in zones if zone in offered] or zones:
+        if zone in subnets:
+            return subnets[zone]
+    raise EC2ClientError("MissingInput", f"No default subnet for availability zone: '{zones}'.")
+
+
+def _offered(backend: Ec2, instance_type: str) -> list[str]:
+    return sorted(
+        offering["Location"]
+        for offering in INSTANCE_TYPE_OFFERINGS["availability-zone"].get(backend.region_name, [])
+        if offering["InstanceType"] == instance_type
+    )
+
+
+def _check_zone(backend: Ec2, instance_type: str, zone: str) -> None:
+    offered = _offered(backend, instance_type)
+    if zone not in offered:
+        raise EC2ClientError(
+            "Unsupported",
+            f"Your requested instance type ({instance_type}) is not supported in your requested "
+            f"Availability Zone ({zone}). Please retry your request by not specifying an "
+            f"Availability Zone or choosing {', '.join(offered)}.",
+        )
+
+
+def block_devices(image: Any, asked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The image's devices with what was asked for laid over them; EC2ClientError if too small.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/block-device-mapping-concepts.html
+    """
+    devices = {one["DeviceName"]: dict(one["Ebs"]) for one in image.block_device_mappings}
+    for mapping in asked:
+        name = mapping["DeviceName"]
+        if mapping.get("NoDevice") == "":
+            devices.pop(name, None)
+            continue
+        devices[name] = {**devices.get(name, {}), **mapping.get("Ebs", {})}
+    for name, ebs in devices.items():
+        _check_size(name, ebs, image)
+    return [{"DeviceName": name, "Ebs": ebs} for name, ebs in devices.items()]
+
+
+def _check_size(name: str, ebs: Mapping[str, Any], image: Any) -> None:
+    for mapping in image.block_device_mappings:
+        least = mapping["Ebs"]["VolumeSize"]
+        if mapping["DeviceName"] == name and int(ebs["VolumeSize"]) < least:
+            raise EC2ClientError(
+                "InvalidBlockDeviceMapping",
+                f"Volume of size {ebs['VolumeSize']}GB is smaller than snapshot "
+                f"'{mapping['Ebs']['SnapshotId']}', expect size >= {least}GB",
+            )

@@ -1,0 +1,207 @@
+"""Terraform's verbs on one directory, its command lines built by python_terraform.
+
+Of that library only the builder of command lines is used. Running is ours, since its own `cmd`
+is silent until the end, gives the child the whole environment, and shares Ctrl-C with it
+(docs/gotchas.md). Values travel in terraform.tfvars.json, never in `var=`: that would leave them
+in a file under the temporary directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import python_terraform
+from python_terraform import IsFlagged
+
+from wrapper import provider_mirror
+from wrapper.errors import DiskError, TerraformError
+from wrapper.terraform import events, process
+from wrapper.terraform.diagnosis import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from wrapper.terraform.events import Applying, Diagnostic, Plan
+
+HINT_GET = (
+    "Get it: https://developer.hashicorp.com/terraform/install "
+    "(OpenTofu's tofu does as well: https://opentofu.org/docs/intro/install)"
+)
+LEAST_VERSION = (1, 9)
+PLAN_FILE = "next.tfplan"
+
+
+def find_binary(environment: Mapping[str, str]) -> str:
+    """Path of terraform, or else of tofu. TerraformError says how to get one."""
+    for name in ("terraform", "tofu"):
+        if found := shutil.which(name, path=environment.get("PATH")):
+            return found
+    raise TerraformError("Neither terraform nor tofu is on PATH.", hint=HINT_GET)
+
+
+class Terraform:
+    """One root module. Raises TerraformError, or what `diagnosis` makes of the complaint."""
+
+    def __init__(
+        self, directory: Path, *, environment: Mapping[str, str], keep_open: Sequence[int] = ()
+    ) -> None:
+        """Nothing is run yet; TerraformError when there is no terraform.
+
+        `keep_open` are descriptors that the child inherits: the deployment's lock.
+        """
+        self.directory = directory
+        self.binary = find_binary(environment)
+        self._environment = dict(environment)
+        self._keep_open = tuple(keep_open)
+        self._builder = python_terraform.Terraform(
+            working_dir=str(directory), terraform_bin_path=self.binary, is_env_vars_included=False
+        )
+
+    def version(self) -> tuple[int, ...]:
+        """As in (1, 11, 4)."""
+        lines: list[str] = []
+        self._run("version", ["version", "-json"], on_line=lines.append)
+        try:
+            text = str(json.loads("\n".join(lines))["terraform_version"])
+            return tuple(int(part) for part in text.partition("-")[0].split("."))
+        except (ValueError, KeyError) as error:
+            raise TerraformError(
+                f"{self.binary} does not tell its version.", hint=HINT_GET
+            ) from error
+
+    def init(self, *, say: Callable[[str], None]) -> None:
+        """Providers and modules are there; costs nothing when they were already.
+
+        Without a way to the registry, a provider mirror on disk is used, and `say` told which.
+        """
+        stamp = self.directory / ".terraform" / "initialised"
+        wanted = self._fingerprint()
+        if stamp.is_file() and stamp.read_text() == wanted and self._providers_there():
+            return
+        found = self.version()
+        if found[:2] < LEAST_VERSION:
+            raise TerraformError(
+                f"{self.binary} is {'.'.join(map(str, found))}; 1.9 or newer is needed.",
+                hint=HINT_GET,
+            )
+        try:
+            self._init()
+        except TerraformError:
+            mirror = provider_mirror.find(self._environment)
+            if mirror is None:
+                raise
+            say(f"The provider registry does not answer; providers come from {mirror}")
+            self._init(plugin_dir=str(mirror))
+        try:
+            stamp.write_text(wanted)
+        except OSError as error:
+            raise DiskError(
+                f"{stamp} cannot be written: {error.strerror}", hint="df -h ~"
+            ) from error
+
+    def plan(self) -> Plan:
+        """What an apply would do, kept for `apply`."""
+        seen = self._json("plan", input=False, out=PLAN_FILE)
+        changes = [item for item in seen if isinstance(item, events.Change)]
+        return events.Plan(
+            changes=tuple(changes),
+            warnings=tuple(
+                f"{item.summary}: {item.detail}"
+                for item in seen
+                if isinstance(item, events.Diagnostic) and item.severity == "warning"
+            ),
+        )
+
+    def apply(self, on_event: Callable[[Applying], None]) -> None:
+        """What was planned is done. Interrupted, after Terraform's own shut-down, on Ctrl-C."""
+        try:
+            self._json("apply", PLAN_FILE, on_event=on_event, input=False)
+        finally:
+            (self.directory / PLAN_FILE).unlink(missing_ok=True)
+
+    def destroy(self, on_event: Callable[[Applying], None]) -> None:
+        """Nothing is left of what the state knows."""
+        # python_terraform's own destroy() would add -force, which Terraform has dropped.
+        self._json("destroy", on_event=on_event, input=False, auto_approve=True)
+
+    def outputs(self) -> dict[str, Any]:
+        """The root module's outputs, sensitive ones too."""
+        lines: list[str] = []
+        self._run("output", self._command("output", json=IsFlagged), on_line=lines.append)
+        try:
+            return {name: item["value"] for name, item in json.loads("\n".join(lines)).items()}
+        except (ValueError, KeyError, AttributeError) as error:
+            raise TerraformError(
+                "terraform output: not the JSON that was expected.",
+                hint=f"cd {self.directory} && terraform output",
+            ) from error
+
+    def _command(self, verb: str, *arguments: str, **options: Any) -> list[str]:
+        built: list[str] = self._builder.generate_cmd_string(
+            verb, *arguments, no_color=IsFlagged, **options
+        )
+        return built[1:]
+
+    def _json(
+        self,
+        verb: str,
+        *arguments: str,
+        on_event: Callable[[Applying], None] = lambda _: None,
+        **options: Any,
+    ) -> list[events.Change | Diagnostic]:
+        seen: list[events.Change | Diagnostic] = []
+
+        def take(line: str) -> None:
+            item = events.read(line)
+            if isinstance(item, events.Applying):
+                on_event(item)
+            elif item is not None:
+                seen.append(item)
+
+        # -json wants its place right after the verb's other flags, and no -no-color beside it.
+        command = self._builder.generate_cmd_string(verb, *arguments, json=IsFlagged, **options)
+        log = self.directory / f"{verb}.jsonl"
+        ended = self._start(command[1:], log, take)
+        if ended.code != 0:
+            diagnostics = [item for item in seen if isinstance(item, events.Diagnostic)]
+            raise explain(verb, diagnostics, stderr=ended.stderr, log=str(log))
+        return seen
+
+    def _run(
+        self, verb: str, command: Sequence[str], *, on_line: Callable[[str], None] = lambda _: None
+    ) -> None:
+        log = self.directory / f"{verb}.log"
+        ended = self._start(command, log, on_line)
+        if ended.code != 0:
+            raise explain(verb, (), stderr=ended.stderr, log=str(log))
+
+    def _start(
+        self, command: Sequence[str], log: Path, on_line: Callable[[str], None]
+    ) -> process.Run:
+        return process.run(
+            [self.binary, *command],
+            directory=self.directory,
+            environment=self._environment,
+            log=log,
+            keep_open=self._keep_open,
+            on_line=on_line,
+        )
+
+    def _init(self, **options: Any) -> None:
+        self._run("init", self._command("init", input=False, **options))
+
+    def _fingerprint(self) -> str:
+        """What `init` depends on: the root, the module's requirements, the program."""
+        digest = hashlib.sha256(self.binary.encode())
+        for path in sorted((*self.directory.glob("*.tf"), *self.directory.glob("*/versions.tf"))):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def _providers_there(self) -> bool:
+        installed = self.directory / ".terraform" / "providers"
+        # A provider out of a mirror is a link into it, and mirrors get removed.
+        return any(path.exists() for path in installed.glob("*/*/*/*/*"))

@@ -1,0 +1,105 @@
+"""Terraform's complaints in words, each with the next command to type. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wrapper.errors import (
+    CloudsError,
+    CredentialsError,
+    DiskError,
+    LockedError,
+    RequestError,
+    SettingsError,
+    TerraformError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wrapper.terraform.events import Diagnostic
+
+_DOCTOR = "python -m wrapper doctor"
+_QUOTA = (
+    "Choose a smaller --instance-type, or ask for more: "
+    "https://console.aws.amazon.com/servicequotas/home/services/ec2/quotas"
+)
+_OTHER_TYPE = "Try another --instance-type, another zone (--subnet-id), or --on-demand."
+
+_KNOWN: tuple[tuple[tuple[str, ...], type[CloudsError], str], ...] = (
+    (("no valid credential sources", "NoCredentialProviders"), CredentialsError, _DOCTOR),
+    (
+        ("ExpiredToken", "RequestExpired", "InvalidClientTokenId", "AuthFailure", "security token"),
+        CredentialsError,
+        _DOCTOR,
+    ),
+    (
+        ("UnauthorizedOperation", "AccessDenied", "not authorized to perform"),
+        CredentialsError,
+        "The policy that is needed: docs/aws.md",
+    ),
+    (
+        ("MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded"),
+        TerraformError,
+        _QUOTA,
+    ),
+    (
+        (
+            "InsufficientInstanceCapacity",
+            "capacity-not-available",
+            "capacity-oversubscribed",
+            "SpotMaxPriceTooLow",
+            "price-too-low",
+        ),
+        TerraformError,
+        _OTHER_TYPE,
+    ),
+    (
+        ("AddressLimitExceeded",),
+        TerraformError,
+        "Release an address that you do not use, or: --no-elastic-ip",
+    ),
+    (("Error acquiring the state lock",), LockedError, "Wait for it: pgrep -a terraform"),
+    (("no space left on device",), DiskError, "df -h ~"),
+    (
+        ("reading EC2 Spot Instance Request: terminated",),
+        TerraformError,
+        "The machine was ended outside: python -m wrapper down, then up",
+    ),
+    (
+        (
+            "failed to query available provider",
+            "Failed to install provider",
+            "no available releases",
+        ),
+        TerraformError,
+        _DOCTOR,
+    ),
+)
+
+_ASKED_WRONGLY = (
+    "Invalid value for variable",
+    "Invalid value for input variable",
+    "Resource precondition failed",
+    "Check block assertion failed",
+    "Module output value precondition failed",
+)
+
+
+def explain(
+    command: str, diagnostics: Sequence[Diagnostic], *, stderr: str = "", log: str = ""
+) -> CloudsError:
+    """The error to raise for a Terraform that failed with these diagnostics."""
+    errors = [item for item in diagnostics if item.severity == "error"]
+    text = "\n".join(str(item) for item in errors) or stderr.strip()[-2000:]
+    if errors and command == "plan" and all(one.summary in _ASKED_WRONGLY for one in errors):
+        # Nothing has been made yet: these are wrong inputs, not failures.
+        kind = SettingsError if errors[0].summary.startswith("Invalid") else RequestError
+        return kind("\n".join(item.detail or item.summary for item in errors))
+    for marks, known, hint in _KNOWN:
+        if any(mark.lower() in text.lower() for mark in marks):
+            return known(f"terraform {command}: {text}", hint=hint)
+    reason = text or "no reason given"
+    return TerraformError(
+        f"terraform {command} failed: {reason}", hint=f"less {log}" if log else None
+    )

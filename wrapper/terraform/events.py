@@ -1,0 +1,127 @@
+"""Terraform's machine-readable output, read. Pure.
+
+https://developer.hashicorp.com/terraform/internals/machine-readable-ui
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Action = Literal["create", "update", "delete", "replace", "other"]
+_ACTIONS: dict[str, Action] = {
+    "create": "create",
+    "update": "update",
+    "delete": "delete",
+    "replace": "replace",
+}
+_LOOKS = ("noop", "no-op", "read")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that Terraform would do."""
+
+    address: str
+    """In the module, as in `aws_instance.this[0]`."""
+    type: str
+    action: Action
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that Terraform would do."""
+
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...] = ()
+
+    def of_type(self, *types: str) -> tuple[Change, ...]:
+        """The changes of resources of these types."""
+        return tuple(change for change in self.changes if change.type in types)
+
+
+@dataclass(frozen=True)
+class Applying:
+    """One step of an apply or a destroy."""
+
+    address: str
+    type: str
+    action: Action
+    state: Literal["started", "running", "done", "failed"]
+    id: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """An error or a warning of Terraform's."""
+
+    severity: str
+    summary: str
+    detail: str
+    address: str | None
+
+    def __str__(self) -> str:
+        where = f" ({self.address})" if self.address else ""
+        return f"{self.summary}{where}" + (f": {self.detail}" if self.detail else "")
+
+
+_STATES: dict[str, Literal["started", "running", "done", "failed"]] = {
+    "apply_start": "started",
+    "apply_progress": "running",
+    "apply_complete": "done",
+    "apply_errored": "failed",
+}
+
+
+def read(line: str) -> Change | Applying | Diagnostic | None:
+    """What a line says; None for everything that nobody here asks about."""
+    try:
+        event = json.loads(line)
+        kind = event["type"]
+        if kind == "planned_change":
+            return _change(event["change"])
+        if kind == "diagnostic":
+            return _diagnostic(event["diagnostic"])
+        if kind in _STATES:
+            return _applying(kind, event["hook"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # a panic's text, or a version that speaks otherwise
+    return None
+
+
+def _action(name: str) -> Action:
+    return _ACTIONS.get(name, "other")
+
+
+def _address(resource: dict[str, Any]) -> str:
+    return str(resource["resource"])
+
+
+def _change(raw: dict[str, Any]) -> Change | None:
+    if raw["action"] in _LOOKS:
+        return None
+    resource = raw["resource"]
+    reason = raw.get("reason")
+    return Change(_address(resource), resource["resource_type"], _action(raw["action"]), reason)
+
+
+def _applying(kind: str, hook: dict[str, Any]) -> Applying | None:
+    if hook["action"] in _LOOKS:
+        return None
+    resource = hook["resource"]
+    return Applying(
+        address=_address(resource),
+        type=resource["resource_type"],
+        action=_action(hook["action"]),
+        state=_STATES[kind],
+        id=hook.get("id_value"),
+        seconds=float(hook.get("elapsed_seconds", 0)),
+    )
+
+
+def _diagnostic(raw: dict[str, Any]) -> Diagnostic:
+    detail = " ".join(str(raw.get("detail") or "").split())
+    return Diagnostic(raw["severity"], str(raw["summary"]).strip(), detail, raw.get("address"))

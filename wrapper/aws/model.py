@@ -16,6 +16,15 @@ DEPLOYMENT_TAG = "jupyter-clouds:deployment"
 
 
 @dataclass(frozen=True)
+class Pace:
+    """Pauses between two looks at something that takes its time, in seconds."""
+
+    first: float = 1.0
+    growth: float = 1.4
+    longest: float = 10.0
+
+
+@dataclass(frozen=True)
 class Identity:
     """Who the credentials belong to."""
 

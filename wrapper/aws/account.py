@@ -1,0 +1,172 @@
+"""Credentials, region and clients; errors of the SDK in words; waiting."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from wrapper.aws.model import Identity, Pace
+from wrapper.aws.words import in_words, missing_region
+from wrapper.errors import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_sts import STSClient
+
+_T = TypeVar("_T")
+
+_ATTEMPTS = 6
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 30
+
+_CONFIG_VARIABLES = {
+    "AWS_CONFIG_FILE": "config_file",
+    "AWS_SHARED_CREDENTIALS_FILE": "credentials_file",
+    "AWS_CA_BUNDLE": "ca_bundle",
+}
+
+
+class Account:
+    """One account in one region, asked with what the environment holds."""
+
+    def __init__(
+        self,
+        *,
+        environment: Mapping[str, str],
+        region: str | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._environment = environment
+        self._pace = pace or Pace()
+        with self.mapped("reading the configuration"):
+            self._session = _session(environment)
+            chosen = (
+                region
+                or environment.get("AWS_REGION")
+                or environment.get("AWS_DEFAULT_REGION")
+                or self._session.get_config_variable("region")
+            )
+        if not chosen:
+            raise missing_region()
+        self.region: str = chosen
+
+    def elsewhere(self, region: str) -> Account:
+        """The same account in another region."""
+        return Account(environment=self._environment, region=region, pace=self._pace)
+
+    @cached_property
+    def ec2(self) -> EC2Client:
+        """The EC2 API of the region."""
+        return self._boto3.client("ec2", config=self._config, endpoint_url=self._endpoint("EC2"))
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """The API that knows whose credentials these are."""
+        return self._boto3.client("sts", config=self._config, endpoint_url=self._endpoint("STS"))
+
+    @property
+    def known_regions(self) -> list[str]:
+        """Every region that this SDK has heard of, in all partitions; newer ones may exist."""
+        partitions = self._session.get_available_partitions()
+        return [
+            region
+            for partition in partitions
+            for region in self._session.get_available_regions("ec2", partition_name=partition)
+        ]
+
+    def identity(self) -> Identity:
+        """Whose credentials these are. CredentialsError: missing, expired or refused."""
+        with self.mapped("asking whose credentials these are"):
+            caller = self.sts.get_caller_identity()
+        return Identity(account=caller["Account"], arn=caller["Arn"])
+
+    @contextmanager
+    def mapped(self, doing: str) -> Iterator[None]:
+        """Errors of the SDK leave as ours; `doing` completes "AWS failed while ..."."""
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise in_words(error, doing=doing, region=getattr(self, "region", None)) from error
+        except ValueError as error:
+            # botocore's own for an endpoint that is no URL.
+            if "endpoint" not in str(error).lower():
+                raise
+            raise AwsError(
+                f"AWS_ENDPOINT_URL is no URL: {error}",
+                hint="For AWS itself: unset AWS_ENDPOINT_URL. "
+                "For the embedded EC2: python -m wrapper local status",
+            ) from error
+
+    def wait(self, until: Callable[[], _T | None], *, what: str, minutes: float = 10) -> _T:
+        """What `until` returned first that is not None. AwsError when that takes longer."""
+        deadline = time.monotonic() + minutes * 60
+        pause = self._pace.first
+        while (found := until()) is None:
+            if time.monotonic() + pause > deadline:
+                raise AwsError(
+                    f"Gave up after {minutes:g} minutes in {self.region}: {what}.",
+                    hint="EC2 may still be at it: python -m wrapper status, then again.",
+                )
+            time.sleep(pause)
+            pause = min(pause * self._pace.growth, self._pace.longest)
+        return found
+
+    @cached_property
+    def _boto3(self) -> boto3.Session:
+        return boto3.Session(botocore_session=self._session, region_name=self.region)
+
+    @property
+    def _config(self) -> Config:
+        # A proxy has no way to this computer's own addresses.
+        proxies: dict[str, str] | None = {} if _is_loopback(self._endpoint("EC2")) else None
+        return Config(
+            retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+            proxies=proxies,
+            user_agent_extra="jupyter-clouds",
+        )
+
+    def _endpoint(self, service: str) -> str | None:
+        return self._environment.get(f"AWS_ENDPOINT_URL_{service}") or self._environment.get(
+            "AWS_ENDPOINT_URL"
+        )
+
+
+def _session(environment: Mapping[str, str]) -> botocore.session.Session:
+    """The SDK's session as if it had been started in that environment."""
+    profile = environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE")
+    session = botocore.session.Session(profile=profile)
+    for variable, name in _CONFIG_VARIABLES.items():
+        if value := environment.get(variable):
+            session.set_config_variable(name, value)
+    key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
+    if key and secret:
+        session.set_credentials(key, secret, environment.get("AWS_SESSION_TOKEN"))
+        return session
+    resolver = session.get_component("credential_provider")
+    if profile is None:
+        # The process's own environment, which is not the one that was passed.
+        resolver.remove("env")
+    if environment.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        resolver.remove("iam-role")
+    return session
+
+
+def _is_loopback(endpoint: str | None) -> bool:
+    host = urlsplit(endpoint or "").hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

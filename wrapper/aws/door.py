@@ -1,0 +1,124 @@
+"""`Aws`: every call that the rest of the wrapper makes to EC2, by subject."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wrapper.aws import leftovers, machine, market, request
+from wrapper.aws.account import Account
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+
+    from wrapper.aws.model import (
+        Ended,
+        Facts,
+        Identity,
+        Instance,
+        Leftover,
+        Market,
+        Pace,
+        Request,
+        SpotRequest,
+    )
+
+
+class Aws:
+    """One account in one region. Raises CredentialsError, RequestError or AwsError, each in words.
+
+    The environment decides alone: AWS_ENDPOINT_URL (the embedded EC2), AWS_ACCESS_KEY_ID and its
+    siblings, AWS_PROFILE; the SDK's files and roles are asked only where it names no keys.
+    """
+
+    def __init__(
+        self,
+        *,
+        environment: Mapping[str, str],
+        region: str | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        """Nothing is asked yet; `pace` sets how often a wait looks. RequestError: no region."""
+        self._account = Account(environment=environment, region=region, pace=pace)
+
+    @property
+    def region(self) -> str:
+        """The region asked for, else the environment's, else the profile's."""
+        return self._account.region
+
+    def identity(self) -> Identity:
+        """Whose credentials these are. CredentialsError: missing, expired or refused."""
+        return self._account.identity()
+
+    def check_request(self, wanted: Request) -> Facts:
+        """The machine asked for can exist. RequestError names what cannot, and a way out."""
+        return request.check(self._account, wanted)
+
+    def hourly_price(self, instance_type: str, zone: str, of_market: Market) -> Decimal | None:
+        """US dollars an hour: spot's newest price in that zone; None where EC2 tells none."""
+        return market.hourly_price(self._account, instance_type, zone, of_market)
+
+    def console(self, instance_id: str) -> str:
+        """What the machine wrote to its console, the newest 64 KB; empty when nothing yet."""
+        return machine.console(self._account, instance_id)
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """The machine as it is now; None when EC2 does not know it (any more)."""
+        return machine.instance(self._account, instance_id)
+
+    def find_instances(self, name: str) -> list[Instance]:
+        """Every machine of that deployment, terminated ones left out; by tag and by request."""
+        return market.find_instances(self._account, name)
+
+    def spot_request(self, request_id: str) -> SpotRequest | None:
+        """The request as it is now; None when EC2 does not know it (any more)."""
+        return market.spot_request(self._account, request_id)
+
+    def find_spot_requests(self, name: str) -> list[SpotRequest]:
+        """Every request of that deployment that EC2 still shows."""
+        return market.find_spot_requests(self._account, name)
+
+    def require_imdsv2(self, instance_id: str) -> None:
+        """The machine's metadata answers only with a token; nothing happens if it did before."""
+        machine.require_imdsv2(self._account, instance_id)
+
+    def stop_instance(self, instance_id: str) -> None:
+        """The machine is stopped. AwsError after 10 minutes."""
+        machine.stop_instance(self._account, instance_id)
+
+    def start_instance(self, instance_id: str) -> None:
+        """The machine runs. AwsError after 10 minutes."""
+        machine.start_instance(self._account, instance_id)
+
+    def end_machines(
+        self,
+        name: str,
+        *,
+        request_ids: Sequence[str] = (),
+        instance_ids: Sequence[str] = (),
+    ) -> list[Ended]:
+        """No request of the deployment is open and no machine of it exists; what was ended.
+
+        Requests are cancelled first, since EC2 replaces the terminated machine of an open one.
+        The ids are those in Terraform's state: spot machines carry no tags until Terraform sets
+        them. Takes up to 10 minutes, then AwsError; safe to call again.
+        """
+        return market.end_machines(
+            self._account, name, request_ids=request_ids, instance_ids=instance_ids
+        )
+
+    def leftovers(
+        self,
+        name: str,
+        *,
+        request_ids: Sequence[str] = (),
+        instance_ids: Sequence[str] = (),
+    ) -> list[Leftover]:
+        """Everything of the deployment that still exists, in the order to remove it."""
+        return leftovers.find(
+            self._account, name, request_ids=request_ids, instance_ids=instance_ids
+        )
+
+    def remove(self, leftover: Leftover) -> None:
+        """That thing is gone, or being deleted. AwsError says what holds it."""
+        leftovers.remove(self._account, leftover)

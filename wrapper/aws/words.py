@@ -1,0 +1,151 @@
+"""Errors of the SDK and of AWS as ours: what happened, where, and what to type."""
+
+from __future__ import annotations
+
+from botocore import exceptions as sdk
+
+from wrapper.errors import AwsError, CloudsError, CredentialsError, RequestError
+
+_CONFIGURE = "aws configure, or export AWS_PROFILE=... ; without an account: up --local"
+_UNREACHABLE = (
+    "Check the network, AWS_ENDPOINT_URL, and the region's name; the embedded EC2: "
+    "python -m wrapper local status"
+)
+_KINDS: tuple[tuple[tuple[type[Exception], ...], type[CloudsError], str, str], ...] = (
+    (
+        (sdk.InvalidRegionError,),
+        RequestError,
+        "That is no AWS region",
+        "up --region eu-central-1",
+    ),
+    (
+        (sdk.NoCredentialsError, sdk.PartialCredentialsError),
+        CredentialsError,
+        "AWS credentials are missing",
+        _CONFIGURE,
+    ),
+    (
+        (
+            sdk.ProfileNotFound,
+            sdk.ConfigNotFound,
+            sdk.ConfigParseError,
+            sdk.InvalidConfigError,
+            sdk.InfiniteLoopConfigError,
+        ),
+        CredentialsError,
+        "The AWS configuration is not usable",
+        _CONFIGURE,
+    ),
+    (
+        (sdk.SSOError, sdk.TokenRetrievalError),
+        CredentialsError,
+        "The AWS sign-in has expired or was never made",
+        "aws sso login",
+    ),
+    (
+        (
+            sdk.CredentialRetrievalError,
+            sdk.MetadataRetrievalError,
+            sdk.UnknownCredentialError,
+            sdk.RefreshWithMFAUnsupportedError,
+        ),
+        CredentialsError,
+        "AWS credentials could not be had",
+        _CONFIGURE,
+    ),
+    (
+        (sdk.HTTPClientError, sdk.ConnectionError),
+        AwsError,
+        "AWS{where} cannot be reached while {doing}",
+        _UNREACHABLE,
+    ),
+)
+"""The SDK's own errors: the first kind that fits counts."""
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_REFUSED = {
+    "AuthFailure",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedAccess", "UnauthorizedOperation"}
+_ACCOUNT = {"OptInRequired", "PendingVerification", "Blocked"}
+_LIMITS = {
+    "AddressLimitExceeded": "Release one you do not need, or up --no-elastic-ip.",
+    "InstanceLimitExceeded": "Ask for more: aws service-quotas list-service-quotas "
+    "--service-code ec2",
+    "MaxSpotInstanceCountExceeded": "A smaller type, or more quota: aws service-quotas "
+    "list-service-quotas --service-code ec2",
+    "VcpuLimitExceeded": "A smaller type, or more quota: aws service-quotas "
+    "list-service-quotas --service-code ec2",
+    "InsufficientInstanceCapacity": "Another zone or type, or up --no-spot.",
+    "SpotMaxPriceTooLow": "Another zone or type, or up --no-spot.",
+}
+
+
+def code_of(error: BaseException) -> str:
+    """AWS's error code, such as InvalidInstanceID.NotFound; empty for the SDK's own errors."""
+    if isinstance(error, sdk.ClientError):
+        return str(error.response.get("Error", {}).get("Code", ""))
+    return ""
+
+
+def is_absent(error: BaseException) -> bool:
+    """AWS says that there is no such thing (any more)."""
+    return code_of(error).endswith((".NotFound", "NotFound", ".Malformed", ".Unknown"))
+
+
+def missing_region() -> RequestError:
+    """The error for a region that nobody named."""
+    return RequestError(
+        "No AWS region is chosen.", hint="up --region eu-central-1, or export AWS_REGION=..."
+    )
+
+
+def in_words(error: Exception, *, doing: str, region: str | None) -> CloudsError:
+    """Our error for any of botocore's; AwsError for those with no words of their own."""
+    where = f" in {region}" if region else ""
+    if isinstance(error, sdk.ClientError):
+        return _client_error(error, doing=doing, where=where)
+    if isinstance(error, sdk.NoRegionError):
+        return missing_region()
+    for kinds, family, message, hint in _KINDS:
+        if isinstance(error, kinds):
+            return family(f"{message.format(where=where, doing=doing)}: {error}", hint=hint)
+    return AwsError(f"The AWS SDK failed{where} while {doing}: {error}")
+
+
+def _client_error(error: sdk.ClientError, *, doing: str, where: str) -> CloudsError:
+    code = code_of(error)
+    # The encoded part is for `aws sts decode-authorization-message`: a kilobyte of letters.
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    message = message.partition("Encoded authorization failure message")[0].strip().rstrip(".")
+    if code in _EXPIRED:
+        return CredentialsError(
+            f"The AWS credentials have expired ({code}).",
+            hint="Get new ones: aws sso login, or aws configure",
+        )
+    if code in _REFUSED:
+        return CredentialsError(
+            f"AWS{where} refuses the credentials: {message} ({code}). A wrong or deleted key, a "
+            "clock that is wrong, or a region that the account has not enabled.",
+            hint="aws sts get-caller-identity",
+        )
+    if code in _DENIED:
+        return CredentialsError(
+            f"The AWS user may not do this{where}, {doing}: {message} ({error.operation_name}, "
+            f"{code}).",
+            hint="The policy it needs is in docs/aws.md.",
+        )
+    if code in _ACCOUNT:
+        return CredentialsError(
+            f"The AWS account is not ready{where}: {message} ({code}).",
+            hint="See the account's notices: https://console.aws.amazon.com/",
+        )
+    return AwsError(
+        f"AWS refused{where} while {doing}: {message} ({error.operation_name}, {code}).",
+        hint=_LIMITS.get(code),
+    )

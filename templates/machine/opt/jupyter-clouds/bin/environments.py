@@ -1,0 +1,84 @@
+"""The phases server and environment: JupyterLab's packages apart from the user's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import clouds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PREFIX = clouds.CONDA / "envs/notebook"
+FILE = clouds.ETC / "environment.yml"
+CHANNEL = ("--override-channels", "--channel", "conda-forge")
+NATIVE = "share/jupyter/kernels/python3"
+
+
+def create(name: str, arguments: Sequence[str | Path], *, as_user: bool = False) -> None:
+    """The environment is there; what an interrupted try left is not."""
+    prefix = clouds.CONDA / "envs" / name
+    begun = clouds.VAR / f"{name}.begun"
+    if begun.exists():
+        # Cut off by a power loss: packages in the cache may be unpacked by half.
+        caches = "~/.conda/pkgs ~/.mamba/pkgs" if as_user else f"{clouds.CONDA}/pkgs"
+        clouds.run(["sh", "-c", f"rm -rf {caches}"], as_user=as_user)
+    begun.touch()
+
+    def attempt(number: int) -> None:
+        clouds.wipe(prefix)
+        # mamba is several times faster; where it fails, conda may yet manage.
+        tool = clouds.CONDA / "bin" / ("conda" if number else "mamba")
+        clouds.run([tool, *arguments, "--yes", "--quiet", "--prefix", prefix], as_user=as_user)
+
+    clouds.retry(attempt)
+    begun.unlink()
+
+
+def server() -> None:
+    """JupyterLab and what belongs to it is installed."""
+    packages = (clouds.HERE / "server.txt").read_text().split()
+    if not clouds.stamped("server", " ".join(packages)):
+        create("server", ["create", *CHANNEL, *packages])
+        clouds.stamp("server", " ".join(packages))
+
+
+def ensure_kernel() -> None:
+    """A kernel can start in the environment, whether its file thought of that or not."""
+    if not list(PREFIX.glob("lib/python*/site-packages/ipykernel")):
+        add = ["install", "--yes", "--quiet", *CHANNEL, "ipykernel", "--prefix"]
+        tool = clouds.CONDA / "bin/mamba"
+        clouds.retry(lambda _: clouds.run([tool, *add, PREFIX], as_user=True))
+
+
+def show() -> None:
+    """Jupyter offers the environment under the name that every notebook asks for."""
+    shared = clouds.HERE / NATIVE
+    shared.mkdir(parents=True, exist_ok=True)
+    for logo in (clouds.CONDA / "envs/server" / NATIVE).glob("logo-*"):
+        shutil.copy(logo, shared)
+    module = ["python", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {
+        "argv": [str(clouds.HERE / "bin/kernel"), str(PREFIX), *module],
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "metadata": {"debugger": True},
+    }
+    clouds.write(shared / "kernel.json", json.dumps(spec))
+
+
+def environment() -> None:
+    """The user's environment is installed, and is the default kernel."""
+    digest = hashlib.sha256(FILE.read_bytes()).hexdigest()
+    if not (clouds.VAR / "environment.stamp").exists():
+        create("notebook", ["env", "create", "--file", FILE], as_user=True)
+        ensure_kernel()
+        clouds.stamp("environment", digest)
+    elif not clouds.stamped("environment", digest):
+        # What the user added since is in there: never replaced behind their back.
+        print(f"{FILE} has changed: conda env update --prefix {PREFIX} --file {FILE}")
+    show()

@@ -1,0 +1,75 @@
+"""The phases address and firewall, and the instance metadata service."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+
+import clouds
+
+METADATA = os.environ.get("CLOUDS_METADATA", "http://169.254.169.254")
+PATIENCE = 900  # seconds; the address is associated once the machine runs
+# No proxy ever stands between a machine and its own metadata.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+# `fib daddr type local`: what containers here send to 443 elsewhere passes.
+REDIRECT = """
+chain redirect {{
+type nat hook prerouting priority dstnat
+fib daddr type local tcp dport 443 redirect to :{port}
+}}"""
+REJECT = """
+chain metadata {{
+type filter hook output priority filter
+meta skuid {user} ip daddr 169.254.169.254 reject
+meta skuid {user} ip6 daddr fd00:ec2::254 reject
+}}"""
+
+
+def ask(path: str, header: str, value: str, method: str = "GET") -> str:
+    headers = {f"X-aws-ec2-metadata-token{header}": value}
+    request = urllib.request.Request(f"{METADATA}/latest/{path}", None, headers, method=method)  # noqa: S310 fixed
+    with OPENER.open(request, timeout=2) as reply:
+        return str(reply.read().decode().strip())
+
+
+def metadata(path: str) -> str | None:
+    """What the instance metadata says; None when it says nothing, or is not there."""
+    try:
+        token = ask("api/token", "-ttl-seconds", "60", "PUT")
+        return ask(f"meta-data/{path}", "", token)
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+def address() -> None:
+    """The machine has the public address that its certificate names."""
+    expected = clouds.settings()["address"]
+    ends = time.monotonic() + PATIENCE
+    while (present := metadata("public-ipv4")) != expected and expected:
+        if time.monotonic() > ends:
+            raise SystemExit(
+                f"the public address is {present}, not {expected}: associate the Elastic IP"
+            )
+        time.sleep(2)
+    print(present)
+
+
+def firewall() -> None:
+    """443 leads to the notebook, and the notebook's user does not reach the metadata."""
+    if not shutil.which("nft"):
+        apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
+        clouds.retry(lambda _: clouds.run([*apt, "update"]))
+        clouds.retry(lambda _: clouds.run([*apt, "install", "nftables"]))
+    settings = clouds.settings()
+    chains = REDIRECT if settings["https"] else ""
+    chains += "" if settings["metadata_access"] else REJECT
+    table = "table inet jupyter_clouds"
+    body = chains.format(port=settings["port"], user=clouds.user()["user"])
+    # One transaction: the table as the settings want it, whatever was there.
+    rules = f"{table}\ndelete {table}\n{table} {{{body}\n}}\n"
+    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore import xform_name
@@ -23,6 +24,7 @@ from wrapper.local.api.spot import tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from threading import RLock
 
     from wrapper.local.api.backend import Ec2
@@ -180,12 +182,17 @@ class Actions(EC2Response):
             region=self.region,
             instance_types=self._get_param("InstanceTypes", []) or filters.get("instance-type", []),
             zones=[zone] if zone else filters.get("availability-zone", []),
-            start=self._get_param("StartTime"),
-            end=self._get_param("EndTime"),
+            start=_utc(self._get_param("StartTime")),
+            end=_utc(self._get_param("EndTime")),
         )
         page = price_history(query, first=first, count=count + 1)
         more = str(first + count) if len(page) > count else ""
         return ActionResult({"SpotPriceHistory": page[:count], "NextToken": more})
+
+
+def _utc(given: datetime | None) -> datetime | None:
+    """Moto parses "...Z" into a naive time."""
+    return given.replace(tzinfo=UTC) if given is not None and given.tzinfo is None else given
 
 
 def _transitions(name: str, changed: list[tuple[Any, Any]]) -> ActionResult:

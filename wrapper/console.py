@@ -28,6 +28,8 @@ _FINGERPRINT = re.compile(
     r"jupyter-clouds: fingerprint certificate_sha256=(?P<certificate>[0-9a-f]{64}) "
     r"key_sha256=(?P<key>[0-9a-f]{64})"
 )
+_CUT = 60_000
+"""Characters from which on a console may have lost its beginning: EC2 keeps 64 KB."""
 _READY = re.compile(r"jupyter-clouds: ready port=(?P<port>[0-9]{1,5})")
 
 
@@ -101,8 +103,11 @@ def parse(text: str) -> Boot:
 
 
 def _lines(text: str) -> list[str]:
+    """Whole lines that may be ours: not the last one while it is being written, nor a first one
+    that the console's limit has cut the beginning off."""
     # Not splitlines(): it also splits at form feeds and other characters that a log may hold.
-    return [line.strip("\r") for line in text.split("\n") if "jupyter-clouds: " in line]
+    whole = text.split("\n")[1 if len(text) >= _CUT else 0 : -1]
+    return [line.strip("\r") for line in whole if "jupyter-clouds: " in line]
 
 
 def _phase(found: re.Match[str]) -> Phase:

@@ -122,6 +122,9 @@ def check_hash(value: str) -> None:
             f"has {len(found['digest'])} hexadecimal digits where "
             f"{found['algorithm']} has {expected}"
         )
+    empty = hashlib.new(found["algorithm"], found["salt"].encode(), usedforsecurity=False)
+    if found["digest"].lower() == empty.hexdigest():
+        raise _of_nothing()
 
 
 def _check_argon2(encoded: str) -> None:
@@ -132,7 +135,11 @@ def _check_argon2(encoded: str) -> None:
         return
     except (argon2.exceptions.InvalidHashError, argon2.exceptions.VerificationError) as error:
         raise _no_hash("begins with argon2: but what follows is no argon2 hash") from error
-    raise PasswordError("The password hash is that of an empty password.", hint=_HINT)
+    raise _of_nothing()
+
+
+def _of_nothing() -> PasswordError:
+    return PasswordError("The password hash is that of an empty password.", hint=_HINT)
 
 
 def _no_hash(why: str) -> PasswordError:

@@ -1,0 +1,186 @@
+"""Real servers on this computer: a Jupyter with TLS, an EC2 API; and certificates for them."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from werkzeug.serving import make_server
+
+from wrapper.local.api import create_app
+from wrapper.password import hash_password
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PASSWORD = "lusab-babad-gutih-tugad"
+
+
+@dataclass(frozen=True)
+class Minted:
+    """A self-signed certificate and its key, as PEM."""
+
+    certificate: str
+    private_key: str
+
+    def write(self, folder: Path) -> tuple[Path, Path]:
+        """The two files, in a folder that exists."""
+        certificate, key = folder / "certificate.pem", folder / "key.pem"
+        certificate.write_text(self.certificate)
+        key.write_text(self.private_key)
+        return certificate, key
+
+
+@dataclass(frozen=True)
+class LiveJupyter:
+    """A running notebook server."""
+
+    url: str
+    host: str
+    port: int
+    password: str
+    minted: Minted
+    work: Path
+
+
+def mint(
+    *names: str,
+    key: ec.EllipticCurvePrivateKey | None = None,
+    days: tuple[int, int] = (-1, 30),
+) -> Minted:
+    """A fresh certificate for the names and addresses, valid from and until so many days on."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jupyter-clouds test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + timedelta(days=days[0]))
+        .not_valid_after(now + timedelta(days=days[1]))
+        .add_extension(x509.SubjectAlternativeName([*map(_general_name, names)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Minted(
+        certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode(),
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with closing(socket.socket()) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveJupyter]:
+    """A jupyter_server on the loopback, with TLS, a password and no token."""
+    home = tmp_path_factory.mktemp("jupyter")
+    work = home / "work"
+    work.mkdir()
+    minted = mint("127.0.0.1", "localhost")
+    certificate, key = minted.write(home)
+    port = free_port()
+    config = home / "config.py"
+    config.write_text(
+        f"c.ServerApp.certfile = {str(certificate)!r}\n"
+        f"c.ServerApp.keyfile = {str(key)!r}\n"
+        f"c.ServerApp.root_dir = {str(work)!r}\n"
+        f"c.ServerApp.ip, c.ServerApp.port, c.ServerApp.port_retries = '127.0.0.1', {port}, 0\n"
+        "c.ServerApp.open_browser, c.ServerApp.allow_root = False, True\n"
+        "c.IdentityProvider.token = ''\n"
+        f"c.PasswordIdentityProvider.hashed_password = {hash_password(PASSWORD)!r}\n"
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "JUPYTER_CONFIG_DIR": str(home / "none"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+    }
+    log = home / "log"
+    with ExitStack() as stack:
+        output = stack.enter_context(log.open("wb"))
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyter_server", "--config", str(config)],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            cwd=work,
+        )
+        stack.callback(_end, server)
+        _wait_for(port, server, log)
+        yield LiveJupyter(f"https://127.0.0.1:{port}", "127.0.0.1", port, PASSWORD, minted, work)
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and server.poll() is None:
+        with closing(socket.socket()) as sock:
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    pytest.fail(f"jupyter_server does not listen:\n{log.read_text()}")
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(15)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def ec2_endpoint() -> Iterator[str]:
+    """The EC2 API of the embedded EC2 with nothing behind its instances."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", 0, create_app(None), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture
+def ec2_environment(ec2_endpoint: str) -> dict[str, str]:
+    """What points an AWS client at that API."""
+    return {
+        "AWS_ENDPOINT_URL": ec2_endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": "us-east-1",
+    }

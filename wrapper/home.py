@@ -52,6 +52,10 @@ class Record:
     place: Place
     settings: dict[str, Any] = field(default_factory=dict)
     """What the user asked for; `up` without options asks for the same again."""
+    own_cidr: str | None = None
+    """The caller's address as last let in; `allow` makes it follow."""
+    generation: int = 1
+    """Raised by `up --replace`."""
     outputs: dict[str, Any] = field(default_factory=dict)
     """Terraform's outputs after the last apply, so that looking needs no Terraform."""
     key_sha256: str | None = None

@@ -1,0 +1,54 @@
+"""The stories: what each command makes true. No printing, no exit.
+
+Light to import: each story is loaded, with the adapters that it needs, when it is told.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wrapper.deployment.bring_up import up
+    from wrapper.deployment.change import allow, new_password, password
+    from wrapper.deployment.look import check, console_text, every, status
+    from wrapper.deployment.plain_terraform import configure
+    from wrapper.deployment.preparing import Wanted
+    from wrapper.deployment.take_down import down
+    from wrapper.deployment.world import World
+
+__all__ = [
+    "Wanted",
+    "World",
+    "allow",
+    "check",
+    "configure",
+    "console_text",
+    "down",
+    "every",
+    "new_password",
+    "password",
+    "status",
+    "up",
+]
+
+_ROOMS = {
+    "Wanted": "preparing",
+    "World": "world",
+    "allow": "change",
+    "check": "look",
+    "configure": "plain_terraform",
+    "console_text": "look",
+    "down": "take_down",
+    "every": "look",
+    "new_password": "change",
+    "password": "change",
+    "status": "look",
+    "up": "bring_up",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

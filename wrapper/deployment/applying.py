@@ -1,0 +1,120 @@
+"""A plan applied while its machine is watched; and what is done when that fails."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from wrapper.aws.model import Leftover
+from wrapper.deployment.events import Step, Warned
+from wrapper.deployment.question import machine_ends
+from wrapper.errors import CloudsError, Interrupted
+
+if TYPE_CHECKING:
+    from wrapper.deployment.place import Way
+    from wrapper.deployment.preparing import Prepared
+    from wrapper.deployment.progress import Meter
+    from wrapper.deployment.watch import Watch
+    from wrapper.deployment.world import World
+    from wrapper.home import Home, Record
+
+
+def apply(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch) -> Record:
+    """What was planned exists, and the record names it. Interrupted, TerraformError.
+
+    A failed one leaves no spot request that could still bring a machine.
+    """
+    record = home.remember(ready.record)
+    make_way(world, ready)
+    world.report(Step(f"Terraform applies {len(ready.plan.changes)} changes"))
+    try:
+        with watch.in_background():
+            ready.terraform.apply(meter.terraform)
+    except (CloudsError, KeyboardInterrupt) as error:
+        _after_failure(world, home, ready.way, record)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(what_exists(ready.way, record.name), hint=ways_on(record)) from error
+        if isinstance(error, Interrupted):
+            message = f"{error.message}\n{what_exists(ready.way, record.name)}"
+            raise Interrupted(message, hint=ways_on(record)) from error
+        raise
+    meter.mark("terraform")
+    return _with_ids(home, ready.way, with_outputs(record, ready.terraform.outputs()))
+
+
+def make_way(world: World, ready: Prepared) -> None:
+    """At most one machine runs: the one to be replaced is stopped first."""
+    old = ready.record.instance_id
+    if old is None or not machine_ends(ready.plan):
+        return
+    found = ready.way.aws.instance(old)
+    if found and found.state in ("pending", "running", "stopping"):
+        world.report(Step(f"Stopping the machine of before, {old}"))
+        ready.way.aws.stop_instance(old)
+
+
+def with_outputs(record: Record, outputs: dict[str, object]) -> Record:
+    """The record with Terraform's outputs; another machine has another key."""
+    public = {key: value for key, value in outputs.items() if key != "password"}
+    if public.get("instance_id") == record.instance_id:
+        return dataclasses.replace(record, outputs=public)
+    return dataclasses.replace(
+        record,
+        outputs=public,
+        key_sha256=None,
+        certificate_sha256=None,
+        own_certificate=False,
+        verified=False,
+        seconds={},
+    )
+
+
+def what_exists(way: Way, name: str) -> str:
+    """One line a person can act on; never fails."""
+    try:
+        found = way.aws.leftovers(name)
+    except CloudsError as error:
+        return f"What exists could not be looked up: {error.message}"
+    if not found:
+        return "Nothing of it exists yet."
+    return "What exists: " + ", ".join(f"{one.kind} {one.id} ({one.detail})" for one in found)
+
+
+def ways_on(record: Record) -> str:
+    """The two commands after an interruption."""
+    return (
+        f"Go on: python -m wrapper up {record.name}. End it: python -m wrapper down {record.name}"
+    )
+
+
+def _after_failure(world: World, home: Home, way: Way, record: Record) -> None:
+    """What came into being is remembered, and no request is left that has no machine."""
+    try:
+        _with_ids(home, way, record)
+        for one in way.aws.find_spot_requests(record.name):
+            if one.state == "open" and one.instance_id is None:
+                way.aws.remove(Leftover("request", one.request_id, one.status))
+                world.report(Warned(f"The open spot request {one.request_id} is cancelled."))
+    except CloudsError as error:
+        world.report(
+            Warned(
+                f"{error.message} A spot request may still be open: "
+                f"python -m wrapper down {record.name}"
+            )
+        )
+
+
+def _with_ids(home: Home, way: Way, record: Record) -> Record:
+    """Every machine and request of this name is remembered by id: spot leaves some untagged."""
+    machines = {one.instance_id for one in way.aws.find_instances(record.name)}
+    requests = {one.request_id for one in way.aws.find_spot_requests(record.name)}
+    machines |= {record.instance_id} if record.instance_id else set()
+    request_id = record.outputs.get("spot_request_id")
+    requests |= {request_id} if isinstance(request_id, str) else set()
+    return home.remember(
+        dataclasses.replace(
+            record,
+            instance_ids=tuple(sorted({*record.instance_ids, *machines})),
+            request_ids=tuple(sorted({*record.request_ids, *requests})),
+        )
+    )

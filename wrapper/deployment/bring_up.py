@@ -1,0 +1,174 @@
+"""`up`: the notebook answers, its certificate pinned, logged in, a cell run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from wrapper.deployment import applying, preparing, question, verify
+from wrapper.deployment.events import Checked, Step
+from wrapper.deployment.progress import Meter
+from wrapper.deployment.summary import Summary, summarise
+from wrapper.deployment.watch import Watch
+from wrapper.errors import CloudsError, Interrupted, NoAnswerError, UsageError
+from wrapper.home import Home, root
+from wrapper.settings import check_name
+
+if TYPE_CHECKING:
+    from wrapper.aws import Instance
+    from wrapper.certificate import Pair
+    from wrapper.deployment.preparing import Prepared, Wanted
+    from wrapper.deployment.world import World
+    from wrapper.home import Record
+    from wrapper.notebook import Pin
+
+
+@dataclasses.dataclass(frozen=True)
+class Up:
+    """What `up` came to."""
+
+    summary: Summary
+    changed: bool
+    """False: it was already so."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Going:
+    """The parts of one `up` that is going on."""
+
+    world: World
+    home: Home
+    ready: Prepared
+    meter: Meter
+    watch: Watch
+
+
+def up(world: World, wanted: Wanted) -> Up:
+    """The notebook answers, verified. NoAnswerError when the machine exists and it does not."""
+    home = Home(root(world.environment) / check_name(wanted.name))
+    home.create()
+    with home.locked(f"up {wanted.name}") as lock:
+        ready = preparing.prepare(world, home, wanted, lock)
+        _ask(world, home, ready)
+        meter = Meter(world.report, steps=len(ready.plan.changes))
+        old = ready.record.instance_id
+        ignore = [old] if old and question.machine_ends(ready.plan) else []
+        watch = Watch(world.aws_like(ready.way), wanted.name, meter.event, ignore=ignore)
+        going = _Going(world, home, ready, meter, watch)
+        if ready.plan.changes or not ready.record.outputs:
+            record = applying.apply(world, home, ready, meter, watch)
+        else:
+            record = home.remember(ready.record)
+        try:
+            return _bring_to_answer(going, record)
+        except KeyboardInterrupt as error:
+            exists = applying.what_exists(ready.way, record.name)
+            raise Interrupted(exists, hint=applying.ways_on(record)) from error
+
+
+def _ask(world: World, home: Home, ready: Prepared) -> None:
+    """The user has agreed. UsageError when not, and nothing was made."""
+    record = ready.record
+    if not ready.plan.changes:
+        return
+    zone = record.outputs.get("availability_zone") or next(iter(ready.facts.zones), "")
+    price = ready.way.aws.hourly_price(
+        question.instance_type(record), zone, question.market(record)
+    )
+    text = question.describe(record, ready.plan, ready.facts, price, preparing.allowed(record))
+    if world.confirm(f"{text}\n\nGo on?"):
+        return
+    if ready.fresh:
+        home.empty()
+    raise UsageError("Nothing was made.", hint=f"python -m wrapper up {record.name}")
+
+
+def _bring_to_answer(going: _Going, record: Record) -> Up:
+    """From a machine that exists to a cell that ran."""
+    world, home, ready = going.world, going.home, going.ready
+    running = _running(world, ready, record)
+    found = running.found
+    changed = bool(ready.plan.changes) or running.started
+    going.watch.follow(found.instance_id)
+    record, pin = _pin(going, record, found)
+    verify.log_in_and_compute(world, home, verify.address(record, found.public_ip), pin)
+    if ready.pair:
+        record, changed = _serve_own(world, home, record, pin, ready.pair), True
+    going.meter.mark("total")
+    price = ready.way.aws.hourly_price(found.instance_type, found.zone, found.market)
+    record = home.remember(
+        dataclasses.replace(
+            record,
+            verified=True,
+            seconds=going.meter.seconds if changed else record.seconds,
+            hourly_price=None if price is None else str(price),
+        )
+    )
+    return Up(summarise(record, found), changed)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Running:
+    found: Instance
+    started: bool
+
+
+def _running(world: World, ready: Prepared, record: Record) -> _Running:
+    """The machine runs, and its metadata wants a token. NoAnswerError when there is none."""
+    aws = ready.way.aws
+    found = aws.instance(record.instance_id) if record.instance_id else None
+    if found is None:
+        raise NoAnswerError(
+            f"{record.name} has no machine in {record.place}.",
+            hint=f"python -m wrapper down {record.name}, then up",
+        )
+    started = found.state in ("stopped", "stopping")
+    if started:
+        world.report(Step(f"Starting the machine {found.instance_id}"))
+        aws.start_instance(found.instance_id)
+    if not found.imdsv2_required:
+        aws.require_imdsv2(found.instance_id)
+    return _Running(aws.instance(found.instance_id) or found, started)
+
+
+def _pin(going: _Going, record: Record, found: Instance) -> tuple[Record, Pin]:
+    world, watch = going.world, going.watch
+    world.report(Step(f"Waiting for the notebook on {found.instance_id}"))
+    key = record.key_sha256
+    if key is None:
+        key = verify.wait_for_fingerprint(watch)
+        world.report(Checked("fingerprint", ok=True, detail=f"the console shows the key {key}"))
+    where = verify.address(record, found.public_ip)
+    with verify.checked(world, "TLS"):
+        pin = verify.wait_for_answer(world, watch, where, key)
+    world.report(
+        Checked("TLS", ok=True, detail=f"pinned to the certificate {pin.certificate_sha256}")
+    )
+    pinned = dataclasses.replace(
+        record, key_sha256=pin.key_sha256, certificate_sha256=pin.certificate_sha256
+    )
+    return pinned, pin
+
+
+def _serve_own(world: World, home: Home, record: Record, pin: Pin, pair: Pair) -> Record:
+    """The notebook shows the user's certificate, and that is the pin from now on."""
+    world.report(Step("Handing over your certificate"))
+    where = verify.address(record)
+    with world.speak(where, pin, verify.password(home)) as notebook:
+        notebook.login()
+        notebook.set_certificate(pair.certificate, pair.private_key)
+    own = home.remember(
+        dataclasses.replace(
+            record,
+            own_certificate=True,
+            key_sha256=pair.fingerprints.key_sha256,
+            certificate_sha256=pair.fingerprints.certificate_sha256,
+        )
+    )
+    try:
+        world.look_whose(verify.address(own), pair.fingerprints.key_sha256)
+    except CloudsError as error:
+        world.report(Checked("certificate", ok=False, detail=error.message))
+        raise
+    world.report(Checked("certificate", ok=True, detail="yours is shown"))
+    return own

@@ -1,0 +1,117 @@
+"""Small changes to a live deployment: the password, who is let in."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wrapper import module_copy
+from wrapper import password as passwords
+from wrapper.deployment import look, place, preparing, verify
+from wrapper.deployment.applying import with_outputs
+from wrapper.deployment.events import Note, Progress, Step
+from wrapper.errors import FailedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wrapper.deployment.world import World
+    from wrapper.terraform import Applying, Plan
+
+RULE = "aws_vpc_security_group_ingress_rule"
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Who may reach the notebook."""
+
+    name: str
+    allowed_cidrs: tuple[str, ...]
+    changed: bool
+
+
+def password(world: World, name: str) -> str:
+    """The one that is kept here. FailedError when none is."""
+    home, _ = look.known(world, name)
+    return verify.password(home)
+
+
+def new_password(world: World, name: str, choose: Callable[[], str]) -> str:
+    """New logins need the new password, at once; machine and kernels go on. The new password."""
+    home, record = look.known(world, name)
+    with home.locked(f"password --new {name}"):
+        way = place.back_to(world, record)
+        found = way.aws.instance(record.instance_id) if record.instance_id else None
+        where = verify.address(record, found.public_ip if found else None)
+        if record.key_sha256 is None:
+            raise FailedError(
+                f"{name} has no verified notebook.", hint=f"python -m wrapper up {name}"
+            )
+        pin = world.look_whose(where, record.key_sha256)
+        chosen = choose()
+        passwords.check_strength(chosen, related=[name])
+        hashed = passwords.hash_password(chosen)
+        with world.speak(where, pin, verify.password(home)) as notebook:
+            notebook.login()
+            # Kept before it holds: nobody is locked out by a power cut in between.
+            home.write("password.new", chosen + "\n")
+            notebook.set_password_hash(hashed)
+        with world.speak(where, pin, chosen) as notebook:
+            notebook.login()
+        home.write_password(chosen)
+        (home.path / "password.new").unlink()
+        # A machine made later begins with it.
+        home.write_variables({**home.variables(), "password_hash": hashed})
+    return chosen
+
+
+def allow(world: World, name: str) -> Allowed:
+    """The rules let in the caller's present address; nothing else was changed."""
+    home, record = look.known(world, name)
+    with home.locked(f"allow {name}") as lock:
+        way = place.back_to(world, record)
+        own = place.own_cidr(world, local=record.place.kind == "local")
+        record = dataclasses.replace(record, own_cidr=own)
+        cidrs = preparing.allowed(record)
+        before = home.variables()
+        if not (home.path / "module").is_dir():
+            module_copy.write(home)
+        home.write_variables({**before, "allowed_cidrs": list(cidrs)})
+        terraform = world.terraform(
+            home.path, environment=way.for_terraform(world), keep_open=(lock,)
+        )
+        world.report(Step(f"Letting in {own}"))
+        try:
+            terraform.init(say=lambda text: world.report(Note(text)))
+            plan = terraform.plan()
+            _refuse_other_changes(plan, name)
+        except BaseException:
+            home.write_variables(before)
+            raise
+        if plan.changes:
+            terraform.apply(_reporter(world, len(plan.changes)))
+            record = with_outputs(record, terraform.outputs())
+        home.remember(record)
+    return Allowed(name, cidrs, changed=bool(plan.changes))
+
+
+def _refuse_other_changes(plan: Plan, name: str) -> None:
+    others = [change for change in plan.changes if change.type != RULE]
+    if others:
+        listed = ", ".join(f"{change.action} {change.address}" for change in others)
+        raise UsageError(
+            f"More than the rules would change: {listed}.",
+            hint=f"See it and decide: python -m wrapper up {name}",
+        )
+
+
+def _reporter(world: World, total: int) -> Callable[[Applying], None]:
+    done: set[str] = set()
+
+    def report(event: Applying) -> None:
+        if event.state == "done":
+            done.add(f"{event.action} {event.address}")
+        world.report(Progress(len(done), total, f"Terraform: {event.address}"))
+
+    return report

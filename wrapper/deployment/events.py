@@ -1,0 +1,57 @@
+"""What a story tells whoever watches it. Values only: printing is the command line's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the story begins."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """So much of the expected is done, and what happens now."""
+
+    done: int
+    total: int
+    text: str
+
+
+@dataclass(frozen=True)
+class BootPhase:
+    """A phase of the machine's boot has begun or ended."""
+
+    name: str
+    state: Literal["running", "done", "failed"]
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth knowing."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that may not be as the user expects."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One thing was verified, or could not be."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+Event = Step | Progress | BootPhase | Note | Warned | Checked

@@ -1,0 +1,211 @@
+"""`status`, `list` and `check`: what is there, and whether it answers. Nothing changes."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from wrapper import console
+from wrapper.deployment import place, verify
+from wrapper.deployment.events import Checked
+from wrapper.deployment.summary import Summary, summarise
+from wrapper.errors import (
+    CloudsError,
+    FingerprintError,
+    NoAnswerError,
+    UnknownDeploymentError,
+)
+from wrapper.home import Home, homes, root
+from wrapper.settings import check_name
+
+if TYPE_CHECKING:
+    from wrapper.console import Phase
+    from wrapper.deployment.place import Way
+    from wrapper.deployment.world import World
+    from wrapper.home import Record
+
+_SOON = 2.0
+"""Seconds: `status` is no place to wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status(Summary):
+    """A summary, and how far the machine is."""
+
+    answers: bool = False
+    phases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By name: state, seconds, error."""
+    environment: str | None = None
+    """State of the user's environment: running, done or failed; None when not known."""
+    spot_request: str | None = None
+    """State and status of the spot request."""
+    state_reason: str | None = None
+    reach: tuple[str, ...] = ()
+    """Who is let in."""
+
+
+def known(world: World, name: str) -> tuple[Home, Record]:
+    """A deployment of this computer. UnknownDeploymentError lists those there are."""
+    home = Home(root(world.environment) / check_name(name))
+    record = home.record()
+    if record is None or record.ended:
+        names = [one.name for one in homes(world.environment) if _alive(one)]
+        there = f"There is: {', '.join(names)}." if names else "There is none."
+        raise UnknownDeploymentError(
+            f"No deployment {name} on this computer. {there}",
+            hint=f"Make it: python -m wrapper up {name}",
+        )
+    return home, record
+
+
+def status(world: World, name: str) -> Status:
+    """One deployment in full. LocalError, CredentialsError when nobody can be asked."""
+    home, record = known(world, name)
+    way = place.back_to(world, record)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        answer = pool.submit(_ask_notebook, world, home, record)
+        instance = way.aws.instance(record.instance_id) if record.instance_id else None
+        request = _spot_request(way, record)
+        phases = answer.result()
+    if phases is None and instance and instance.state in ("pending", "running"):
+        told = _from_console(way, instance.instance_id)
+    else:
+        told = phases or {}
+    return Status(
+        **dataclasses.asdict(summarise(record, instance)),
+        answers=phases is not None,
+        phases=told,
+        environment=told.get("environment", {}).get("state"),
+        spot_request=request,
+        state_reason=instance.state_reason if instance else None,
+        reach=tuple(home.variables().get("allowed_cidrs", ())),
+    )
+
+
+def console_text(world: World, name: str) -> str:
+    """What the machine wrote to its console."""
+    _, record = known(world, name)
+    if record.instance_id is None:
+        raise NoAnswerError(f"{name} has no machine.", hint=f"python -m wrapper up {name}")
+    return place.back_to(world, record).aws.console(record.instance_id)
+
+
+def every(world: World) -> list[Summary]:
+    """All deployments of this computer, as far as their places can be asked now."""
+    records = [record for home in homes(world.environment) if (record := _alive(home))]
+    ways: dict[tuple[str, str], Way | None] = {}
+    found = []
+    for record in records:
+        key = (record.place.kind, record.place.region)
+        if key not in ways:
+            ways[key] = _way_or_none(world, record)
+        found.append(_summary(ways[key], record))
+    return found
+
+
+def check(world: World, name: str) -> Summary:
+    """TLS, fingerprint, login and kernel were verified again, each reported on its own.
+
+    NoAnswerError, or one of its kind, for the first that does not hold.
+    """
+    home, record = known(world, name)
+    way = place.back_to(world, record)
+    found = way.aws.instance(record.instance_id) if record.instance_id else None
+    if found is None or found.state != "running":
+        state = found.state if found else "absent"
+        raise NoAnswerError(
+            f"The machine of {name} is {state}.", hint=f"python -m wrapper up {name}"
+        )
+    where = verify.address(record, found.public_ip)
+    with verify.checked(world, "TLS"):
+        key = record.key_sha256 or _console_key(way, found.instance_id)
+        pin = world.look_whose(where, key)
+    world.report(Checked("TLS", ok=True, detail=f"1.2 or newer, {where.url}"))
+    with verify.checked(world, "fingerprint"):
+        told = _same_key(way, record, found.instance_id, key)
+    world.report(Checked("fingerprint", ok=True, detail=f"{pin.certificate_sha256} ({told})"))
+    verify.log_in_and_compute(world, home, where, pin)
+    record = dataclasses.replace(
+        record, key_sha256=pin.key_sha256, certificate_sha256=pin.certificate_sha256, verified=True
+    )
+    return summarise(home.remember(record), found)
+
+
+def _alive(home: Home) -> Record | None:
+    record = home.record()
+    return None if record is None or record.ended else record
+
+
+def _way_or_none(world: World, record: Record) -> Way | None:
+    try:
+        return place.back_to(world, record)
+    except CloudsError:
+        return None
+
+
+def _summary(way: Way | None, record: Record) -> Summary:
+    if way is None or way.place != record.place:
+        return dataclasses.replace(summarise(record, None), state="unknown")
+    instance = way.aws.instance(record.instance_id) if record.instance_id else None
+    return summarise(record, instance)
+
+
+def _ask_notebook(world: World, home: Home, record: Record) -> dict[str, dict[str, Any]] | None:
+    """The phases as the machine tells them; None when the notebook does not answer."""
+    if record.key_sha256 is None or not record.outputs.get("public_ip"):
+        return None
+    try:
+        where = verify.address(record)
+        pin = world.look_whose(where, record.key_sha256, timeout=_SOON)
+        with world.speak(where, pin, verify.password(home), timeout=_SOON) as notebook:
+            notebook.login()
+            phases = notebook.clouds_status().phases
+    except CloudsError:
+        return None
+    return {name: dataclasses.asdict(phase) for name, phase in phases.items()}
+
+
+def _from_console(way: Way, instance_id: str) -> dict[str, dict[str, Any]]:
+    return {
+        phase.name: {"state": phase.state, "seconds": phase.seconds, "error": _error(phase)}
+        for phase in console.parse(way.aws.console(instance_id)).phases
+    }
+
+
+def _error(phase: Phase) -> str | None:
+    return "\n".join(phase.log) or f"exit {phase.exit}" if phase.state == "failed" else None
+
+
+def _spot_request(way: Way, record: Record) -> str | None:
+    request_id = record.outputs.get("spot_request_id")
+    found = way.aws.spot_request(request_id) if request_id else None
+    return f"{found.state}, {found.status}" if found else None
+
+
+def _console_key(way: Way, instance_id: str) -> str:
+    fingerprint = console.parse(way.aws.console(instance_id)).fingerprint
+    if fingerprint is None:
+        raise FingerprintError(
+            f"The console of {instance_id} shows no fingerprint (yet).",
+            hint="python -m wrapper up, which waits for it",
+        )
+    return fingerprint.key_sha256
+
+
+def _same_key(way: Way, record: Record, instance_id: str, key: str) -> str:
+    """What the key was compared with. FingerprintError when the console shows another."""
+    if record.own_certificate:
+        return "your certificate's"
+    fingerprint = console.parse(way.aws.console(instance_id)).fingerprint
+    if fingerprint is None:
+        return "as first seen; no longer on the console"
+    if fingerprint.key_sha256 != key:
+        raise FingerprintError(
+            f"The console of {instance_id} shows the key {fingerprint.key_sha256}, "
+            f"the notebook has {key}.",
+            hint="Do not type your password there. Replace the machine: "
+            "python -m wrapper up --replace",
+        )
+    return "as on the console"

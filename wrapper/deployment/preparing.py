@@ -1,0 +1,218 @@
+"""What `up` does before it asks: nothing in the account changes here."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wrapper import certificate, environment, module_copy, settings
+from wrapper import password as passwords
+from wrapper.aws.model import Request
+from wrapper.deployment import place
+from wrapper.deployment.events import Note, Step, Warned
+from wrapper.errors import AddressError, UsageError
+from wrapper.home import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from wrapper.aws import Facts
+    from wrapper.certificate import Pair
+    from wrapper.deployment.place import Way
+    from wrapper.deployment.world import World
+    from wrapper.home import Home
+    from wrapper.settings import Settings
+    from wrapper.terraform import Plan, Terraform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What `up` was asked for."""
+
+    name: str
+    settings: Settings
+    new_password: Callable[[], str]
+    """Called only when the deployment has none yet."""
+    password_said: bool = False
+    """The user named a password, as opposed to letting one be made or asked."""
+    local: bool = False
+    region: str | None = None
+    certificate: Path | None = None
+    private_key: Path | None = None
+    replace: bool = False
+    """Another machine, with the newest image, set-up and environment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Everything that is known before the question."""
+
+    way: Way
+    record: Record
+    """As it will be remembered; not on disk yet."""
+    fresh: bool
+    facts: Facts
+    pair: Pair | None
+    terraform: Terraform
+    plan: Plan
+
+
+def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
+    """The request was checked, the password kept, the plan made."""
+    before = home.record()
+    fresh = before is None or before.ended
+    record_settings = {} if before is None or before.ended else before.settings
+    asked = settings.check(wanted.settings.over(record_settings))
+    pair = _own_certificate(wanted, asked)
+    way = place.choose(world, local=wanted.local, region=wanted.region, before=before)
+    world.report(Step(f"Checking the request in {way.place}"))
+    facts = way.aws.check_request(request(asked, way.place.region))
+    record = _record(before, wanted, way, asked, fresh=fresh)
+    record = _own_cidr(world, record, asked)
+    if fresh:
+        _refuse_stranger(way, wanted.name)
+    else:
+        mend(world, way, record)
+    _write(home, wanted, record, asked, way, fresh=fresh)
+    terraform = world.terraform(home.path, environment=way.for_terraform(world), keep_open=(lock,))
+    world.report(Step("Planning with Terraform"))
+    terraform.init(say=lambda text: world.report(Note(text)))
+    plan = terraform.plan()
+    for warning in plan.warnings:
+        world.report(Warned(warning))
+    return Prepared(
+        way=way,
+        record=record,
+        fresh=fresh,
+        facts=facts,
+        pair=pair,
+        terraform=terraform,
+        plan=plan,
+    )
+
+
+def _refuse_stranger(way: Way, name: str) -> None:
+    found = [one for one in way.aws.find_instances(name) if one.state != "shutting-down"]
+    if found:
+        raise UsageError(
+            f"{way.place} has a machine named {name} already ({found[0].instance_id}, "
+            f"{found[0].state}), whose Terraform state is not on this computer.",
+            hint=f"Take another name: python -m wrapper up {name}-2. Or end it: "
+            f"python -m wrapper down {name}",
+        )
+
+
+def request(asked: Settings, region: str) -> Request:
+    """As the EC2 adapter checks it."""
+    return Request(
+        region=region,
+        instance_type=asked.instance_type or settings.DEFAULT_TYPE,
+        ami_id=asked.ami_id,
+        subnet_id=asked.subnet_id,
+        spot=bool(asked.spot),
+    )
+
+
+def allowed(record: Record) -> tuple[str, ...]:
+    """Who may reach the notebook: whom the user named, and the user."""
+    named = tuple(record.settings.get("allow") or ())
+    own = (record.own_cidr,) if record.own_cidr and record.own_cidr not in named else ()
+    return named + own
+
+
+def variables(record: Record, asked: Settings, kept: dict[str, Any]) -> dict[str, Any]:
+    """The module's variables; `kept` are those that were not asked for here."""
+    values = asked.variables(name=record.name, generation=record.generation)
+    return {**kept, **values, "allowed_cidrs": list(allowed(record))}
+
+
+def mend(world: World, way: Way, record: Record) -> None:
+    """What was ended outside is ended wholly: Terraform alone can carry neither half (FACTS).
+
+    A machine gone while its request is open fails every plan; a request cancelled while its
+    machine runs makes the plan start a second one beside it.
+    """
+    request_id = record.outputs.get("spot_request_id")
+    if not request_id or not record.instance_id:
+        return
+    found = way.aws.spot_request(request_id)
+    machine = way.aws.instance(record.instance_id)
+    gone = machine is None or machine.state in ("terminated", "shutting-down")
+    over = found is None or found.state in ("cancelled", "closed", "failed")
+    if gone and over:
+        return
+    if gone:
+        world.report(Warned(f"The machine {record.instance_id} was ended outside."))
+    elif over:
+        world.report(Warned(f"The spot request {request_id} was cancelled outside."))
+        question = f"End its machine {record.instance_id}, with what is on its disk, for a new one?"
+        if not world.confirm(question):
+            raise UsageError(
+                f"Left as it is: {record.instance_id} runs without a spot request.",
+                hint="Save your work, then: python -m wrapper up, or down",
+            )
+    else:
+        return
+    way.aws.end_machines(
+        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
+    )
+
+
+def _own_certificate(wanted: Wanted, asked: Settings) -> Pair | None:
+    if (wanted.certificate is None) != (wanted.private_key is None):
+        raise UsageError(
+            "--certificate and --private-key go together.",
+            hint="--certificate chain.pem --private-key key.pem",
+        )
+    if wanted.certificate is None or wanted.private_key is None:
+        return None
+    return certificate.read_pair(wanted.certificate, wanted.private_key, host=asked.domain)
+
+
+def _record(
+    before: Record | None, wanted: Wanted, way: Way, asked: Settings, *, fresh: bool
+) -> Record:
+    if before is None or fresh:
+        return Record(name=wanted.name, place=way.place, settings=asked.said())
+    return dataclasses.replace(
+        before,
+        place=way.place,
+        settings=asked.said(),
+        generation=before.generation + (1 if wanted.replace else 0),
+    )
+
+
+def _own_cidr(world: World, record: Record, asked: Settings) -> Record:
+    if asked.allow is not None and record.own_cidr is None:
+        return record
+    try:
+        own = place.own_cidr(world, local=record.place.kind == "local")
+    except AddressError as error:
+        if record.own_cidr is None:
+            raise
+        world.report(Warned(f"{error.message} {record.own_cidr} stays as it is."))
+        return record
+    return dataclasses.replace(record, own_cidr=own)
+
+
+def _write(  # noqa: PLR0913 (all that the directory is made of)
+    home: Home, wanted: Wanted, record: Record, asked: Settings, way: Way, *, fresh: bool
+) -> None:
+    if fresh:
+        home.empty()
+    module_copy.write(home)
+    kept = {} if fresh else home.variables()
+    kept |= environment.terraform_variables(way.local)
+    if home.password() is None or "password_hash" not in kept:
+        chosen = wanted.new_password()
+        passwords.check_strength(chosen, related=[record.name, asked.owner or ""])
+        home.write_password(chosen)
+        kept["password_hash"] = passwords.hash_password(chosen)
+    elif wanted.password_said:
+        raise UsageError(
+            f"{record.name} has a password already.",
+            hint="Change it on the running machine: python -m wrapper password --new",
+        )
+    home.write_variables(variables(record, asked, kept))

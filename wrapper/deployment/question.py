@@ -1,0 +1,68 @@
+"""What `up` is about to do, in words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wrapper.settings import DEFAULT_TYPE
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from wrapper.aws import Facts, Market
+    from wrapper.home import Record
+    from wrapper.terraform import Change, Plan
+
+MACHINE_TYPES = ("aws_instance", "aws_spot_instance_request")
+
+
+def market(record: Record) -> Market:
+    """The one that was asked for."""
+    return "spot" if record.settings.get("spot") else "on-demand"
+
+
+def instance_type(record: Record) -> str:
+    """The one that was asked for, or the module's default."""
+    return record.settings.get("instance_type") or DEFAULT_TYPE
+
+
+def machine_ends(plan: Plan) -> bool:
+    """The running machine would be ended (and perhaps another one made)."""
+    return any(change.action in ("delete", "replace") for change in plan.of_type(*MACHINE_TYPES))
+
+
+def describe(
+    record: Record, plan: Plan, facts: Facts, price: Decimal | None, allowed: tuple[str, ...]
+) -> str:
+    """Several lines; the last is not yet the question."""
+    size = f"{facts.vcpus} vCPUs, {facts.memory_mib / 1024:.3g} GiB, {facts.architecture}"
+    lines = [
+        f"{record.name}, in {record.place}",
+        f"  machine      {instance_type(record)}, {market(record)}: {size}",
+        f"  price        {price_text(price, market(record))}",
+        f"  let in       {', '.join(allowed) or 'nobody'}",
+        f"  Terraform    {_counts(plan.changes)}",
+    ]
+    if machine_ends(plan) and record.instance_id:
+        lines.append(
+            f"  The machine {record.instance_id} is replaced: what is on its disk is gone."
+        )
+    return "\n".join(lines)
+
+
+def price_text(price: Decimal | None, of_market: str) -> str:
+    """For a person."""
+    if price is None:
+        where = "https://aws.amazon.com/ec2/pricing/on-demand/"
+        return f"{of_market}: EC2 does not tell; see {where}"
+    return f"${price.normalize():f} an hour now ({of_market}), and the disk and the address"
+
+
+def _counts(changes: tuple[Change, ...]) -> str:
+    names = {"create": "made", "update": "changed", "replace": "replaced", "delete": "removed"}
+    counts = dict.fromkeys(names.values(), 0)
+    for change in changes:
+        if change.action in names:
+            counts[names[change.action]] += 1
+    said = [f"{count} {word}" for word, count in counts.items() if count]
+    return ", ".join(said) or "nothing to change"

@@ -1,0 +1,61 @@
+"""One deployment as `up`, `status` and `list` tell it. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wrapper.aws import Instance
+    from wrapper.home import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The document of `--json`; its field names are a contract (DESIGN, section 3)."""
+
+    name: str
+    url: str | None
+    state: str
+    """Of the machine as EC2 tells it; "absent" when there is none."""
+    region: str
+    zone: str | None
+    instance_id: str | None
+    instance_type: str | None
+    market: str | None
+    certificate_sha256: str | None
+    key_sha256: str | None
+    data_volume_id: str | None
+    hourly_price: float | None
+    """US dollars; None when EC2 does not tell it."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    place: str = "aws"
+    """aws or local."""
+    account: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return dataclasses.asdict(self)
+
+
+def summarise(record: Record, instance: Instance | None) -> Summary:
+    """What is remembered, and over it what EC2 says now."""
+    outputs = record.outputs
+    return Summary(
+        name=record.name,
+        url=outputs.get("url"),
+        state=instance.state if instance else "absent",
+        region=record.place.region,
+        zone=instance.zone if instance else outputs.get("availability_zone"),
+        instance_id=record.instance_id,
+        instance_type=instance.instance_type if instance else outputs.get("instance_type"),
+        market=instance.market if instance else outputs.get("market"),
+        certificate_sha256=record.certificate_sha256,
+        key_sha256=record.key_sha256,
+        data_volume_id=outputs.get("data_volume_id"),
+        hourly_price=float(record.hourly_price) if record.hourly_price else None,
+        seconds=record.seconds,
+        place=record.place.kind,
+        account=record.place.account,
+    )

@@ -1,0 +1,137 @@
+"""A machine watched from the moment it exists: its console, through the EC2 API."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wrapper import console
+from wrapper.deployment.events import BootPhase
+from wrapper.errors import BootError, CloudsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from wrapper.aws import Aws
+    from wrapper.console import Boot
+    from wrapper.deployment.events import Event
+
+EVERY = 2.0
+"""Seconds between looks."""
+HARMLESS = frozenset({"environment"})
+"""Phases that may fail and leave a notebook that answers."""
+SETTLED = 30.0
+"""Seconds after which a failed phase counts as failed: systemd may be trying again."""
+SILENT_FOR = 15 * 60.0
+"""Seconds without any news on the console until the machine counts as stuck."""
+_ENDED = ("shutting-down", "terminated", "stopping", "stopped")
+
+
+class Watch:
+    """One deployment's newest machine, looked at again and again."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        name: str,
+        report: Callable[[Event], None],
+        *,
+        ignore: Collection[str] = (),
+    ) -> None:
+        """`ignore`: machines of before, that are about to be replaced."""
+        self.instance_id: str | None = None
+        self.boot: Boot | None = None
+        self.first_seen: float | None = None
+        self._aws = aws
+        self._name = name
+        self._report = report
+        self._ignore = frozenset(ignore)
+        self._changed = time.monotonic()
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since the last news."""
+        return time.monotonic() - self._changed
+
+    def follow(self, instance_id: str) -> None:
+        """From now on that machine is meant."""
+        if instance_id != self.instance_id:
+            self.instance_id, self.boot = instance_id, None
+            self.first_seen = self._changed = time.monotonic()
+
+    def look(self) -> None:
+        """The newest news are known, and were reported. AwsError."""
+        if self.instance_id is None:
+            self._find()
+        if self.instance_id is None:
+            return
+        boot = console.parse(self._aws.console(self.instance_id))
+        if boot == self.boot:
+            return
+        known = {phase.name: phase for phase in self.boot.phases} if self.boot else {}
+        self.boot, self._changed = boot, time.monotonic()
+        for phase in boot.phases:
+            if known.get(phase.name) is None or known[phase.name].state != phase.state:
+                self._report(BootPhase(phase.name, phase.state, phase.seconds))
+
+    def check_alive(self) -> None:
+        """The boot can still succeed. BootError when a phase failed for good or all is silent."""
+        quiet = self.quiet
+        failed = (
+            [one for one in self.boot.failures if one.name not in HARMLESS] if self.boot else []
+        )
+        if failed and quiet > SETTLED:
+            log = "".join(f"\n  | {line}" for line in failed[0].log)
+            raise BootError(
+                f"The machine's set-up failed in its phase {failed[0].name}{log}",
+                hint="The whole console: python -m wrapper status --console. "
+                "End it: python -m wrapper down",
+            )
+        if quiet > SILENT_FOR:
+            raise BootError(
+                f"The machine {self.instance_id} has been silent for {quiet / 60:.0f} minutes.",
+                hint="Look again: python -m wrapper status. End it: python -m wrapper down",
+            )
+        if quiet > SETTLED and self.instance_id:
+            self._check_running(self.instance_id)
+
+    @contextmanager
+    def in_background(self) -> Iterator[None]:
+        """Looked at by a thread, while Terraform still works on the rest."""
+        stop = threading.Event()
+
+        def go_on() -> None:
+            while not stop.wait(EVERY):
+                try:
+                    self.look()
+                except CloudsError:
+                    continue  # whoever waits for the result will see it
+
+        thread = threading.Thread(target=go_on, name="watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _find(self) -> None:
+        found = [
+            one
+            for one in self._aws.find_instances(self._name)
+            if one.instance_id not in self._ignore and one.state in ("pending", "running")
+        ]
+        if found:
+            self.follow(max(found, key=lambda one: one.launched_at).instance_id)
+
+    def _check_running(self, instance_id: str) -> None:
+        found = self._aws.instance(instance_id)
+        if found is None or found.state in _ENDED:
+            state = found.state if found else "gone"
+            why = f": {found.state_reason}" if found and found.state_reason else ""
+            raise BootError(
+                f"The machine {instance_id} is {state}{why}.",
+                hint="Try again: python -m wrapper up. End it: python -m wrapper down",
+            )

@@ -1,0 +1,196 @@
+"""One machine: its disk, its boots, its state, from launch to termination."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+from wrapper.errors import LocalError
+
+from . import cgroups, guest, image, memory, network
+from .console import Console
+from .container import Container, make_disk, mount_disk
+from .host import STATE, log, need_space, unmount_below
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .machines import IngressRule, MachineSpec, State
+
+_PATIENCE = 120.0
+"""Seconds that a clean shutdown may take before the plug is pulled, as EC2 does too."""
+_ROOM_MIB = 2000
+
+
+class Machine:
+    """Safe to use from many threads; a thread of its own follows each run of the machine."""
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        self.public_ip: str | None = None
+        self.launched = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.directory = STATE / "machines" / spec.instance_id
+        self.console = Console(self.directory / "console")
+        self.state: State = "pending"
+        self._attached = False
+        self._container: Container | None = None
+        self._goal: State = "running"
+        self._lock = threading.RLock()
+        self._run(first=True)
+
+    def _run(self, *, first: bool = False) -> None:
+        self._life = threading.Thread(target=self._live, args=(first,), daemon=True)
+        self._life.start()
+
+    def _live(self, first: bool) -> None:
+        booted = False
+        try:
+            if first:
+                self._prepare()
+            else:
+                mount_disk(self.directory, image.root(self.spec.image))
+            booted = True
+            while self._boot():
+                log.info("%s: reboots", self.spec.instance_id)
+        except LocalError as error:
+            log.exception("%s: cannot run", self.spec.instance_id)
+            self.console.say(error.message)
+        finally:
+            # A launch that fails ends terminated, as on AWS; a start that fails, stopped.
+            if not booted and self._goal == "running":
+                self._goal = "terminated" if first else "stopped"
+            self._settle()
+
+    def _prepare(self) -> None:
+        spec = self.spec
+        root = image.ensure(spec.image)
+        need_space(STATE, _ROOM_MIB)
+        make_disk(self.directory)
+        guest.personalise(self.directory / "upper")
+        mount_disk(self.directory, root)
+        with self._lock:
+            network.attach(spec)
+            self._attached = True
+            wanted, self.public_ip = self.public_ip or spec.public_ip, None
+            self.set_public_address(wanted)
+
+    def _boot(self) -> bool:
+        """One boot from beginning to end; whether another has to follow."""
+        with self._lock:
+            if self._goal != "running":
+                return False
+            meminfo = self.directory / "hardware/meminfo"
+            memory.write(self.spec, meminfo)
+            self._container = Container(self.spec, self.directory, self.console)
+            self.state = "running"
+        again = self._container.wait()
+        with self._lock:
+            self._container = None
+            return again and self._goal == "running"
+
+    def _settle(self) -> None:
+        """The machine is off: stopped, or gone with all it had."""
+        unmount_below(self.directory)
+        with self._lock:
+            if self._goal != "terminated":
+                self.state = "stopped"
+                return
+            self.state = "shutting-down"
+        self._remove()
+        self.state = "terminated"
+
+    def _remove(self) -> None:
+        spec = self.spec
+        cgroups.kill(spec.instance_id)
+        cgroups.remove(spec.instance_id)
+        with self._lock:
+            if self._attached:
+                network.detach(spec, self.public_ip)
+            self._attached, self.public_ip = False, None
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def pid(self) -> int | None:
+        """The host's number of its PID 1, while it runs."""
+        container = self._container
+        return container.leader if container else None
+
+    def tick(self) -> None:
+        """What it sees of its memory is up to date."""
+        if self.state == "running" and self._container:
+            memory.write(self.spec, self.directory / "hardware/meminfo")
+
+    def start(self) -> None:
+        """It boots from its disk; nothing happens unless it is stopped."""
+        with self._lock:
+            if self.state != "stopped":
+                return
+            self.state, self._goal = "pending", "running"
+            self._run()
+
+    def stop(self, *, force: bool = False) -> None:
+        """It has begun to shut down; forced, it is off at once."""
+        self._end("stopped", "stopping", force=force)
+
+    def terminate(self) -> None:
+        """It has begun to go, disk and all."""
+        with self._lock:
+            if self.state == "terminated":
+                return
+            if self.state == "stopped":
+                self.state, self._goal = "shutting-down", "terminated"
+                threading.Thread(target=self._settle, daemon=True).start()
+                return
+        # Its disk goes with it: there is nothing that a clean shutdown could save.
+        self._end("terminated", "shutting-down", force=True)
+
+    def _end(self, goal: State, state: State, *, force: bool) -> None:
+        with self._lock:
+            if self.state in {"stopped", "terminated"}:
+                return
+            if self._goal != "terminated":
+                self._goal, self.state = goal, state
+            container = self._container
+        if container is None:
+            return  # not booted yet: `_boot` sees the goal
+        if force:
+            container.kill()
+            return
+        container.power_off()
+        self._later(container.kill, container)
+
+    def _later(self, action: Any, container: Container) -> None:
+        def act() -> None:
+            if self._container is container:
+                log.warning("%s: no clean shutdown in time", self.spec.instance_id)
+                action()
+
+        timer = threading.Timer(_PATIENCE, act)
+        timer.daemon = True
+        timer.start()
+
+    def reboot(self) -> None:
+        """It has begun to reboot; "running" all the while."""
+        container = self._container
+        if self.state == "running" and container:
+            container.restart()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it is off within that time."""
+        self._life.join(seconds)
+        return not self._life.is_alive()
+
+    def set_public_address(self, address: str | None) -> None:
+        """It is reached at this address from now on, and at no other."""
+        with self._lock:
+            if self._attached:
+                network.set_public_address(self.spec.private_ip, self.public_ip, address)
+            self.public_ip = address
+
+    def set_ingress(self, rules: Sequence[IngressRule]) -> None:
+        """Exactly these rules let traffic in."""
+        with self._lock:
+            if self._attached:
+                network.set_ingress(self.spec.instance_id, rules)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
-import subprocess
 import time
 import urllib.request
 
@@ -18,7 +17,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 # `fib daddr type local`: what containers here send to 443 elsewhere passes.
 REDIRECT = """
-chain redirect {{
+chain https {{
 type nat hook prerouting priority dstnat
 fib daddr type local tcp dport 443 redirect to :{port}
 }}"""
@@ -71,5 +70,6 @@ def firewall() -> None:
     table = "table inet jupyter_clouds"
     body = chains.format(port=settings["port"], user=clouds.user()["user"])
     # One transaction: the table as the settings want it, whatever was there.
-    rules = f"{table}\ndelete {table}\n{table} {{{body}\n}}\n"
-    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+    rules = clouds.RUN / "firewall.nft"
+    clouds.write(rules, f"{table}\ndelete {table}\n{table} {{{body}\n}}\n")
+    clouds.run(["nft", "-f", rules])

@@ -63,10 +63,18 @@ def run(name: str) -> tuple[int, str]:
         if not child:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-            PHASES[name]()
+            try:
+                PHASES[name]()
+            except clouds.PassingError as error:
+                sys.exit(str(error))
             sys.exit()
     exit_code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return exit_code, path.read_text(errors="replace").strip()
+
+
+def end_of(text: str) -> str:
+    """Its last lines, none of them cut."""
+    return text if len(text) <= END_OF_LOG else text[-END_OF_LOG:].partition("\n")[2]
 
 
 def main() -> int:
@@ -89,9 +97,7 @@ def main() -> int:
         clouds.console(f"jupyter-clouds: phase={name} {failed}")
         # A service that fails again and again the same way would push all else off the console.
         if error != before:
-            clouds.console(
-                f"jupyter-clouds: log phase={name} text={json.dumps(text[-END_OF_LOG:])}"
-            )
+            clouds.console(f"jupyter-clouds: log phase={name} text={json.dumps(end_of(text))}")
         return 1
     update(name, "done", seconds, None)
     (clouds.RUN / f"{name}.done").touch()

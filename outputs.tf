@@ -1,6 +1,6 @@
 output "ami_id" {
   description = "Image that the machine was started from."
-  value       = local.machine.ami
+  value       = local.machine_ami
 }
 
 output "availability_zone" {

@@ -17,13 +17,13 @@ variable "allowed_cidrs" {
   }
 
   validation {
-    condition     = var.allow_world || length(local.world.allowed_cidrs) == 0
-    error_message = "allowed_cidrs: ${join(", ", local.world.allowed_cidrs)} is the whole internet or as good as that. Name your own address (203.0.113.7/32), or set allow_world = true if you mean it."
+    condition     = var.allow_world || length([for cidr in var.allowed_cidrs : cidr if try(tonumber(split("/", cidr)[1]) < (strcontains(cidr, ":") ? 16 : 8), false)]) == 0
+    error_message = "allowed_cidrs: ${join(", ", [for cidr in var.allowed_cidrs : cidr if try(tonumber(split("/", cidr)[1]) < (strcontains(cidr, ":") ? 16 : 8), false)])} is the whole internet or as good as that. Name your own address (203.0.113.7/32), or set allow_world = true if you mean it."
   }
 
   validation {
-    condition     = length(local.private.allowed_cidrs) == 0
-    error_message = "allowed_cidrs: ${join(", ", local.private.allowed_cidrs)} is private: nobody arrives at the notebook's public address from there. Yours as the internet sees it: https://checkip.amazonaws.com"
+    condition     = length([for cidr in var.allowed_cidrs : cidr if anytrue([for range in local.reserved_ranges : try(cidrhost("${split("/", cidr)[0]}/${range.bits}", 0) == range.network && tonumber(split("/", cidr)[1]) >= range.bits, false)])]) == 0
+    error_message = "allowed_cidrs: ${join(", ", [for cidr in var.allowed_cidrs : cidr if anytrue([for range in local.reserved_ranges : try(cidrhost("${split("/", cidr)[0]}/${range.bits}", 0) == range.network && tonumber(split("/", cidr)[1]) >= range.bits, false)])])} is private: nobody arrives at the notebook's public address from there. Yours as the internet sees it: https://checkip.amazonaws.com"
   }
 }
 
@@ -217,13 +217,13 @@ variable "ssh_cidrs" {
   }
 
   validation {
-    condition     = var.allow_world || length(local.world.ssh_cidrs) == 0
-    error_message = "ssh_cidrs: ${join(", ", local.world.ssh_cidrs)} is the whole internet or as good as that. Name your own address (203.0.113.7/32), or set allow_world = true if you mean it."
+    condition     = var.allow_world || length([for cidr in var.ssh_cidrs : cidr if try(tonumber(split("/", cidr)[1]) < (strcontains(cidr, ":") ? 16 : 8), false)]) == 0
+    error_message = "ssh_cidrs: ${join(", ", [for cidr in var.ssh_cidrs : cidr if try(tonumber(split("/", cidr)[1]) < (strcontains(cidr, ":") ? 16 : 8), false)])} is the whole internet or as good as that. Name your own address (203.0.113.7/32), or set allow_world = true if you mean it."
   }
 
   validation {
-    condition     = length(local.private.ssh_cidrs) == 0
-    error_message = "ssh_cidrs: ${join(", ", local.private.ssh_cidrs)} is private: nobody arrives at the machine's public address from there. Yours as the internet sees it: https://checkip.amazonaws.com"
+    condition     = length([for cidr in var.ssh_cidrs : cidr if anytrue([for range in local.reserved_ranges : try(cidrhost("${split("/", cidr)[0]}/${range.bits}", 0) == range.network && tonumber(split("/", cidr)[1]) >= range.bits, false)])]) == 0
+    error_message = "ssh_cidrs: ${join(", ", [for cidr in var.ssh_cidrs : cidr if anytrue([for range in local.reserved_ranges : try(cidrhost("${split("/", cidr)[0]}/${range.bits}", 0) == range.network && tonumber(split("/", cidr)[1]) >= range.bits, false)])])} is private: nobody arrives at the machine's public address from there. Yours as the internet sees it: https://checkip.amazonaws.com"
   }
 
   validation {

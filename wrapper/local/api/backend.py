@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.ec2.exceptions import EC2ClientError, InvalidInstanceIdError
 from moto.ec2.models import EC2Backend
+from moto.ec2.utils import parse_user_data
 
 from wrapper.local.api.console import Consoles
 from wrapper.local.api.images import CATALOGUE, Image
@@ -95,7 +96,7 @@ class Ec2(EC2Backend):
         reservation = self.run_instances(
             wanted["ImageId"],
             1,
-            wanted.get("UserData"),
+            parse_user_data(wanted.get("UserData")),
             list(wanted.get("SecurityGroups") or []),
             instance_type=wanted.get("InstanceType", "m1.small"),
             is_instance_type_default=False,

@@ -22,7 +22,7 @@ USER_DATA_BYTES: Final = 16384
 
 
 def check_launch(
-    backend: Ec2, *, image_id: str, user_data: str | None, request: Mapping[str, Any]
+    backend: Ec2, *, image_id: str, user_data: object, request: Mapping[str, Any]
 ) -> Any:
     """EC2 would launch this, and the answer is the subnet it chose; EC2ClientError otherwise.
 
@@ -40,7 +40,7 @@ def check_launch(
     _check_zone(backend, instance_type, subnet.availability_zone)
     if request.get("key_name"):
         backend.describe_key_pairs(key_names=[request["key_name"]])
-    if user_data and len(base64.b64decode(user_data)) > USER_DATA_BYTES:
+    if user_data and len(base64.b64decode(str(user_data))) > USER_DATA_BYTES:
         raise EC2ClientError(
             "InvalidParameterValue", f"User data is limited to {USER_DATA_BYTES} bytes"
         )

@@ -192,7 +192,7 @@ def machine_spec(backend: Ec2, instance: Any) -> MachineSpec:
         account_id=backend.account_id,
         ami_id=instance.image_id,
         root_gib=int(root.size),
-        user_data=base64.b64decode(instance.user_data) if instance.user_data else b"",
+        user_data=base64.b64decode(str(instance.user_data)) if instance.user_data else b"",
         public_keys=tuple(key.strip() for key in keys),
         security_groups=tuple(sorted(group.name for group in nic.group_set)),
         lifecycle="spot" if instance.lifecycle == "spot" else "on-demand",

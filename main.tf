@@ -1,0 +1,213 @@
+# What is looked up, and the machine. Network: network.tf. What the machine is told: user_data.tf.
+
+data "aws_region" "this" {}
+
+data "aws_partition" "this" {}
+
+data "aws_ec2_instance_type" "this" {
+  instance_type = var.instance_type
+}
+
+data "aws_ec2_instance_type_offerings" "this" {
+  location_type = "availability-zone"
+
+  filter {
+    name   = "instance-type"
+    values = [var.instance_type]
+  }
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.locations) > 0
+      error_message = "${var.instance_type} is not offered in ${data.aws_region.this.id}. Offered there: aws ec2 describe-instance-type-offerings --region ${data.aws_region.this.id}"
+    }
+  }
+}
+
+# Plural look-ups return empty lists where singular ones fail, so neither needs a count; a count on
+# ami_id or subnet_id would fail for one made in the same apply.
+data "aws_ami_ids" "ubuntu" {
+  # https://documentation.ubuntu.com/aws/aws-how-to/instances/find-ubuntu-images/
+  owners = [local.canonical[data.aws_partition.this.partition]]
+
+  filter {
+    name   = "name"
+    values = ["ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-${local.arm64 ? "arm64" : "amd64"}-server-*"]
+  }
+
+  filter {
+    name   = "state"
+    values = ["available"]
+  }
+}
+
+data "aws_ami" "this" {
+  include_deprecated = true # an image of one's own choice may be old
+
+  filter {
+    name   = "image-id"
+    values = [local.ami_id]
+  }
+
+  lifecycle {
+    postcondition {
+      condition     = contains(data.aws_ec2_instance_type.this.supported_architectures, self.architecture)
+      error_message = "Image ${self.id} is for ${self.architecture}, but ${var.instance_type} is ${join("/", data.aws_ec2_instance_type.this.supported_architectures)}. Choose an instance type or an image to match."
+    }
+  }
+}
+
+locals {
+  # Canonical publishes under another account in each partition.
+  canonical = {
+    aws        = "099720109477"
+    aws-cn     = "837727238323"
+    aws-us-gov = "513442679011"
+  }
+  arm64  = contains(data.aws_ec2_instance_type.this.supported_architectures, "arm64")
+  ami_id = var.ami_id != null ? var.ami_id : try(data.aws_ami_ids.ubuntu.ids[0], "no image of Canonical's found") # newest first
+
+  # EC2 starts a stopped machine again in place only for persistent requests. A one-time request is
+  # an instance with market options: its resource can say more (tags, IMDSv2).
+  persistent = var.spot && var.on_interruption != "terminate"
+  market     = !var.spot ? "on-demand" : local.persistent ? "persistent" : "one-time"
+
+  # By name, not by look-up: what replaces a machine must be known whenever a plan is made.
+  graviton = can(regex("^(a1\\.|[a-z]+[0-9]+[a-z]*g)", var.instance_type))
+
+  # Shared by both kinds of machine.
+  machine = {
+    ami               = data.aws_ami.this.id
+    subnet_id         = local.placement.subnet_id
+    security_groups   = [aws_security_group.this.id]
+    user_data_base64  = local.user_data["machine"]
+    root_block_device = { encrypted = true, volume_type = "gp3", volume_size = var.root_volume_size, delete_on_termination = true }
+  }
+
+  machine_id      = one(concat(aws_instance.this[*].id, aws_spot_instance_request.this[*].spot_instance_id))
+  machine_ami     = one(concat(aws_instance.this[*].ami, aws_spot_instance_request.this[*].ami))
+  spot_request_id = one(concat(aws_instance.this[*].spot_instance_request_id, aws_spot_instance_request.this[*].id))
+
+  tags = merge(
+    var.tags,
+    { "Name" = "jupyter-clouds-${var.name}", "jupyter-clouds:deployment" = var.name },
+    var.owner == null ? {} : { "jupyter-clouds:owner" = var.owner },
+  )
+}
+
+# The inputs that replace a machine. Nothing that is looked up is among them: neither a new image nor
+# a new version of this module may end a running machine.
+resource "terraform_data" "generation" {
+  triggers_replace = [var.generation, local.market, local.graviton]
+
+  lifecycle {
+    precondition {
+      condition     = !var.spot || contains(data.aws_ec2_instance_type.this.supported_usages_classes, "spot")
+      error_message = "${var.instance_type} is not sold as spot. Choose another type, or spot = false."
+    }
+    precondition {
+      condition     = alltrue([for device in data.aws_ami.this.block_device_mappings : device.device_name != data.aws_ami.this.root_device_name || var.root_volume_size >= tonumber(device.ebs.volume_size)])
+      error_message = "root_volume_size: image ${data.aws_ami.this.id} needs a larger disk than ${var.root_volume_size} GiB."
+    }
+    precondition {
+      condition     = !(var.spot && var.on_interruption == "hibernate") || (data.aws_ec2_instance_type.this.hibernation_supported && var.root_volume_size * 1024 >= data.aws_ec2_instance_type.this.memory_size + 8192)
+      error_message = "on_interruption: hibernation needs a type that supports it, and a root_volume_size of 8 GiB more than the machine's memory."
+    }
+    precondition {
+      condition     = local.user_data_size <= local.user_data_limit
+      error_message = "environment: too large. The machine's user data would be ${local.user_data_size} bytes compressed, EC2 takes ${local.user_data_limit}. Shorten the environment file, or install from a file on the notebook later."
+    }
+  }
+}
+
+resource "aws_instance" "this" {
+  count = local.persistent ? 0 : 1
+
+  ami                         = local.machine.ami
+  associate_public_ip_address = true
+  instance_type               = var.instance_type
+  subnet_id                   = local.machine.subnet_id
+  user_data_base64            = local.machine.user_data_base64
+  vpc_security_group_ids      = local.machine.security_groups
+
+  dynamic "instance_market_options" {
+    for_each = var.spot ? ["spot"] : []
+
+    content {
+      market_type = instance_market_options.value
+
+      spot_options {
+        instance_interruption_behavior = "terminate"
+        spot_instance_type             = "one-time"
+      }
+    }
+  }
+
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_put_response_hop_limit = 1
+    http_tokens                 = "required"
+  }
+
+  root_block_device {
+    delete_on_termination = local.machine.root_block_device.delete_on_termination
+    encrypted             = local.machine.root_block_device.encrypted
+    tags                  = local.tags
+    volume_size           = local.machine.root_block_device.volume_size
+    volume_type           = local.machine.root_block_device.volume_type
+  }
+
+  tags = local.tags
+
+  lifecycle {
+    # The address is replaced by the elastic one, and either value would then force a replacement.
+    ignore_changes       = [ami, associate_public_ip_address, user_data_base64]
+    replace_triggered_by = [terraform_data.generation]
+  }
+}
+
+resource "aws_spot_instance_request" "this" {
+  count = local.persistent ? 1 : 0
+
+  ami                            = local.machine.ami
+  associate_public_ip_address    = true
+  instance_interruption_behavior = var.on_interruption
+  instance_type                  = var.instance_type
+  spot_type                      = "persistent"
+  subnet_id                      = local.machine.subnet_id
+  user_data_base64               = local.machine.user_data_base64
+  vpc_security_group_ids         = local.machine.security_groups
+  wait_for_fulfillment           = true
+
+  root_block_device {
+    delete_on_termination = local.machine.root_block_device.delete_on_termination
+    encrypted             = local.machine.root_block_device.encrypted
+    volume_size           = local.machine.root_block_device.volume_size
+    volume_type           = local.machine.root_block_device.volume_type
+  }
+
+  tags = local.tags
+
+  lifecycle {
+    # The disk's tags are aws_ec2_tag's.
+    ignore_changes       = [ami, associate_public_ip_address, root_block_device[0].tags, user_data_base64]
+    replace_triggered_by = [terraform_data.generation]
+  }
+}
+
+# A spot request's tags stay with the request. An aws_instance tags its own, and would undo these.
+resource "aws_ec2_tag" "this" {
+  for_each = local.persistent ? { for pair in setproduct(["instance", "volume"], keys(local.tags)) : join(" ", pair) => { kind = pair[0], key = pair[1] } } : {}
+
+  resource_id = each.value.kind == "instance" ? local.machine_id : one(aws_spot_instance_request.this[*].root_block_device[0].volume_id)
+  key         = each.value.key
+  value       = local.tags[each.value.key]
+}
+
+# aws_spot_instance_request takes metadata_options and never sends them.
+check "imdsv2" {
+  assert {
+    condition     = !local.persistent || data.aws_ami.this.imds_support == "v2.0"
+    error_message = "Image ${data.aws_ami.this.id} does not ask for IMDSv2, and a spot request cannot. Ask for it yourself: aws ec2 modify-instance-metadata-options --http-tokens required --instance-id ID (jupyter-clouds up does)."
+  }
+}

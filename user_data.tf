@@ -1,0 +1,84 @@
+# What the machine is told at its first boot, within the 16 KB that EC2 takes:
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
+
+locals {
+  # templates/machine mirrors the machine's root. Comments are for readers of this repository.
+  machine_root = "${path.module}/templates/machine"
+  machine_files = [
+    for path in fileset(local.machine_root, "**") : {
+      path        = "/${path}"
+      content     = replace(file("${local.machine_root}/${path}"), "/(?m)^[ \\t]*# .*\\n/", "")
+      permissions = startswith(path, "opt/jupyter-clouds/bin/") ? "0755" : "0644"
+    } if !strcontains(path, "__pycache__")
+  ]
+
+  miniforge_release = "https://github.com/conda-forge/miniforge/releases/download/25.3.0-3/Miniforge3-25.3.0-3-Linux"
+  miniforge = {
+    for architecture, sha256 in {
+      aarch64 = "ac89f17b0eec4e98d38a53d1ae688e0f22c77d8ea5b5f008c2455e90ef095339"
+      x86_64  = "1b57f8cb991982063f79b56176881093abb1dc76d73fda32102afde60585b5a1"
+      } : architecture => {
+      sha256 = coalesce(var.miniforge_sha256, sha256)
+      url    = coalesce(var.miniforge_url, "${local.miniforge_release}-${architecture}.sh")
+    }
+  }
+
+  # Jupyter's ALGORITHM:SALT:HEX, where the digest is of the password and then the salt. 122 random
+  # bits need no slow hash.
+  generated_password = terraform_data.password.triggers_replace.password
+  generated_salt     = substr(sha256(terraform_data.password.triggers_replace.salt), 0, 16)
+  generated_hash     = "sha512:${local.generated_salt}:${sha512("${local.generated_password}${local.generated_salt}")}"
+
+  # "sample" is known when a plan is made, and as long as "machine": its size is the one checked.
+  user_data = {
+    for name, late in {
+      machine = { address = one(aws_eip.this[*].public_ip), password_hash = var.password_hash != null ? var.password_hash : local.generated_hash }
+      sample  = { address = var.elastic_ip ? "203.0.113.255" : null, password_hash = var.password_hash != null ? var.password_hash : "sha512:${substr(sha256("salt"), 0, 16)}:${sha512("sample")}" }
+      } : name => base64gzip(templatefile("${path.module}/templates/cloud-init.yaml", {
+        hostname       = var.name
+        ssh_public_key = var.ssh_public_key == null ? null : trimspace(var.ssh_public_key)
+        write_files = concat(local.machine_files, [
+          {
+            path        = "/etc/jupyter-clouds/environment.yml"
+            content     = local.environment
+            permissions = "0644"
+          },
+          {
+            path        = "/etc/jupyter-clouds/machine.json"
+            content     = jsonencode(merge(local.settings, late))
+            permissions = "0600"
+          },
+        ])
+    }))
+  }
+  user_data_limit = 16384
+  # Compression may differ by some bytes between the two.
+  user_data_size = floor(length(nonsensitive(local.user_data["sample"])) * 3 / 4) + 64
+
+  environment = var.environment != null ? var.environment : file("${path.module}/templates/environment.yml")
+  settings = {
+    domain           = var.domain
+    https            = var.https
+    metadata_access  = var.metadata_access
+    miniforge        = local.miniforge
+    name             = var.name
+    port             = 9999
+    sudo             = var.sudo
+    template_version = 1
+  }
+
+  password_hash_formats = concat(
+    ["^argon2:\\$argon2(id|i|d)\\$v=[0-9]+\\$m=[0-9]+,t=[0-9]+,p=[0-9]+\\$[0-9A-Za-z+/]{11,}\\$[0-9A-Za-z+/]{16,}$"],
+    [for algorithm, digits in { sha1 = 40, sha224 = 56, sha256 = 64, sha384 = 96, sha512 = 128, sha3_224 = 56, sha3_256 = 64, sha3_384 = 96, sha3_512 = 128, blake2b = 128, blake2s = 64 } : "^${algorithm}:[^:]+:[0-9a-f]{${digits}}$"],
+  )
+}
+
+# Made once and kept, with no provider beside AWS's. In triggers_replace, which a plan never prints
+# once it is marked sensitive (input would be repeated in output, unmarked).
+resource "terraform_data" "password" {
+  triggers_replace = sensitive({ password = uuid(), salt = uuid() })
+
+  lifecycle {
+    ignore_changes = [triggers_replace]
+  }
+}

@@ -86,7 +86,9 @@ class _Execution:
     idle: bool = False
 
     def take(self, message: dict[str, Any]) -> None:
-        """What the message says of our request; others' messages say nothing."""
+        """What the message says of our request; others' messages say nothing, but a death."""
+        if message.get("content", {}).get("execution_state") in ("restarting", "dead"):
+            self.failure, self.idle = "its kernel died", True
         if message.get("parent_header", {}).get("msg_id") != self.message_id:
             return
         content = message.get("content", {})

@@ -81,17 +81,15 @@ class PinnedSession:
         return unreachable(self.host, self.port, cause, proxy=self.proxy)
 
 
-def _causes(error: BaseException | None) -> list[BaseException]:
+def _causes(error: BaseException) -> list[BaseException]:
     """The error and what it wraps: requests puts urllib3's into args, urllib3 its own likewise."""
     found: list[BaseException] = []
-    pending = [error]
-    while pending and len(found) < 20:  # noqa: PLR2004 (a chain is no longer; a loop would be)
+    pending: list[object] = [error]
+    while pending:
         one = pending.pop(0)
-        if one is None or one in found:
-            continue
-        found.append(one)
-        pending += [one.__cause__, one.__context__, getattr(one, "reason", None)]
-        pending += [arg for arg in one.args if isinstance(arg, BaseException)]
+        if isinstance(one, BaseException) and not any(one is other for other in found):
+            found.append(one)
+            pending += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
     return found
 
 

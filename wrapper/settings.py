@@ -6,14 +6,19 @@ import dataclasses
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 DEFAULT_NAME = "notebook"
 DEFAULT_TYPE = "t3.large"
 """The module's own default, for questions asked before Terraform runs."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
+_PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ AAAA[0-9A-Za-z+/]+={0,3}( [^\n]*)?")
 _WORLD = 8
 """A prefix this short is as good as the whole internet."""
 _UNREACHABLE = tuple(
@@ -144,3 +149,48 @@ def check_cidr(cidr: str, *, option: str, world: bool) -> str:
             hint="Your address as the internet sees it: https://checkip.amazonaws.com",
         )
     return cidr
+
+
+PLAIN = (
+    "ami_id",
+    "domain",
+    "elastic_ip",
+    "https",
+    "instance_type",
+    "miniforge_sha256",
+    "miniforge_url",
+    "owner",
+    "root_volume_size",
+    "spot",
+    "subnet_id",
+    "sudo",
+)
+"""Settings that are what was typed."""
+
+
+def tags(given: Iterable[str]) -> dict[str, str]:
+    """Of KEY=VALUE words. SettingsError when one is none."""
+    found = {}
+    for word in given:
+        key, equals, value = word.partition("=")
+        if not key or not equals:
+            raise SettingsError(f"--tag {word} is not KEY=VALUE.", hint="--tag project=moon")
+        found[key] = value
+    return found
+
+
+def public_key(path: Path) -> str:
+    """The file's one line. SettingsError when it is no public key."""
+    try:
+        content = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"The public key {path} cannot be read: {error}.", hint=f"ls -l {path}"
+        ) from error
+    if not _PUBLIC_KEY.fullmatch(content):
+        private = "PRIVATE KEY" in content
+        raise SettingsError(
+            f"{path} is {'a private key' if private else 'no public key of SSH'}.",
+            hint=f"--ssh-public-key {path}.pub" if private else "ssh-keygen -t ed25519",
+        )
+    return content

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wrapper.aws import Aws
     from wrapper.deployment.events import Event
     from wrapper.deployment.place import Way
-    from wrapper.local import Status
+    from wrapper.local import Requirement, Status
     from wrapper.notebook import Notebook, Pin
     from wrapper.terraform import Terraform
 
@@ -50,6 +50,10 @@ class Embedded(Protocol):
 
     def status(self) -> Status:
         """Whether it runs, and where."""
+        ...
+
+    def missing(self) -> list[Requirement]:
+        """What this computer lacks for it."""
         ...
 
 

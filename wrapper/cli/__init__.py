@@ -1,0 +1,111 @@
+"""The command line: arguments in, words and an exit code out. Everything else is in the stories.
+
+Light to import: `--help` loads click and these modules, and nothing that they call.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wrapper import project_file
+from wrapper.cli import daily, lifecycle, local, surroundings
+from wrapper.cli.failure import fail, program
+from wrapper.errors import CloudsError, ExitCode, Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EPILOG = (
+    "Defaults come from jupyter-clouds.toml in this directory; the environment's JUPYTER_CLOUDS_* "
+    "goes before it, and options before both. Exit codes: 0 done, or nothing to do; 1 failed; "
+    "2 usage; 3 the machine exists (and costs money) but the notebook does not answer; "
+    "130 interrupted."
+)
+
+
+class _InOrder(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """As they were added: in the order of a deployment's life."""
+        del ctx
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="jupyter-clouds", prog_name="jupyter-clouds")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """A JupyterLab on EC2 with one command: TLS, a password, conda, and nothing left behind."""
+    defaults = project_file.read(_directory(), known=_known_keys())
+    common = {key: value for key, value in defaults.items() if key == "name"}
+    of_up = {"up": _as_options(defaults)}
+    ctx.default_map = dict.fromkeys(cli.commands, common) | of_up
+
+
+for command in (
+    lifecycle.up,
+    daily.status,
+    daily.every,
+    daily.check,
+    daily.password,
+    surroundings.configure,
+    daily.allow,
+    lifecycle.down,
+    local.local,
+    surroundings.doctor,
+):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """What happened, as an exit code; whatever is no CloudsError is a bug and is raised."""
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, _as_ctrl_c)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    context: dict[str, Any] = {"json": "--json" in given, "name": None}
+    try:
+        code = cli.main(args=given, prog_name=program(), standalone_mode=False, obj=context)
+    except click.exceptions.Exit as wish:
+        return wish.exit_code
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except CloudsError as error:
+        return fail(error, context)
+    except (KeyboardInterrupt, click.Abort):
+        return fail(Interrupted("Interrupted."), context)
+    except BrokenPipeError:
+        # Whoever read the output has left (`| head`); nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _as_ctrl_c(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _directory() -> Any:
+    from pathlib import Path  # noqa: PLC0415 (after --help)
+
+    return Path.cwd()
+
+
+def _known_keys() -> set[str]:
+    return {
+        parameter.name
+        for parameter in lifecycle.up.params
+        if parameter.name and parameter.name not in ("yes", "as_json", "replace")
+    }
+
+
+def _as_options(defaults: dict[str, Any]) -> dict[str, Any]:
+    """A table of tags as the option takes it."""
+    tags = defaults.get("tags")
+    if not isinstance(tags, dict):
+        return defaults
+    return {**defaults, "tags": [f"{key}={value}" for key, value in tags.items()]}

@@ -1,0 +1,146 @@
+"""`status`, `list`, `check`, `password`, `allow`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wrapper.cli import options, worlds
+from wrapper.cli.person import Person
+from wrapper.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from wrapper.deployment.look import Status
+
+
+@click.command()
+@options.name_argument
+@click.option("--console", is_flag=True, help="What the machine wrote to its console.")
+@options.as_json
+def status(name: str, *, console: bool, as_json: bool) -> None:
+    """Show one deployment in full."""
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    with Screen() as screen:
+        world = worlds.real(screen.report, Person(yes=False))
+        if console:
+            text = deployment.console_text(world, name)
+            click.echo(json.dumps({"name": name, "console": text}) if as_json else text)
+            return
+        found = deployment.status(world, name)
+    click.echo(json.dumps(found.document(), indent=2) if as_json else _in_full(found))
+
+
+@click.command("list")
+@options.as_json
+def every(*, as_json: bool) -> None:
+    """Show all deployments of this computer."""
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    with Screen() as screen:
+        found = deployment.every(worlds.real(screen.report, Person(yes=False)))
+    if as_json:
+        click.echo(json.dumps([one.document() for one in found], indent=2))
+        return
+    if not found:
+        click.echo("No deployments. Make one: python -m wrapper up", err=True)
+    for one in found:
+        where = "local" if one.place == "local" else one.region
+        click.echo(
+            f"{one.name:<16} {one.state:<10} {one.instance_type or '-':<14} "
+            f"{one.market or '-':<10} {where:<14} {one.url or '-'}"
+        )
+
+
+@click.command()
+@options.name_argument
+@options.as_json
+def check(name: str, *, as_json: bool) -> None:
+    """Verify TLS, fingerprint, login and kernel again."""
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    checks: dict[str, Any] = {}
+
+    def keep(event: Any) -> None:
+        if type(event).__name__ == "Checked":
+            checks[event.name] = {"ok": event.ok, "detail": event.detail}
+        screen.report(event)
+
+    with Screen(checks_to_stdout=not as_json) as screen:
+        found = deployment.check(worlds.real(keep, Person(yes=False)), name)
+    if as_json:
+        click.echo(json.dumps({**found.document(), "checks": checks}, indent=2))
+
+
+@click.command()
+@options.name_argument
+@click.option("--new", is_flag=True, help="Change it on the running machine, at once.")
+@options.password_file
+@options.generate_password
+@options.yes
+@options.as_json
+def password(name: str, *, new: bool, as_json: bool, **given: Any) -> None:
+    """Print the password; --new rotates it without touching kernels."""
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    person = Person(yes=given["yes"])
+    file, generate = given["password_file"], bool(given["generate_password"])
+    with Screen() as screen:
+        world = worlds.real(screen.report, person)
+        if new:
+            found = deployment.new_password(
+                world, name, lambda: person.choose_password(file, generate=generate)
+            )
+        else:
+            found = deployment.password(world, name)
+    click.echo(json.dumps({"name": name, "password": found}) if as_json else found)
+
+
+@click.command()
+@options.name_argument
+@options.as_json
+def allow(name: str, *, as_json: bool) -> None:
+    """Let in the address that you have now; nothing else changes."""
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    with Screen() as screen:
+        found = deployment.allow(worlds.real(screen.report, Person(yes=False)), name)
+    if as_json:
+        document = {
+            "name": name,
+            "allowed_cidrs": found.allowed_cidrs,
+            "changed": found.changed,
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        word = "now let in" if found.changed else "let in, as before"
+        click.echo(f"{', '.join(found.allowed_cidrs)}: {word}")
+
+
+def _in_full(found: Status) -> str:
+    price = f"${found.hourly_price:.4f} an hour" if found.hourly_price is not None else "not told"
+    rows = [
+        ("name", found.name),
+        ("address", found.url),
+        ("machine", f"{found.instance_id}, {found.instance_type}, {found.market}"),
+        ("state", found.state + (f" ({found.state_reason})" if found.state_reason else "")),
+        ("notebook", "answers" if found.answers else "does not answer"),
+        ("environment", found.environment),
+        ("spot request", found.spot_request),
+        ("place", f"{found.place} {found.region}, {found.zone}"),
+        ("let in", ", ".join(found.reach) or "nobody"),
+        ("fingerprint", found.certificate_sha256),
+        ("price", price),
+        ("phases", _phases(found)),
+    ]
+    return "\n".join(f"{label:<13} {value}" for label, value in rows if value)
+
+
+def _phases(found: Status) -> str:
+    told = []
+    for name, phase in found.phases.items():
+        seconds = f" {phase['seconds']:.0f} s" if phase.get("seconds") is not None else ""
+        told.append(f"{name} {phase['state']}{seconds}")
+    return ", ".join(told)

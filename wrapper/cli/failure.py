@@ -1,0 +1,50 @@
+"""An error as a person, and a program, gets to see it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wrapper.errors import ExitCode
+
+if TYPE_CHECKING:
+    from wrapper.errors import CloudsError
+
+_PROGRAM = "python -m wrapper"
+_OF_ONE = re.compile(
+    r"(python -m wrapper (?:up|down|status|check|password|allow))(?= --|[.,;:)]|$| ?\n)"
+)
+
+
+def program() -> str:
+    """How this was called, for the next command to type."""
+    called = Path(sys.argv[0])
+    return _PROGRAM if called.name == "__main__.py" or not called.name else called.name
+
+
+def fitting(text: str, name: str | None) -> str:
+    """A hint with the deployment's own name in it, and the program as it was called."""
+    if name and name != "notebook":
+        text = _OF_ONE.sub(rf"\1 {name}", text)
+    return text.replace(_PROGRAM, program())
+
+
+def fail(error: CloudsError, context: dict[str, Any]) -> ExitCode:
+    """It was said on standard error, and with --json on standard output too."""
+    message = fitting(error.message, context.get("name"))
+    hint = fitting(error.hint, context.get("name")) if error.hint else None
+    if error.exit_code is ExitCode.DONE:
+        click.echo(message, err=True)
+    else:
+        click.secho(f"error: {message}", err=True, fg="red")
+    if hint:
+        click.echo(f"  → {hint}", err=True)
+    if context.get("json"):
+        document = {"error": message, "hint": hint, "exit_code": int(error.exit_code)}
+        click.echo(json.dumps(document, indent=2))
+    return error.exit_code

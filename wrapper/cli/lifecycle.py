@@ -1,0 +1,156 @@
+"""`up` and `down`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wrapper.cli import options, worlds
+from wrapper.cli.failure import fitting
+from wrapper.cli.options import option
+from wrapper.cli.person import Person
+from wrapper.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from wrapper.deployment.bring_up import Up
+    from wrapper.deployment.preparing import Wanted
+    from wrapper.settings import Settings
+
+
+@click.command()
+@click.argument("name_given", metavar="[NAME]", required=False)
+@option("--name", default="notebook", metavar="NAME", help="The same as NAME.")
+@options.local
+@options.region
+@option("--spot/--on-demand", help="A third of the price, with interruptions; or not.")
+@option("--instance-type", metavar="TYPE", help="EC2 instance type.  [default: t3.large]")
+@option("--allow", multiple=True, metavar="CIDR", help="Who may reach it.  [default: you]")
+@option("--allow-world", is_flag=True, help="Let --allow be the whole internet.")
+@options.password_file
+@options.generate_password
+@option("--environment", type=click.Path(dir_okay=False), help="environment.yml of the kernel.")
+@option("--root-volume-size", type=click.IntRange(min=10), metavar="GIB", help="Size of the disk.")
+@option("--ami-id", metavar="AMI", help="Image to start from.  [default: Ubuntu 24.04]")
+@option("--subnet-id", metavar="SUBNET", help="Subnet.  [default: of the default VPC]")
+@option("--domain", metavar="DOMAIN", help="Name that the notebook is to be reached by.")
+@option("--certificate", type=click.Path(dir_okay=False), help="Certificate of your own (PEM).")
+@option("--private-key", type=click.Path(dir_okay=False), help="Its key (PEM).")
+@option("--ssh-public-key", type=click.Path(dir_okay=False), help="Lets its owner in by SSH.")
+@option("--ssh-cidr", "ssh_cidrs", multiple=True, metavar="CIDR", help="From where SSH may come.")
+@option("--sudo/--no-sudo", help="Give the notebook's user sudo.")
+@option("--https/--no-https", help="Open 443 beside 9999.  [default: https]")
+@option("--elastic-ip/--no-elastic-ip", help="A fixed address.  [default: elastic-ip]")
+@option("--owner", metavar="WHO", help="For the owner tag.")
+@option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A further tag on everything.")
+@option("--miniforge-url", metavar="URL", help="Another installer: a mirror's.")
+@option("--miniforge-sha256", metavar="HEX", help="Its checksum.")
+@click.option("--replace", is_flag=True, help="Another machine: newest image and environment.")
+@options.yes
+@options.as_json
+@click.pass_context
+def up(ctx: click.Context, /, **given: Any) -> None:
+    """Make a notebook, and verify it from the outside. Again: converges.
+
+    NAME is "notebook" when not given.
+    """
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    name = given["name_given"] or given["name"]
+    ctx.obj["name"] = name
+    person = Person(yes=given["yes"])
+    with Screen() as screen:
+        world = worlds.real(screen.report, person)
+        done = deployment.up(world, _wanted(name, given, person))
+    if given["as_json"]:
+        click.echo(json.dumps(done.summary.document(), indent=2))
+    else:
+        click.echo(fitting(_ending(done), name))
+
+
+@click.command()
+@options.name_argument
+@options.local
+@options.region
+@options.yes
+@options.as_json
+def down(name: str, *, local: bool, region: str | None, yes: bool, as_json: bool) -> None:
+    """End everything of it, and search the account for anything left.
+
+    --local and --region say where to search when this computer does not remember NAME.
+    """
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    with Screen() as screen:
+        world = worlds.real(screen.report, Person(yes=yes))
+        done = deployment.down(world, name, local=bool(local), region=region)
+    if as_json:
+        document = {"name": name, "ended": done.ended, "removed": done.removed, "left": done.left}
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(f"{len(done.left)} left")
+
+
+def _wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
+    from pathlib import Path  # noqa: PLC0415 (after --help)
+
+    from wrapper.deployment import Wanted  # noqa: PLC0415 (after --help)
+
+    def path(key: str) -> Path | None:
+        return Path(given[key]).expanduser() if given[key] else None
+
+    file, generate = given["password_file"], bool(given["generate_password"])
+    return Wanted(
+        name=name,
+        settings=_settings(given),
+        new_password=lambda: person.choose_password(file, generate=generate),
+        password_said=bool(file or generate),
+        local=bool(given["local"]),
+        region=given["region"],
+        certificate=path("certificate"),
+        private_key=path("private_key"),
+        replace=given["replace"],
+    )
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    from pathlib import Path  # noqa: PLC0415 (after --help)
+
+    from wrapper import settings  # noqa: PLC0415 (after --help)
+
+    kept = {key: given[key] for key in settings.PLAIN if given[key] is not None}
+    kept |= {key: True for key in ("allow_world",) if given[key]}
+    kept |= {key: tuple(given[key]) for key in ("allow", "ssh_cidrs") if given[key]}
+    if given["tags"]:
+        kept["tags"] = settings.tags(given["tags"])
+    if given["environment"]:
+        from wrapper import environment_file  # noqa: PLC0415 (yaml when needed)
+
+        kept["environment"] = environment_file.read(Path(given["environment"]).expanduser())
+    if given["ssh_public_key"]:
+        kept["ssh_public_key"] = settings.public_key(Path(given["ssh_public_key"]).expanduser())
+    return settings.Settings(**kept)
+
+
+def _ending(done: Up) -> str:
+    told = done.summary
+    known = told.hourly_price is not None
+    price = f"${told.hourly_price:.4f} an hour" if known else "see aws.amazon.com/ec2/pricing"
+    first = "The notebook answers, verified." if done.changed else "Nothing to do: it answers."
+    lines = [
+        first,
+        "",
+        f"  address      {told.url}",
+        f"  fingerprint  {_colons(told.certificate_sha256)}",
+        "               (SHA-256 of the certificate: compare it with your browser's warning)",
+        "  password     python -m wrapper password",
+        f"  price        {price} ({told.instance_type}, {told.market})",
+        "  end it       python -m wrapper down",
+    ]
+    return "\n".join(lines)
+
+
+def _colons(digest: str | None) -> str:
+    raw = (digest or "").upper()
+    return ":".join(raw[at : at + 2] for at in range(0, len(raw), 2))

@@ -39,8 +39,8 @@ HOPELESS = re.compile(
 )
 
 
-class PassingError(Exception):
-    """May go better in a moment: a connection lost, a server busy."""
+# May go better in a moment: a connection lost, a server busy.
+class PassingError(Exception): ...
 
 
 def settings() -> dict[str, Any]:
@@ -103,10 +103,7 @@ def user() -> dict[str, Any]:
 
 
 def run(command: Sequence[str | Path], *, as_user: bool = False) -> None:
-    """The command succeeded; its output is in the log.
-
-    Raises PassingError when another try may mend it, else SystemExit.
-    """
+    """The command succeeded; raises PassingError when another try may mend it, or SystemExit."""
     # Debian 13's /tmp is memory, and packages are built there.
     environment = {**os.environ, "TMPDIR": "/var/tmp"}  # noqa: S108 the system's own
     if as_user:

@@ -175,7 +175,7 @@ def ec2_endpoint() -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ec2_environment(ec2_endpoint: str) -> dict[str, str]:
     """What points an AWS client at that API."""
     return {

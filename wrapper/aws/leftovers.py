@@ -203,7 +203,8 @@ def _remove_group(account: Account, leftover: Leftover) -> None:
 
 
 def _remove_key_pair(account: Account, leftover: Leftover) -> None:
-    account.ec2.delete_key_pair(KeyPairId=leftover.id)
+    # By name, which is as unique as the id: moto takes no id.
+    account.ec2.delete_key_pair(KeyName=leftover.detail)
 
 
 def _retried(account: Account, leftover: Leftover, delete: Callable[[], object]) -> None:

@@ -94,8 +94,13 @@ def require_imdsv2(account: Account, instance_id: str) -> None:
 def stop_instance(account: Account, instance_id: str) -> None:
     """The machine is stopped; at once when it was."""
     with account.mapped(f"stopping {instance_id}"):
-        if _existing(account, instance_id).state != "stopped":
-            account.ec2.stop_instances(InstanceIds=[instance_id])
+        try:
+            if _existing(account, instance_id).state != "stopped":
+                account.ec2.stop_instances(InstanceIds=[instance_id])
+        except ClientError as error:
+            # It left its state between the two calls: where to is seen while waiting.
+            if code_of(error) != "IncorrectInstanceState":
+                raise
     wait_for(account, [instance_id], {"stopped"})
 
 
@@ -125,10 +130,10 @@ def _all_in(
         for instance_id in instance_ids:
             found = instance(account, instance_id)
             state = "terminated" if found is None else found.state
-            if state == "terminated" and "terminated" not in states:
+            if state in ("shutting-down", "terminated") and "terminated" not in states:
                 why = found.state_reason if found else None
                 raise AwsError(
-                    f"{instance_id} was terminated meanwhile{f': {why}' if why else ''}.",
+                    f"{instance_id} was terminated by somebody else{f': {why}' if why else ''}.",
                     hint="Clear away what is left of it: python -m wrapper down",
                 )
             if state not in states:

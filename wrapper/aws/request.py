@@ -54,7 +54,7 @@ def _check_region(account: Account) -> None:
         return
     unknown = RequestError(
         f'There is no AWS region "{account.region}".{_near(account.region, known)}',
-        hint="up --region eu-central-1; all of them: "
+        hint="python -m wrapper up --region eu-central-1; all of them: "
         "aws ec2 describe-regions --query 'Regions[].RegionName'",
     )
     asked = account.elsewhere("us-east-1")
@@ -92,7 +92,7 @@ def _no_type(account: Account, instance_type: str) -> InstanceTypeInfoTypeDef:
         ]
     raise RequestError(
         f'{account.region} has no instance type "{instance_type}".{_near(instance_type, known)}',
-        hint="up --instance-type t3.large; sizes: https://aws.amazon.com/ec2/instance-types/",
+        hint="python -m wrapper up --instance-type t3.large; sizes: https://aws.amazon.com/ec2/instance-types/",
     )
 
 
@@ -105,7 +105,7 @@ def _architecture(info: InstanceTypeInfoTypeDef, instance_type: str) -> Architec
     raise RequestError(
         f"{instance_type} is for {', '.join(supported)} only; the notebook runs on Linux on "
         "x86_64 and arm64.",
-        hint="up --instance-type t3.large",
+        hint="python -m wrapper up --instance-type t3.large",
     )
 
 

@@ -6,7 +6,9 @@ from botocore import exceptions as sdk
 
 from wrapper.errors import AwsError, CloudsError, CredentialsError, RequestError
 
-_CONFIGURE = "aws configure, or export AWS_PROFILE=... ; without an account: up --local"
+_CONFIGURE = (
+    "aws configure, or export AWS_PROFILE=... ; without an account: python -m wrapper up --local"
+)
 _UNREACHABLE = (
     "Check the network, AWS_ENDPOINT_URL, and the region's name; the embedded EC2: "
     "python -m wrapper local status"
@@ -16,7 +18,7 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], type[CloudsError], str, str], .
         (sdk.InvalidRegionError,),
         RequestError,
         "That is no AWS region",
-        "up --region eu-central-1",
+        "python -m wrapper up --region eu-central-1",
     ),
     (
         (sdk.NoCredentialsError, sdk.PartialCredentialsError),
@@ -74,15 +76,15 @@ _REFUSED = {
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedAccess", "UnauthorizedOperation"}
 _ACCOUNT = {"OptInRequired", "PendingVerification", "Blocked"}
 _LIMITS = {
-    "AddressLimitExceeded": "Release one you do not need, or up --no-elastic-ip.",
+    "AddressLimitExceeded": "Release one you do not need, or python -m wrapper up --no-elastic-ip.",
     "InstanceLimitExceeded": "Ask for more: aws service-quotas list-service-quotas "
     "--service-code ec2",
     "MaxSpotInstanceCountExceeded": "A smaller type, or more quota: aws service-quotas "
     "list-service-quotas --service-code ec2",
     "VcpuLimitExceeded": "A smaller type, or more quota: aws service-quotas "
     "list-service-quotas --service-code ec2",
-    "InsufficientInstanceCapacity": "Another zone or type, or up --no-spot.",
-    "SpotMaxPriceTooLow": "Another zone or type, or up --no-spot.",
+    "InsufficientInstanceCapacity": "Another zone or type, or python -m wrapper up --no-spot.",
+    "SpotMaxPriceTooLow": "Another zone or type, or python -m wrapper up --no-spot.",
 }
 
 
@@ -101,7 +103,8 @@ def is_absent(error: BaseException) -> bool:
 def missing_region() -> RequestError:
     """The error for a region that nobody named."""
     return RequestError(
-        "No AWS region is chosen.", hint="up --region eu-central-1, or export AWS_REGION=..."
+        "No AWS region is chosen.",
+        hint="python -m wrapper up --region eu-central-1, or export AWS_REGION=...",
     )
 
 
@@ -115,7 +118,9 @@ def in_words(error: Exception, *, doing: str, region: str | None) -> CloudsError
     for kinds, family, message, hint in _KINDS:
         if isinstance(error, kinds):
             return family(f"{message.format(where=where, doing=doing)}: {error}", hint=hint)
-    return AwsError(f"The AWS SDK failed{where} while {doing}: {error}")
+    return AwsError(
+        f"The AWS SDK failed{where} while {doing}: {error}", hint="python -m wrapper doctor"
+    )
 
 
 def _client_error(error: sdk.ClientError, *, doing: str, where: str) -> CloudsError:
@@ -147,5 +152,7 @@ def _client_error(error: sdk.ClientError, *, doing: str, where: str) -> CloudsEr
         )
     return AwsError(
         f"AWS refused{where} while {doing}: {message} ({error.operation_name}, {code}).",
-        hint=_LIMITS.get(code),
+        hint=_LIMITS.get(
+            code, "What is missing in the account, if that is it: python -m wrapper doctor"
+        ),
     )

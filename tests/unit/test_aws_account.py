@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import inspect
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore import exceptions as sdk
+
+from tests.unit.conftest import free_port
+from wrapper.aws import Aws, Identity
+from wrapper.aws.words import in_words
+from wrapper.errors import AwsError, CloudsError, CredentialsError, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "s3cret-testing"}
+
+
+def test_the_credentials_owner_is_told(ec2_environment: dict[str, str]) -> None:
+    assert Aws(environment=ec2_environment).identity() == Identity(
+        "123456789012", "arn:aws:sts::123456789012:user/moto"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "region"),
+    [
+        ("eu-west-1", {"AWS_REGION": "us-east-1"}, "eu-west-1"),
+        (None, {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "eu-west-1"}, "us-east-1"),
+        (None, {"AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        (None, {"AWS_PROFILE": "work"}, "eu-north-1"),
+        (None, {}, "ap-south-1"),
+    ],
+    ids=["given", "environment", "older variable", "profile", "default profile"],
+)
+def test_the_region_is_the_one_asked_for_else_the_environments(
+    tmp_path: Path, given: str | None, environment: dict[str, str], region: str
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[default]\nregion = ap-south-1\n[profile work]\nregion = eu-north-1\n")
+    environment = {**KEYS, **environment, "AWS_CONFIG_FILE": str(config)}
+    assert Aws(environment=environment, region=given).region == region
+
+
+def test_without_any_region_the_error_names_the_flag(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="No AWS region") as raised:
+        Aws(environment={**KEYS, "AWS_CONFIG_FILE": str(tmp_path / "none")})
+    assert "--region" in str(raised.value.hint)
+
+
+def test_keys_of_the_process_are_not_used_in_place_of_missing_ones(
+    ec2_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    environment = {
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": ec2_endpoint,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+    }
+    with pytest.raises(CredentialsError, match="missing") as raised:
+        Aws(environment=environment).identity()
+    assert "--local" in str(raised.value.hint)
+
+
+def test_a_profile_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    environment = {"AWS_PROFILE": "work", "AWS_CONFIG_FILE": str(tmp_path / "none")}
+    with pytest.raises(CredentialsError, match=r"profile \(work\) could not be found"):
+        Aws(environment=environment, region="us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "reason"),
+    [
+        ("nonsense", "AWS_ENDPOINT_URL is no URL"),
+        (f"http://127.0.0.1:{free_port()}", "cannot be reached while asking whose"),
+    ],
+)
+def test_an_endpoint_that_does_not_answer_is_told(endpoint: str, reason: str) -> None:
+    environment = {**KEYS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": endpoint}
+    with pytest.raises(AwsError, match=reason) as raised:
+        Aws(environment=environment).identity()
+    assert raised.value.hint
+
+
+def test_a_proxy_is_not_asked_for_the_loopback(
+    ec2_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert Aws(environment=ec2_environment).identity().account == "123456789012"
+
+
+@contextmanager
+def refusing(code: str, message: str) -> Iterator[str]:
+    """AWS's own answer for a refused call, in the form of its query protocol."""
+    body = (
+        "<ErrorResponse><Error><Type>Sender</Type>"
+        f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    ).encode()
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(403)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusal)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+DENIED = "You are not authorized. Encoded authorization failure message: " + "x" * 999
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "words"),
+    [
+        ("ExpiredToken", "The token is expired", CredentialsError, "have expired"),
+        ("RequestExpired", "Request has expired", CredentialsError, "have expired"),
+        ("InvalidClientTokenId", "The token is invalid", CredentialsError, "refuses the credent"),
+        ("SignatureDoesNotMatch", "The signature differs", CredentialsError, "refuses the cred"),
+        ("AuthFailure", "AWS was not able to validate", CredentialsError, "refuses the credent"),
+        ("UnauthorizedOperation", DENIED, CredentialsError, r"may not do this.*GetCallerIdentity"),
+        ("AccessDenied", "User: me is not allowed", CredentialsError, "may not do this"),
+        ("OptInRequired", "You are not subscribed", CredentialsError, "account is not ready"),
+        ("VcpuLimitExceeded", "More than 0 vCPU", AwsError, "More than 0 vCPU"),
+        ("SomethingNew", "Whatever that is", AwsError, r"Whatever that is \(.*SomethingNew\)"),
+    ],
+)
+def test_a_refusal_is_told_in_words(
+    code: str, message: str, kind: type[CloudsError], words: str
+) -> None:
+    with refusing(code, message) as endpoint:
+        environment = {**KEYS, "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": endpoint}
+        with pytest.raises(kind, match=words) as raised:
+            Aws(environment=environment).identity()
+    assert raised.value.hint
+    assert len(raised.value.message) < 300
+    assert "s3cret" not in raised.value.message
+
+
+def exceptions_of_the_sdk() -> list[type[Exception]]:
+    return [
+        kind
+        for _, kind in inspect.getmembers(sdk, inspect.isclass)
+        if issubclass(kind, (sdk.BotoCoreError, sdk.ClientError))
+    ]
+
+
+@pytest.mark.parametrize("kind", exceptions_of_the_sdk())
+def test_every_error_of_the_sdk_is_one_of_ours(kind: type[Exception]) -> None:
+    error: Any = kind.__new__(kind)
+    error.args = ("some words",)
+    error.response = {"Error": {"Code": "Whatever", "Message": "some words"}}
+    error.operation_name = "DescribeInstances"
+    ours = in_words(error, doing="looking", region="eu-west-1")
+    assert isinstance(ours, CloudsError)
+    assert ours.message
+    assert ours.hint

@@ -32,7 +32,7 @@ def check(account: Account, wanted: Request) -> Facts:
     if wanted.spot and "spot" not in info["SupportedUsageClasses"]:
         raise RequestError(
             f"{wanted.instance_type} is not sold as spot.",
-            hint="Another --instance-type, or --no-spot.",
+            hint="Another --instance-type, or --on-demand.",
         )
     if wanted.zone is not None:
         _check_zone(account, wanted.zone)
@@ -119,7 +119,7 @@ def _check_zone(account: Account, zone: str) -> None:
         raise RequestError(
             f'{account.region} has no availability zone "{zone}"; it has: '
             f"{', '.join(sorted(known))}.",
-            hint="Leave --zone out: one that offers the type is chosen.",
+            hint="Name none: one that offers the type is chosen.",
         )
 
 
@@ -138,7 +138,7 @@ def _zones(account: Account, wanted: Request) -> tuple[str, ...]:
             raise RequestError(
                 f"No subnet for the machine is in {wanted.zone}, but in: "
                 f"{', '.join(sorted(reachable))}.",
-                hint="Leave --zone out, or give a --subnet of that zone.",
+                hint="Give a --subnet-id of that zone.",
             )
         reachable, where = {wanted.zone}, wanted.zone
     zones = tuple(sorted(reachable & offered))
@@ -146,7 +146,7 @@ def _zones(account: Account, wanted: Request) -> tuple[str, ...]:
         raise RequestError(
             f"{wanted.instance_type} is not offered in {where}; it is in: "
             f"{', '.join(sorted(offered)) or 'none'}.",
-            hint="Another --instance-type, --zone or --subnet.",
+            hint="Another --instance-type, or a --subnet-id of a zone that offers it.",
         )
     return zones
 
@@ -176,7 +176,7 @@ def _subnet(account: Account, subnet_id: str) -> SubnetTypeDef:
             ) from error
     if subnet["AvailableIpAddressCount"] < 1:
         raise RequestError(
-            f"The subnet {subnet_id} has no free address.", hint="Give another --subnet."
+            f"The subnet {subnet_id} has no free address.", hint="Give another --subnet-id."
         )
     return subnet
 
@@ -188,7 +188,7 @@ def _default_subnets(account: Account) -> list[SubnetTypeDef]:
             raise RequestError(
                 f"The account has no default VPC in {account.region}.",
                 hint=f"aws ec2 create-default-vpc --region {account.region}, "
-                "or give a --subnet of your own.",
+                "or give a --subnet-id of your own.",
             )
         subnets = account.ec2.describe_subnets(
             Filters=[
@@ -200,7 +200,7 @@ def _default_subnets(account: Account) -> list[SubnetTypeDef]:
         raise RequestError(
             f"The default VPC in {account.region} has no default subnet.",
             hint="aws ec2 create-default-subnet --availability-zone "
-            f"{account.region}a, or give a --subnet of your own.",
+            f"{account.region}a, or give a --subnet-id of your own.",
         )
     return subnets
 
@@ -218,7 +218,7 @@ def _check_image(
     if not images:
         raise RequestError(
             f"{account.region} has no image {ami_id}, or not for this account.",
-            hint="An image belongs to one region. Leave --ami out for the newest Ubuntu 24.04.",
+            hint="An image belongs to one region. Leave --ami-id out for the newest Ubuntu 24.04.",
         )
     image = images[0]
     if image.get("Architecture") != architecture:
@@ -230,7 +230,7 @@ def _check_image(
     if image.get("Platform") == "windows":
         raise RequestError(
             f"The image {ami_id} is Windows; the notebook runs on Ubuntu or Debian.",
-            hint="Leave --ami out for the newest Ubuntu 24.04.",
+            hint="Leave --ami-id out for the newest Ubuntu 24.04.",
         )
     if image.get("State", "available") != "available":
         raise RequestError(

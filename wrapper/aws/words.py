@@ -83,8 +83,8 @@ _LIMITS = {
     "list-service-quotas --service-code ec2",
     "VcpuLimitExceeded": "A smaller type, or more quota: aws service-quotas "
     "list-service-quotas --service-code ec2",
-    "InsufficientInstanceCapacity": "Another zone or type, or python -m wrapper up --no-spot.",
-    "SpotMaxPriceTooLow": "Another zone or type, or python -m wrapper up --no-spot.",
+    "InsufficientInstanceCapacity": "Another zone or type, or python -m wrapper up --on-demand.",
+    "SpotMaxPriceTooLow": "Another zone or type, or python -m wrapper up --on-demand.",
 }
 
 

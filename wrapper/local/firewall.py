@@ -58,7 +58,8 @@ table ip {TABLE} {{
         ct state established,related accept
         iifname "lo" accept
         ip protocol icmp accept
-        iifname "{CABLE}*" ip daddr {{ {metadata}, {mirror} }} tcp dport 80 accept
+        iifname "{CABLE}*" ip daddr {metadata} tcp dport 80 accept
+        ip daddr {mirror} tcp dport 80 accept
         tcp dport 0-65535 reject with tcp reset
     }}
 }}

@@ -78,11 +78,12 @@ def certificate() -> None:
     """The notebook can be served; a certificate of the user's own stays."""
     wanted = names()
     # Nothing below acts for root in a folder that the user can rearrange.
-    user = clouds.user()
     os.umask(0o077)
-    os.setgroups(user["extra_groups"])
-    os.setgid(user["group"])
-    os.setuid(user["user"])
+    if os.geteuid() == 0:
+        user = clouds.user()
+        os.setgroups(user["extra_groups"])
+        os.setgid(user["group"])
+        os.setuid(user["user"])
     KEY.parent.mkdir(exist_ok=True)
     if CERTIFICATE.exists() and not fits(facts()):
         time.sleep(1)  # a pair of the user's own may be halfway through being stored

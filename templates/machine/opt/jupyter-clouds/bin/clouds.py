@@ -55,7 +55,8 @@ def console(line: str) -> None:
     # The first newline ends what others left unfinished, a login prompt for one.
     data = f"\n{line}\n".encode()
     with contextlib.suppress(OSError):
-        terminal = os.open(ROOT / "dev/console", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK
+        terminal = os.open(ROOT / "dev/console", flags)
         # A serial line that nobody drains would otherwise hold the boot for ever.
         while data and select.select([], [terminal], [], 5)[1]:
             data = data[os.write(terminal, data) :]
@@ -117,7 +118,7 @@ def run(command: Sequence[str | Path], *, as_user: bool = False) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        **(user() if as_user else {}),
+        **(user() if as_user and os.geteuid() == 0 else {}),
     ) as child:
         for line in child.stdout or ():
             print(line, end="", flush=True)

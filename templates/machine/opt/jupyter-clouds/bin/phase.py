@@ -69,7 +69,8 @@ def run(name: str) -> tuple[int, str]:
                 sys.exit(str(error))
             sys.exit()
     exit_code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return exit_code, path.read_text(errors="replace").strip()
+    # A shell's way to name a signal, 137 when memory ran out.
+    return exit_code if exit_code >= 0 else 128 - exit_code, path.read_text(errors="replace").strip()
 
 
 def end_of(text: str) -> str:

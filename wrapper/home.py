@@ -100,8 +100,10 @@ class Home:
             raw = json.loads(path.read_text(encoding="utf-8"))
             place = Place(**raw.pop("place"))
             instances, requests = raw.pop("instance_ids", ()), raw.pop("request_ids", ())
+            known = {one.name for one in dataclasses.fields(Record)}
+            kept = {key: value for key, value in raw.items() if key in known}
             return Record(
-                place=place, instance_ids=tuple(instances), request_ids=tuple(requests), **raw
+                place=place, instance_ids=tuple(instances), request_ids=tuple(requests), **kept
             )
         except FileNotFoundError:
             return None
@@ -154,6 +156,12 @@ class Home:
                     shutil.rmtree(entry)
                 else:
                     entry.unlink()
+
+    def forget(self) -> None:
+        """No deployment of that name is known here any more."""
+        self.empty()
+        with _as_disk_error(self.path):
+            (self.path / "deployment.json").unlink(missing_ok=True)
 
     @contextmanager
     def locked(self, command: str) -> Iterator[int]:

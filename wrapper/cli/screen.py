@@ -22,7 +22,6 @@ class Screen:
         self._lock = threading.Lock()
         self._bar: Any = None
         self._task: Any = None
-        self._last = ""
 
     def __enter__(self) -> Self:
         return self
@@ -56,9 +55,9 @@ class Screen:
     def _progress(self, event: Progress) -> None:
         if sys.stderr.isatty():
             self._move(event)
-        elif event.text != self._last and not event.text.startswith("machine: "):
-            click.echo(f"  [{event.done}/{event.total}] {event.text}", err=True)
-        self._last = event.text
+        elif event.ended and not event.text.startswith("machine: "):
+            so_far = f"{event.done}/{event.total}" if event.total else f"{event.done}"
+            click.echo(f"  [{so_far}] {event.text}", err=True)
 
     def _move(self, event: Progress) -> None:
         if self._bar is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wrapper.aws.model import Leftover
 from wrapper.deployment.events import Step, Warned
 from wrapper.deployment.question import machine_ends
-from wrapper.errors import CloudsError, Interrupted
+from wrapper.errors import CloudsError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from wrapper.deployment.place import Way
@@ -26,14 +26,19 @@ def apply(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch)
     """
     record = home.remember(ready.record)
     make_way(world, ready)
-    world.report(Step(f"Terraform applies {len(ready.plan.changes)} changes"))
+    world.report(Step("Terraform applies it"))
     try:
         with watch.in_background():
-            ready.terraform.apply(meter.terraform)
+            _apply(world, ready, meter)
     except (CloudsError, KeyboardInterrupt) as error:
+        if ready.fresh and isinstance(error, UsageError):
+            home.forget()  # Terraform refused the request before it made anything
+            raise
         _after_failure(world, home, ready.way, record)
         if isinstance(error, KeyboardInterrupt):
-            raise Interrupted(what_exists(ready.way, record.name), hint=ways_on(record)) from error
+            raise Interrupted(
+                f"Interrupted. {what_exists(ready.way, record.name)}", hint=ways_on(record)
+            ) from error
         if isinstance(error, Interrupted):
             message = f"{error.message}\n{what_exists(ready.way, record.name)}"
             raise Interrupted(message, hint=ways_on(record)) from error
@@ -42,15 +47,30 @@ def apply(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch)
     return _with_ids(home, ready.way, with_outputs(record, ready.terraform.outputs()))
 
 
-def make_way(world: World, ready: Prepared) -> None:
-    """At most one machine runs: the one to be replaced is stopped first."""
-    old = ready.record.instance_id
-    if old is None or not machine_ends(ready.plan):
+def _apply(world: World, ready: Prepared, meter: Meter) -> None:
+    if ready.plan:
+        for change in ready.plan.changes:
+            meter.expect(change)
+        ready.terraform.apply(meter.terraform)
         return
-    found = ready.way.aws.instance(old)
-    if found and found.state in ("pending", "running", "stopping"):
-        world.report(Step(f"Stopping the machine of before, {old}"))
-        ready.way.aws.stop_instance(old)
+    for warning in ready.terraform.plan_and_apply(meter.terraform, on_change=meter.expect):
+        world.report(Warned(warning))
+
+
+def to_be_replaced(ready: Prepared) -> tuple[str, ...]:
+    """Machines that the plan ends, also those of an interrupted `up` that no output names."""
+    if not machine_ends(ready.changes):
+        return ()
+    return tuple(one.instance_id for one in ready.way.aws.find_instances(ready.record.name))
+
+
+def make_way(world: World, ready: Prepared) -> None:
+    """At most one machine runs: those to be replaced are stopped first."""
+    for old in to_be_replaced(ready):
+        found = ready.way.aws.instance(old)
+        if found and found.state in ("pending", "running", "stopping"):
+            world.report(Step(f"Stopping the machine of before, {old}"))
+            ready.way.aws.stop_instance(old)
 
 
 def with_outputs(record: Record, outputs: dict[str, object]) -> Record:

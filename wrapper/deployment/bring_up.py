@@ -50,26 +50,25 @@ def up(world: World, wanted: Wanted) -> Up:
     with home.locked(f"up {wanted.name}") as lock:
         ready = preparing.prepare(world, home, wanted, lock)
         _ask(world, home, ready)
-        meter = Meter(world.report, steps=len(ready.plan.changes))
-        old = ready.record.instance_id
-        ignore = [old] if old and question.machine_ends(ready.plan) else []
-        watch = Watch(world.aws_like(ready.way), wanted.name, meter.event, ignore=ignore)
+        meter = Meter(world.report)
+        old = applying.to_be_replaced(ready)
+        watch = Watch(world.aws_like(ready.way), wanted.name, meter.event, ignore=old)
         going = _Going(world, home, ready, meter, watch)
-        if ready.plan.changes or not ready.record.outputs:
-            record = applying.apply(world, home, ready, meter, watch)
-        else:
+        if ready.nothing_to_do:
             record = home.remember(ready.record)
+        else:
+            record = applying.apply(world, home, ready, meter, watch)
         try:
             return _bring_to_answer(going, record)
         except KeyboardInterrupt as error:
             exists = applying.what_exists(ready.way, record.name)
-            raise Interrupted(exists, hint=applying.ways_on(record)) from error
+            raise Interrupted(f"Interrupted. {exists}", hint=applying.ways_on(record)) from error
 
 
 def _ask(world: World, home: Home, ready: Prepared) -> None:
     """The user has agreed. UsageError when not, and nothing was made."""
     record = ready.record
-    if not ready.plan.changes:
+    if ready.nothing_to_do:
         return
     zone = record.outputs.get("availability_zone") or next(iter(ready.facts.zones), "")
     price = ready.way.aws.hourly_price(
@@ -79,7 +78,7 @@ def _ask(world: World, home: Home, ready: Prepared) -> None:
     if world.confirm(f"{text}\n\nGo on?"):
         return
     if ready.fresh:
-        home.empty()
+        home.forget()
     raise UsageError("Nothing was made.", hint=f"python -m wrapper up {record.name}")
 
 
@@ -88,7 +87,7 @@ def _bring_to_answer(going: _Going, record: Record) -> Up:
     world, home, ready = going.world, going.home, going.ready
     running = _running(world, ready, record)
     found = running.found
-    changed = bool(ready.plan.changes) or running.started
+    changed = not ready.nothing_to_do or running.started
     going.watch.follow(found.instance_id)
     record, pin = _pin(going, record, found)
     verify.log_in_and_compute(world, home, verify.address(record, found.public_ip), pin)

@@ -110,8 +110,9 @@ def _reporter(world: World, total: int) -> Callable[[Applying], None]:
     done: set[str] = set()
 
     def report(event: Applying) -> None:
-        if event.state == "done":
+        ended = event.state == "done"
+        if ended:
             done.add(f"{event.action} {event.address}")
-        world.report(Progress(len(done), total, f"Terraform: {event.address}"))
+        world.report(Progress(len(done), total, f"Terraform: {event.address}", ended=ended))
 
     return report

@@ -20,6 +20,8 @@ class Progress:
     done: int
     total: int
     text: str
+    ended: bool = False
+    """Whether that is the end of a step: enough to know where lines cannot move."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.world import World
     from wrapper.home import Home
     from wrapper.settings import Settings
-    from wrapper.terraform import Plan, Terraform
+    from wrapper.terraform import Change, Plan, Terraform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +56,22 @@ class Prepared:
     facts: Facts
     pair: Pair | None
     terraform: Terraform
-    plan: Plan
+    plan: Plan | None
+    """None for what does not exist yet: nothing can be lost, so it is planned while applied."""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What Terraform would do, as far as that was asked."""
+        return self.plan.changes if self.plan else ()
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Everything exists as it is wanted."""
+        return self.plan is not None and not self.plan.changes and bool(self.record.outputs)
 
 
 def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
-    """The request was checked, the password kept, the plan made."""
+    """The request was checked, the password kept, and what exists compared with it."""
     before = home.record()
     fresh = before is None or before.ended
     record_settings = {} if before is None or before.ended else before.settings
@@ -77,11 +88,8 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         mend(world, way, record)
     _write(home, wanted, record, asked, way, fresh=fresh)
     terraform = world.terraform(home.path, environment=way.for_terraform(world), keep_open=(lock,))
-    world.report(Step("Planning with Terraform"))
     terraform.init(say=lambda text: world.report(Note(text)))
-    plan = terraform.plan()
-    for warning in plan.warnings:
-        world.report(Warned(warning))
+    plan = None if fresh else _plan(world, terraform)
     return Prepared(
         way=way,
         record=record,
@@ -102,6 +110,14 @@ def _refuse_stranger(way: Way, name: str) -> None:
             hint=f"Take another name: python -m wrapper up {name}-2. Or end it: "
             f"python -m wrapper down {name}",
         )
+
+
+def _plan(world: World, terraform: Terraform) -> Plan:
+    world.report(Step("Planning with Terraform"))
+    plan = terraform.plan()
+    for warning in plan.warnings:
+        world.report(Warned(warning))
+    return plan
 
 
 def request(asked: Settings, region: str) -> Request:

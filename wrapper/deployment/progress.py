@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wrapper.deployment.events import Event
-    from wrapper.terraform import Applying
+    from wrapper.terraform import Applying, Change
 
 PHASES = ("address", "certificate", "conda", "server", "notebook")
 """Those that a bar waits for; others are told, and count for nothing."""
@@ -22,13 +22,17 @@ _VERBS = {"create": "makes", "update": "changes", "delete": "removes", "replace"
 class Meter:
     """Counts, from several threads, and reports each step with how far all is."""
 
-    def __init__(self, report: Callable[[Event], None], *, steps: int) -> None:
+    def __init__(self, report: Callable[[Event], None]) -> None:
         self._report = report
-        self._total = steps + len(PHASES)
+        self._total = len(PHASES)
         self._done: set[str] = set()
         self._lock = threading.Lock()
         self.seconds: dict[str, float] = {}
         self._started = time.monotonic()
+
+    def expect(self, change: Change) -> None:
+        """Terraform will make that change."""
+        self._total += 2 if change.action == "replace" else 1
 
     def terraform(self, event: Applying) -> None:
         """A step of Terraform's began or ended."""
@@ -57,4 +61,5 @@ class Meter:
         with self._lock:
             if ended:
                 self._done.add(ended)
-            self._report(Progress(min(len(self._done), self._total), self._total, text))
+            done = min(len(self._done), self._total)
+            self._report(Progress(done, self._total, text, ended=ended is not None))

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from wrapper.settings import DEFAULT_TYPE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from wrapper.aws import Facts, Market
     from wrapper.home import Record
     from wrapper.terraform import Change, Plan
 
+NEW = "machine, address, security group and rules: made"
 MACHINE_TYPES = ("aws_instance", "aws_spot_instance_request")
 
 
@@ -26,13 +28,16 @@ def instance_type(record: Record) -> str:
     return record.settings.get("instance_type") or DEFAULT_TYPE
 
 
-def machine_ends(plan: Plan) -> bool:
+def machine_ends(changes: Sequence[Change]) -> bool:
     """The running machine would be ended (and perhaps another one made)."""
-    return any(change.action in ("delete", "replace") for change in plan.of_type(*MACHINE_TYPES))
+    return any(
+        change.type in MACHINE_TYPES and change.action in ("delete", "replace")
+        for change in changes
+    )
 
 
 def describe(
-    record: Record, plan: Plan, facts: Facts, price: Decimal | None, allowed: tuple[str, ...]
+    record: Record, plan: Plan | None, facts: Facts, price: Decimal | None, allowed: tuple[str, ...]
 ) -> str:
     """Several lines; the last is not yet the question."""
     size = f"{facts.vcpus} vCPUs, {facts.memory_mib / 1024:.3g} GiB, {facts.architecture}"
@@ -41,9 +46,9 @@ def describe(
         f"  machine      {instance_type(record)}, {market(record)}: {size}",
         f"  price        {price_text(price, market(record))}",
         f"  let in       {', '.join(allowed) or 'nobody'}",
-        f"  Terraform    {_counts(plan.changes)}",
+        f"  Terraform    {_counts(plan.changes) if plan else NEW}",
     ]
-    if machine_ends(plan) and record.instance_id:
+    if plan and machine_ends(plan.changes) and record.instance_id:
         lines.append(
             f"  The machine {record.instance_id} is replaced: what is on its disk is gone."
         )
@@ -58,7 +63,7 @@ def price_text(price: Decimal | None, of_market: str) -> str:
     return f"${price.normalize():f} an hour now ({of_market}), and the disk and the address"
 
 
-def _counts(changes: tuple[Change, ...]) -> str:
+def _counts(changes: Sequence[Change]) -> str:
     names = {"create": "made", "update": "changed", "replace": "replaced", "delete": "removed"}
     counts = dict.fromkeys(names.values(), 0)
     for change in changes:

@@ -134,8 +134,9 @@ def _destroy(world: World, way: Way, home: Home, lock: int) -> CloudsError | Non
         if event.state == "done":
             done.add(event.address)
         if event.state in ("started", "done"):
-            text = f"Terraform: {event.address} {'is gone' if event.state == 'done' else ''}"
-            world.report(Progress(len(done), 0, text.rstrip()))
+            gone = event.state == "done"
+            text = f"Terraform: {event.address}{' is gone' if gone else ''}"
+            world.report(Progress(len(done), 0, text, ended=gone))
 
     world.report(Step("Terraform destroys the rest"))
     try:

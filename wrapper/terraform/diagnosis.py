@@ -87,12 +87,20 @@ _ASKED_WRONGLY = (
 
 
 def explain(
-    command: str, diagnostics: Sequence[Diagnostic], *, stderr: str = "", log: str = ""
+    command: str,
+    diagnostics: Sequence[Diagnostic],
+    *,
+    began: bool,
+    stderr: str = "",
+    log: str = "",
 ) -> CloudsError:
-    """The error to raise for a Terraform that failed with these diagnostics."""
+    """The error to raise for a Terraform that failed with these diagnostics.
+
+    `began`: something may have been made or changed.
+    """
     errors = [item for item in diagnostics if item.severity == "error"]
     text = "\n".join(str(item) for item in errors) or stderr.strip()[-2000:]
-    if errors and command == "plan" and all(one.summary in _ASKED_WRONGLY for one in errors):
+    if errors and not began and all(one.summary in _ASKED_WRONGLY for one in errors):
         # Nothing has been made yet: these are wrong inputs, not failures.
         kind = SettingsError if errors[0].summary.startswith("Invalid") else RequestError
         return kind("\n".join(item.detail or item.summary for item in errors))

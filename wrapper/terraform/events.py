@@ -37,10 +37,6 @@ class Plan:
     changes: tuple[Change, ...]
     warnings: tuple[str, ...] = ()
 
-    def of_type(self, *types: str) -> tuple[Change, ...]:
-        """The changes of resources of these types."""
-        return tuple(change for change in self.changes if change.type in types)
-
 
 @dataclass(frozen=True)
 class Applying:

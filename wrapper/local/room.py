@@ -28,20 +28,22 @@ class Room:
         self._machines: dict[str, Machine] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._metadata: Server | None = None
 
     def open(self) -> None:
         """The network is up and the metadata answers; raises LocalError."""
         network.up()
         listening = network.listen(network.METADATA_ADDRESS, 80)
-        self._metadata = Server(listening, self.at)
-        for target in (self._metadata.serve_forever, self._tick):
+        self._metadata = metadata = Server(listening, self.at)
+        for target in (metadata.serve_forever, self._tick):
             threading.Thread(target=target, daemon=True).start()
 
     def close(self) -> None:
         """Every machine is gone and so is the network."""
         self._closing.set()
-        self._metadata.shutdown()
-        self._metadata.server_close()
+        if self._metadata:
+            self._metadata.shutdown()
+            self._metadata.server_close()
         for machine in self.all():
             machine.terminate()
         for machine in self.all():

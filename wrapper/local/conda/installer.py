@@ -40,6 +40,11 @@ def _payload() -> str:
     return base64.encodebytes(gzip.compress(packed.getvalue(), mtime=0)).decode()
 
 
+def checksum(script: bytes) -> str:
+    """Hexadecimal SHA-256, as the machine checks it."""
+    return hashlib.sha256(script).hexdigest()
+
+
 def build(mirror: str) -> bytes:
     """The installer, for machines that reach the mirror at that URL; the same bytes every time."""
     script = (_HERE / "installer.sh").read_text()

@@ -1,0 +1,135 @@
+"""The process that holds the embedded EC2: `python -m wrapper.local.daemon`, as root."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from wrapper.errors import LocalError
+from wrapper.local import image, network
+from wrapper.local.api import create_app
+from wrapper.local.conda import installer, reach
+from wrapper.local.conda.index import Index, configured
+from wrapper.local.conda.mirror import Mirror
+from wrapper.local.host import CACHE, LOG, RUN, STATE, locked, log
+from wrapper.local.room import Room
+from wrapper.local.service import HEALTH, Record, forget, port, publish
+from wrapper.local.sweep import sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_IMAGE = "debian-12"
+"""Made before the API answers; any other when the first machine needs it."""
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
+        log.debug("api %s " + message, type, *args)
+
+
+def _healthy(app: WSGIApplication, room: Room) -> WSGIApplication:
+    """The application, with the health check beside it."""
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != HEALTH:
+            return app(environ, start_response)
+        start_response("200 OK", [("Content-Type", "application/json")])
+        machines = [
+            {
+                "instance_id": machine.spec.instance_id,
+                "state": machine.state,
+                "private_ip": machine.spec.private_ip,
+                "public_ip": machine.public_ip,
+                "pid": machine.pid,
+            }
+            for machine in room.all()
+            if machine.state != "terminated"
+        ]
+        return [json.dumps({"pid": os.getpid(), "machines": machines}).encode()]
+
+    return serve
+
+
+def _mirror() -> dict[str, str]:
+    """The stand-in for Miniforge is served; the variables that point Terraform at it."""
+    url = f"http://{network.MIRROR_ADDRESS}"
+    script = installer.build(url)
+    index = Index(configured(), CACHE / "packages")
+    server = Mirror(network.listen(network.MIRROR_ADDRESS, 80), index, script)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return {
+        "TF_VAR_miniforge_sha256": installer.checksum(script),
+        "TF_VAR_miniforge_url": f"{url}/{installer.NAME}",
+    }
+
+
+def _listen(app: WSGIApplication) -> BaseWSGIServer:
+    """The API's socket; LocalError when the port is somebody else's."""
+    try:
+        return make_server("127.0.0.1", port(), app, threaded=True, request_handler=_Quiet)
+    except (OSError, SystemExit) as error:  # werkzeug exits where it should raise
+        raise LocalError(
+            f"port {port()} on 127.0.0.1 is in use by another program",
+            hint="JUPYTER_CLOUDS_LOCAL_PORT=6001 jupyter-clouds local start",
+        ) from error
+
+
+def _serve(stopping: threading.Event) -> None:
+    room = Room()
+    server = _listen(_healthy(create_app(room), room))
+    publish(Record(stage="making the machines' root file system (a minute, the first time)"))
+    image.ensure(_IMAGE)
+    publish(Record(stage="setting up the network"))
+    sweep()
+    try:
+        room.open()
+        variables = {} if reach.conda_can_be_reached() else _mirror()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        publish(Record(stage="", variables=variables))
+        log.info("answers on port %d", port())
+        stopping.wait()
+        log.info("stops")
+        server.shutdown()
+    finally:
+        room.close()
+        sweep()
+
+
+def main() -> int:
+    """Serves until SIGTERM; 0 when all is cleaned up, 1 with the reason published."""
+    for directory in (RUN, STATE, CACHE / "packages", CACHE / "images"):
+        directory.mkdir(parents=True, exist_ok=True)
+    STATE.chmod(0o755)
+    form = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        with locked(RUN / "daemon.lock", wait=5):
+            try:
+                _serve(stopping)
+            except LocalError as error:
+                log.error("%s", error.message)
+                publish(Record(stage="failed", error=error.message, hint=error.hint))
+                return 1
+            forget()
+    except LocalError as error:
+        log.error("%s", error.message)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    print(f"log: {LOG}", file=sys.stderr)
+    sys.exit(main())

@@ -1,0 +1,255 @@
+"""Starting, stopping and looking at the daemon, from whatever process and user."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wrapper.errors import LocalError
+
+from . import Status, guest
+from .host import LOG, RUN, STATE, locked, log
+from .requirements import missing, search_path, sudo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEALTH = "/_jupyter_clouds/health"
+_PORT = "JUPYTER_CLOUDS_LOCAL_PORT"
+_RECORD = RUN / "daemon.json"
+_STOP = 60.0
+_START = 900.0
+_KEYS = ("PATH", _PORT, "JUPYTER_CLOUDS_LOCAL_CONDA", "PIP_INDEX_URL", *guest.PASSED_ON)
+
+
+def port() -> int:
+    """The API's port on 127.0.0.1. Raises LocalError when the variable holds none."""
+    text = os.environ.get(_PORT, "5999")
+    if not text.isdecimal() or not 1024 <= int(text) <= 65535:  # noqa: PLR2004 - TCP's own
+        raise LocalError(f"{_PORT}={text} is no port", hint=f"unset {_PORT}")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the daemon tells about itself, for those who are not root."""
+
+    stage: str
+    """What it is at; empty once it serves."""
+    variables: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+    hint: str | None = None
+    pid: int = field(default_factory=os.getpid)
+    port: int = field(default_factory=port)
+
+
+def publish(record: Record) -> None:
+    """The record is what others read."""
+    new = _RECORD.with_suffix(".new")
+    new.write_text(json.dumps(asdict(record)))
+    new.chmod(0o644)
+    new.replace(_RECORD)
+
+
+def forget() -> None:
+    """There is no daemon to read of."""
+    _RECORD.unlink(missing_ok=True)
+
+
+def _read() -> Record | None:
+    try:
+        record = Record(**json.loads(_RECORD.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return record if _is_daemon(record.pid) else None
+
+
+def _is_daemon(pid: int) -> bool:
+    """Numbers are used again: the process has to be a daemon of ours too."""
+    try:
+        return b"wrapper.local.daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _health(record: Record) -> dict[str, Any] | None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url = f"http://127.0.0.1:{record.port}{HEALTH}"
+    try:
+        with opener.open(url, timeout=5) as reply:
+            answer: dict[str, Any] = json.loads(reply.read())
+    except (OSError, ValueError):
+        return None
+    return answer if answer.get("pid") == record.pid else None
+
+
+def status() -> Status:
+    """See the door."""
+    record = _read()
+    health = _health(record) if record and not record.stage else None
+    if record is None or health is None:
+        return Status(running=False)
+    endpoint = f"http://127.0.0.1:{record.port}"
+    env = {
+        "AWS_ACCESS_KEY_ID": "embedded",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": "us-east-1",
+        "AWS_SECRET_ACCESS_KEY": "embedded",
+    }
+    return Status(
+        running=True,
+        endpoint=endpoint,
+        env=env | record.variables,
+        pid=record.pid,
+        machines=health["machines"],
+    )
+
+
+def start(report: Callable[[str], None]) -> Status:
+    """See the door."""
+    port()
+    now = status()
+    if now.running:
+        return now
+    if absent := missing():
+        names = ", ".join(item.name for item in absent)
+        commands = dict.fromkeys(item.command for item in absent if item.command)
+        raise LocalError(
+            f"the embedded EC2 needs what this host lacks: {names}",
+            hint=" && ".join(commands) or "run it on Linux",
+        )
+    if os.geteuid() != 0:
+        _as_root("start")
+    else:
+        _start(report)
+    return status()
+
+
+def _as_root(verb: str) -> None:
+    """The same, by sudo; its complaint becomes ours."""
+    keep = f"--preserve-env={','.join(_KEYS)}"
+    command = [*sudo(), keep, sys.executable, "-m", "wrapper.local.service", verb]
+    done = subprocess.run(
+        command, check=False, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    if done.returncode != 0:
+        told = json.loads(done.stdout or "{}")
+        message = told.get("message", f"`{' '.join(command)}` ended with {done.returncode}")
+        raise LocalError(message, hint=told.get("hint", "sudo -v"))
+
+
+def _start(report: Callable[[str], None]) -> None:
+    RUN.mkdir(parents=True, exist_ok=True)
+    STATE.mkdir(parents=True, exist_ok=True)
+    with locked(RUN / "start.lock", wait=_START):
+        if status().running:  # somebody else was faster
+            return
+        old = _read()
+        if old:
+            _end(old.pid, patience=5)  # it runs, and does not answer
+        forget()
+        if LOG.exists() and LOG.stat().st_size > 1 << 24:
+            LOG.replace(LOG.with_suffix(".log.1"))
+        with LOG.open("a") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "wrapper.local.daemon"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                env=os.environ | {"PATH": search_path()},
+                cwd=Path(__file__).parents[2],
+            )
+        LOG.chmod(0o644)
+        _wait(process, report)
+
+
+def _wait(process: subprocess.Popen[bytes], report: Callable[[str], None]) -> None:
+    end, stage = time.monotonic() + _START, ""
+    while time.monotonic() < end:
+        record = _read()
+        if record and record.pid == process.pid:
+            if record.error:
+                raise LocalError(record.error, hint=record.hint)
+            if record.stage and record.stage != stage:
+                stage = record.stage
+                report(stage)
+            if not record.stage and _health(record):
+                return
+        if process.poll() is not None:
+            _explain(process.returncode)
+        time.sleep(0.05)
+    process.terminate()
+    raise LocalError(f"the embedded EC2 does not answer; it was {stage}", hint=f"less {LOG}")
+
+
+def _explain(code: int) -> None:
+    try:
+        told = json.loads(_RECORD.read_text())
+    except (OSError, ValueError):
+        told = {}
+    if told.get("error"):
+        raise LocalError(told["error"], hint=told.get("hint"))
+    tail = "\n".join(LOG.read_text().splitlines()[-10:])
+    raise LocalError(
+        f"the embedded EC2 ended with {code}; its log ends:\n{tail}", hint=f"less {LOG}"
+    )
+
+
+def stop() -> Status:
+    """See the door."""
+    if os.geteuid() != 0:
+        if _read() or (STATE / "ip_forward").exists() or list((STATE / "machines").glob("*")):
+            _as_root("stop")
+        return status()
+    from .sweep import sweep  # noqa: PLC0415 - only root comes here
+
+    RUN.mkdir(parents=True, exist_ok=True)
+    with locked(RUN / "start.lock", wait=_STOP):
+        record = _read()
+        if record:
+            _end(record.pid, patience=_STOP)
+        sweep()
+        forget()
+    return status()
+
+
+def _end(pid: int, *, patience: float) -> None:
+    """The daemon is gone: asked first, then not asked."""
+    end = time.monotonic() + patience
+    os.kill(pid, signal.SIGTERM)
+    while _is_daemon(pid):
+        if time.monotonic() > end:
+            log.warning("daemon %d does not end by itself", pid)
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+        try:
+            os.waitpid(pid, os.WNOHANG)  # when it is our own child
+        except ChildProcessError:
+            continue
+
+
+def _main(verb: str) -> int:
+    try:
+        if verb == "start":
+            _start(lambda stage: print(f"embedded EC2: {stage}", file=sys.stderr))
+        else:
+            stop()
+    except LocalError as error:
+        print(json.dumps({"message": error.message, "hint": error.hint}))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1]))

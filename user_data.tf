@@ -2,13 +2,15 @@
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
 
 locals {
-  # templates/machine mirrors the machine's root. Comments and one-line docstrings are for readers
-  # of this repository (so no body may consist of a docstring alone).
+  # templates/machine mirrors the machine's root. Comments, docstrings, empty lines and imports for
+  # type checkers are for readers of this repository (so no body may consist of a docstring alone).
+  docstring    = "/(?m)^[ \\t]*\"\"\"[^\"]*\"\"\"\\n|^if TYPE_CHECKING:\\n(    .*\\n|\\n)+/"
+  comment      = "/(?m)^[ \\t]*(# |// ).*\\n|  # .*$/"
   machine_root = "${path.module}/templates/machine"
   machine_files = [
     for path in fileset(local.machine_root, "**") : {
       path        = "/${path}"
-      content     = replace(file("${local.machine_root}/${path}"), "/(?m)^[ \\t]*(# .*|\"\"\".*\"\"\")\\n|  # .*$/", "")
+      content     = replace(replace(replace(file("${local.machine_root}/${path}"), local.docstring, ""), local.comment, ""), "/\\n\\n+/", "\n")
       permissions = startswith(path, "opt/jupyter-clouds/bin/") ? "0755" : "0644"
     } if !strcontains(path, "__pycache__")
   ]

@@ -4,10 +4,10 @@ python := .venv/bin/python
 pytest := $(python) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test lint format unit module machine browser bench lock clean
+.PHONY: help setup up down test lint format reference unit module machine browser bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## .venv from the lock file, and the system's packages
 	@scripts/setup
@@ -25,6 +25,9 @@ lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
 
 format: setup ## ruff and terraform fmt, written back
 	@$(python) -m ruff check -q --fix-only . && $(python) -m ruff format -q . && terraform fmt -recursive
+
+reference: setup ## docs/module.md and docs/commands.md, from the code
+	@$(python) -m scripts.reference
 
 unit: setup ## no Terraform, no root
 	@$(pytest) tests/unit

@@ -1,0 +1,74 @@
+"""The documentation says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts import reference
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def shown(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def anchors(page: Path) -> set[str]:
+    """GitHub's anchors of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_a_reference_page_is_what_the_code_says(name: str) -> None:
+    assert (ROOT / name).read_text() == reference.PAGES[name](), "run: make reference"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text()):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        links = (link.partition("#")[0] for link in LINK.findall(page.read_text()))
+        found = ((page.parent / link).resolve() for link in links if link.endswith(".md"))
+        waiting += [one for one in found if one.exists()]
+    assert {shown(page) for page in PAGES} == {shown(page) for page in seen}
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`?\bmake ([a-z]+)\b", (ROOT / "README.md").read_text()))
+    assert named
+    assert named <= targets
+
+
+def test_no_registry_is_named() -> None:
+    """Lock files and sources serve behind any mirror."""
+    hosts = re.compile(r"\b(files\.pythonhosted|pypi|deb\.debian|registry\.npmjs)\.(org|python)\b")
+    kinds = {".txt", ".toml", ".py", ".md", ".sh", ".tf", ".yml", ".yaml", ""}
+    skipped = {".git", ".venv", ".terraform", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+    for path in ROOT.rglob("*"):
+        if skipped & set(path.parts) or path.suffix not in kinds or not path.is_file():
+            continue
+        found = hosts.search(path.read_text(errors="replace"))
+        assert found is None or path == Path(__file__), f"{path}: {found}"

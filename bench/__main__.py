@@ -1,0 +1,155 @@
+"""`make bench`: the embedded EC2 is started, measured and left as it was found.
+
+`up` against its floor, which is the same machine booted from the same user data and the same
+environments installed, by the EC2 API alone; and against the tutorial typed out by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import gzip
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench import measure, tutorial
+from bench.embedded import TYPE, Account
+from bench.memory import server_memory
+from bench.report import Row, phases, table
+from wrapper import local
+
+ROOT = Path(__file__).parent.parent
+PORT = 9999
+
+
+def main() -> None:
+    """The table is printed, and written where `--write` says."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table there, too")
+    asked = parser.parse_args()
+    was_running = local.status().running
+    status = local.start()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            text = measured(Path(folder), status.env)
+    finally:
+        if not was_running:
+            local.stop()
+    print(text)
+    if asked.write:
+        asked.write.write_text(text)
+
+
+def measured(folder: Path, embedded: dict[str, str]) -> str:
+    """All measurements, as Markdown."""
+    environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
+    account = Account(embedded)
+    say("up, by the wrapper")
+    arguments = ("up", "bench", "--local", "--yes", "--instance-type", TYPE)
+    whole: list[Any] = []
+    up = measure.seconds(lambda: whole.append(measure.wrapper(*arguments, environment=environment)))
+    made = whole[0]
+    user_data = account.user_data(made["instance_id"])
+    image = account.image(made["instance_id"])
+    rows = [*commands(environment), memory(made, folder)]
+    say("down")
+    down = measure.seconds(
+        lambda: measure.wrapper("down", "bench", "--yes", environment=environment)
+    )
+    say("the floor: the same machine by the EC2 API alone")
+    floor, gone = the_floor(account, image, user_data, made["url"])
+    say("the tutorial, typed")
+    typed = the_tutorial(account, image, folder, embedded)
+    ups = [
+        Row("up to verified login", up, "its floor", floor, aim=1.3),
+        Row("up to verified login", up, "the tutorial, typed", typed),
+        Row("down to `0 left`", down, "terminating the machine alone", gone),
+    ]
+    return f"{table([*ups, *rows])}\n\n{phases(made['seconds'])}\n"
+
+
+def commands(environment: dict[str, str]) -> list[Row]:
+    """How long commands take to start, against Python with nothing."""
+    say("start-up of commands")
+    bare = measure.median([measure.PYTHON, "-c", "pass"], environment)
+    command = [measure.PYTHON, "-m", "wrapper"]
+    helped = measure.median([*command, "--help"], environment)
+    status = measure.median([*command, "status", "bench"], environment)
+    against = "python -c pass"
+    return [Row("--help", helped, against, bare), Row("status", status, against, bare)]
+
+
+def memory(made: dict[str, Any], folder: Path) -> Row:
+    """Resident memory of our Jupyter server, against a plain one on the same machine."""
+    say("memory of the server")
+    password = (folder / "data/jupyter-clouds/bench/password").read_text().strip()
+    ours, plain = server_memory(made["url"], made["key_sha256"], password)
+    return Row("memory of the notebook's server", ours, "plain JupyterLab", plain, unit="MiB")
+
+
+def the_floor(account: Account, image: str, user_data: str, url: str) -> tuple[float, float]:
+    """Seconds from RunInstances to an answering notebook, and of its end."""
+    old_address = url.split("/")[2].split(":", maxsplit=1)[0]
+    with account.address() as (address, allocation), account.group(PORT) as group:
+        text = gzip.decompress(base64.b64decode(user_data)).decode().replace(old_address, address)
+        machine = account.machine(
+            image=image,
+            allocation=allocation,
+            UserData=gzip.compress(text.encode()),
+            SecurityGroupIds=[group],
+        )
+        ids: list[str] = []
+
+        def boot() -> None:
+            ids.append(machine.__enter__())
+            account.wait_until_ready(ids[0])
+
+        floor = measure.seconds(boot)
+        gone = measure.seconds(lambda: machine.__exit__(None, None, None))
+    return floor, gone
+
+
+def the_tutorial(account: Account, image: str, folder: Path, embedded: dict[str, str]) -> float:
+    """Seconds from RunInstances to a notebook that answers, everything done by hand."""
+    key = tutorial.make_key(folder)
+    name = "bench-tutorial"
+    account.ec2.import_key_pair(
+        KeyName=name, PublicKeyMaterial=key.with_suffix(".pub").read_bytes()
+    )
+    packages = (ROOT / "templates/machine/opt/jupyter-clouds/server.txt").read_text()
+    try:
+        with account.address() as (address, allocation), account.group(22, PORT) as group:
+            task = tutorial.Task(
+                folder=folder,
+                address=address,
+                key=key,
+                user="ubuntu",
+                installer=embedded["TF_VAR_miniforge_url"],
+                environment=(ROOT / "templates/environment.yml").read_text(),
+                packages=[line for line in packages.split("\n") if line and line[0] != "#"],
+            )
+            machine = account.machine(
+                image=image, allocation=allocation, KeyName=name, SecurityGroupIds=[group]
+            )
+
+            def by_hand() -> None:
+                tutorial.follow(account, machine.__enter__(), task)
+
+            try:
+                return measure.seconds(by_hand)
+            finally:
+                machine.__exit__(None, None, None)
+    finally:
+        account.ec2.delete_key_pair(KeyName=name)
+
+
+def say(what: str) -> None:
+    """Progress, on standard error."""
+    print(f"bench: {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Machines of the embedded EC2 made by its API alone: what everything else is measured against."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from wrapper import console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PATIENCE = 600  # seconds
+TYPE = "t3.medium"
+
+
+class Account:
+    """The embedded EC2's account, used directly."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.ec2: Any = boto3.client(
+            "ec2",
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            region_name=environment["AWS_REGION"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def user_data(self, instance_id: str) -> str:
+        """The user data that a machine was booted from, base64 of gzip."""
+        reply = self.ec2.describe_instance_attribute(InstanceId=instance_id, Attribute="userData")
+        value: str = reply["UserData"]["Value"]
+        return value
+
+    def image(self, instance_id: str) -> str:
+        """The image that a machine was made of."""
+        reply = self.ec2.describe_instances(InstanceIds=[instance_id])
+        image: str = reply["Reservations"][0]["Instances"][0]["ImageId"]
+        return image
+
+    def shown(self, instance_id: str) -> str:
+        """What the machine wrote to its console so far."""
+        reply = self.ec2.get_console_output(InstanceId=instance_id, Latest=True)
+        return base64.b64decode(reply.get("Output", "")).decode(errors="replace")
+
+    @contextlib.contextmanager
+    def address(self) -> Iterator[tuple[str, str]]:
+        """An Elastic IP and its allocation id, released in the end."""
+        reply = self.ec2.allocate_address(Domain="vpc")
+        try:
+            yield reply["PublicIp"], reply["AllocationId"]
+        finally:
+            self.ec2.release_address(AllocationId=reply["AllocationId"])
+
+    @contextlib.contextmanager
+    def group(self, *ports: int) -> Iterator[str]:
+        """A security group that lets these ports in."""
+        group: str = self.ec2.create_security_group(
+            GroupName=f"bench-{ports}", Description="bench"
+        )["GroupId"]
+        rules = [
+            {
+                "IpProtocol": "tcp",
+                "FromPort": port,
+                "ToPort": port,
+                "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+            }
+            for port in ports
+        ]
+        try:
+            self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rules)
+            yield group
+        finally:
+            self.ec2.delete_security_group(GroupId=group)
+
+    @contextlib.contextmanager
+    def machine(self, *, image: str, allocation: str, **request: object) -> Iterator[str]:
+        """A machine that runs and has the address; terminated, and gone, in the end."""
+        reply = self.ec2.run_instances(
+            ImageId=image, InstanceType=TYPE, MinCount=1, MaxCount=1, **request
+        )
+        instance_id: str = reply["Instances"][0]["InstanceId"]
+        waiter = {"Delay": 1, "MaxAttempts": PATIENCE}
+        try:
+            self.ec2.get_waiter("instance_running").wait(
+                InstanceIds=[instance_id], WaiterConfig=waiter
+            )
+            self.ec2.associate_address(InstanceId=instance_id, AllocationId=allocation)
+            yield instance_id
+        finally:
+            self.ec2.terminate_instances(InstanceIds=[instance_id])
+            self.ec2.get_waiter("instance_terminated").wait(
+                InstanceIds=[instance_id], WaiterConfig=waiter
+            )
+
+    def wait_until_ready(self, instance_id: str) -> console.Boot:
+        """The machine's console says that the notebook answers. Raises TimeoutError."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            boot = console.parse(self.shown(instance_id))
+            if boot.ready:
+                return boot
+            time.sleep(0.5)
+        raise TimeoutError(f"{instance_id} not ready after {PATIENCE} s")

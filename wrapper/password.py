@@ -29,7 +29,7 @@ _MOST_JUDGED = 72
 _LONGEST = 1024
 
 _PREFIX = "argon2:"
-_DIGEST = re.compile(r"(?P<algorithm>[a-z0-9_-]+):(?P<salt>[^:\s]+):(?P<digest>[0-9a-fA-F]+)")
+_DIGEST = re.compile(r"(?P<algorithm>[a-z0-9_-]+):(?P<salt>[^:\s]+):(?P<digest>[0-9a-f]+)")
 _HINT = "Let one be made: python -m wrapper up --generate-password"
 
 
@@ -123,7 +123,7 @@ def check_hash(value: str) -> None:
             f"{found['algorithm']} has {expected}"
         )
     empty = hashlib.new(found["algorithm"], found["salt"].encode(), usedforsecurity=False)
-    if found["digest"].lower() == empty.hexdigest():
+    if found["digest"] == empty.hexdigest():
         raise _of_nothing()
 
 

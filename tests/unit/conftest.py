@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import os
 import socket
@@ -10,9 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,8 +29,8 @@ from wrapper.password import hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 PASSWORD = "lusab-babad-gutih-tugad"
 
 
@@ -106,7 +108,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveJupyter]:
-    """A jupyter_server on the loopback, with TLS, a password and no token."""
+    """A plain jupyter_server on the loopback, with TLS, a password and no token."""
     home = tmp_path_factory.mktemp("jupyter")
     work = home / "work"
     work.mkdir()
@@ -123,25 +125,67 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveJupyter]:
         "c.IdentityProvider.token = ''\n"
         f"c.PasswordIdentityProvider.hashed_password = {hash_password(PASSWORD)!r}\n"
     )
-    environment = {
+    with serving(home, port, "-m", "jupyter_server", "--config", str(config)):
+        yield LiveJupyter(f"https://127.0.0.1:{port}", "127.0.0.1", port, PASSWORD, minted, work)
+
+
+@pytest.fixture
+def machines_jupyter(tmp_path: Path) -> Iterator[LiveJupyter]:
+    """JupyterLab as the machine runs it, its status and its state in folders of the test's own."""
+    minted = mint("127.0.0.1")
+    work, state = tmp_path / "work", tmp_path / "state"
+    for folder in (work, state, state / "tls"):
+        folder.mkdir()
+    minted.write(state / "tls")
+    port = free_port()
+    settings = tmp_path / "notebook.json"
+    settings.write_text(
+        json.dumps(
+            {
+                "port": port,
+                "password_hash": hash_password(PASSWORD),
+                "work": str(work),
+                "state": str(state),
+            }
+        )
+    )
+    status = tmp_path / "status.json"
+    status.write_text('{"phases": {"conda": {"state": "done", "seconds": 12.3, "error": null}}}')
+    config = ROOT / "templates/machine/opt/jupyter-clouds/jupyter/jupyter_server_config.py"
+    with serving(
+        tmp_path,
+        port,
+        *("-m", "jupyterlab", "--config", str(config), "--allow-root"),
+        JUPYTER_CLOUDS_NOTEBOOK_JSON=str(settings),
+        JUPYTER_CLOUDS_STATUS_JSON=str(status),
+    ):
+        yield LiveJupyter(f"https://127.0.0.1:{port}", "127.0.0.1", port, PASSWORD, minted, work)
+
+
+@contextmanager
+def serving(home: Path, port: int, *arguments: str, **environment: str) -> Iterator[None]:
+    """This Python runs a server that listens on the port; it ends with the block."""
+    environment |= {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "JUPYTER_CONFIG_DIR": str(home / "none"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "PYTHONDONTWRITEBYTECODE": "1",
     }
     log = home / "log"
-    with ExitStack() as stack:
-        output = stack.enter_context(log.open("wb"))
+    with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyter_server", "--config", str(config)],
+            [sys.executable, *arguments],
             env=environment,
             stdout=output,
             stderr=output,
-            cwd=work,
+            cwd=home,
         )
-        stack.callback(_end, server)
-        _wait_for(port, server, log)
-        yield LiveJupyter(f"https://127.0.0.1:{port}", "127.0.0.1", port, PASSWORD, minted, work)
+        try:
+            _wait_for(port, server, log)
+            yield
+        finally:
+            _end(server)
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -101,6 +101,7 @@ def status() -> Status:
     endpoint = f"http://127.0.0.1:{record.port}"
     env = {
         "AWS_ACCESS_KEY_ID": "embedded",
+        "AWS_DEFAULT_REGION": "us-east-1",  # boto3 does not read AWS_REGION, Go does not read this
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": "us-east-1",

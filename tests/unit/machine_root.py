@@ -60,8 +60,9 @@ class MachineRoot:
     """What cloud-init leaves behind, in a folder; phases run in it as on a machine."""
 
     def __init__(self, root: Path) -> None:
+        account = pwd.getpwuid(os.geteuid())
         self.root = root
-        self.user = pwd.getpwuid(os.geteuid()).pw_name
+        self.user, self.home = account.pw_name, account.pw_dir
         self.metadata: dict[str, str] = {"local-ipv4": "10.0.0.5"}
         self.replies: list[tuple[int, int | None]] = []
         self.requests: list[int] = []

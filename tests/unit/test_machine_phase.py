@@ -132,7 +132,7 @@ def test_settings_are_put_where_jupyter_reads_them(machine: MachineRoot) -> None
     assert json.loads(path.read_text()) == {
         "port": 9999,
         "password_hash": "argon2:x",
-        "work": f"/home/{machine.user}/work",
+        "work": f"{machine.home}/work",
         "state": str(machine.root / "var/lib/jupyter-clouds/notebook"),
     }
     assert path.stat().st_mode & 0o777 == 0o640

@@ -8,10 +8,8 @@ import os
 import pwd
 import re
 import select
-import shutil
 import subprocess
 import time
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +18,10 @@ if TYPE_CHECKING:
 
 # The tests set these; a machine sets none.
 ROOT = Path(os.environ.get("CLOUDS_ROOT", "/"))
-USER = os.environ.get("CLOUDS_USER", "notebook")
+USER = pwd.getpwnam(os.environ.get("CLOUDS_USER", "notebook"))
 PAUSES = os.environ.get("CLOUDS_PAUSES", "1 2 4 8 15 15 30 30 60 60 60 60")
 
+BIN = Path(__file__).parent
 HERE = ROOT / "opt/jupyter-clouds"
 CONDA = ROOT / "opt/conda"
 ETC = ROOT / "etc/jupyter-clouds"
@@ -32,11 +31,7 @@ VAR = ROOT / "var/lib/jupyter-clouds"
 STATE = VAR / "notebook"
 
 # How mamba, conda and pip say that another try would end the same way.
-HOPELESS = re.compile(
-    r"could not solve|nothing provides|unsatisfiable|PackagesNotFound|ResolvePackageNotFound"
-    r"|InvalidSpec|No matching distribution|No space left",
-    re.IGNORECASE,
-)
+HOPELESS = r"(?i)could not solve|unsatisfiable|NotFound|InvalidSpec|No matching|No space left"
 
 
 # May go better in a moment: a connection lost, a server busy.
@@ -51,7 +46,7 @@ def settings() -> dict[str, Any]:
 
 def console(line: str) -> None:
     """The line stands alone on the console, or the console took none for five seconds."""
-    print(line, flush=True)
+    print(line)
     # The first newline ends what others left unfinished, a login prompt for one.
     data = f"\n{line}\n".encode()
     with contextlib.suppress(OSError):
@@ -88,57 +83,30 @@ def stamp(name: str, content: str) -> None:
     subprocess.Popen(["sh", "-c", 'sync; mv "$0.unsynced" "$0.stamp"', VAR / name])
 
 
-def wipe(path: Path) -> None:
-    """Nothing is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def user() -> dict[str, Any]:
-    """Arguments of subprocess that make the child the notebook's user."""
-    account = pwd.getpwnam(USER)
-    groups = os.getgrouplist(USER, account.pw_gid)
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups}
-
-
 def run(command: Sequence[str | Path], *, as_user: bool = False) -> None:
     """The command succeeded; raises PassingError when another try may mend it, or SystemExit."""
     # Debian 13's /tmp is memory, and packages are built there.
     environment = {**os.environ, "TMPDIR": "/var/tmp"}  # noqa: S108 the system's own
+    user: dict[str, Any] = {}
     if as_user:
-        environment |= {"HOME": pwd.getpwnam(USER).pw_dir, "USER": USER}
-    last: deque[str] = deque([""], maxlen=60)
-    with subprocess.Popen(
-        command,
-        cwd="/",
-        env=environment,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        **(user() if as_user and os.geteuid() == 0 else {}),
-    ) as child:
-        for line in child.stdout or ():
-            print(line, end="", flush=True)
-            last.append(line)
-    if child.returncode:
-        message = f"{command[0]} ended with {child.returncode}: {last[-1].strip()}"
-        if HOPELESS.search("".join(last)):
-            raise SystemExit(message)
-        raise PassingError(message)
+        environment |= {"HOME": USER.pw_dir, "USER": USER.pw_name}
+        if os.geteuid() == 0:
+            user = {"user": USER.pw_uid, "group": USER.pw_gid, "extra_groups": []}
+    done = subprocess.run(command, cwd="/", env=environment, check=False, **user)
+    if done.returncode:
+        # What it printed went to the phase's log, which is our own output.
+        output = Path("/proc/self/fd/1").read_text(errors="replace").strip()[-5000:]
+        why = output.rsplit("\n", 1)[-1]
+        message = f"{command[0]} ended with {done.returncode}: {why}"
+        raise SystemExit(message) if re.search(HOPELESS, output) else PassingError(message)
 
 
 def retry(step: Callable[[int], None]) -> None:
     """The step succeeded; passing failures were sat out, ever longer."""
-    pauses = PAUSES.split()
-    for attempt in range(len(pauses) + 1):
+    for attempt, pause in enumerate(PAUSES.split()):
         try:
             return step(attempt)
         except PassingError as error:
-            if attempt == len(pauses):
-                raise SystemExit(f"given up after {attempt + 1} tries: {error}") from error
-            print(f"{error}; again in {pauses[attempt]} s", flush=True)
-            time.sleep(float(pauses[attempt]))
-    return None
+            print(f"{error}; again in {pause} s")
+            time.sleep(float(pause))
+    return step(-1)

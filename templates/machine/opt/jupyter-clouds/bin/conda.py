@@ -89,9 +89,8 @@ def download(url: str, checksum: str) -> Path:
 def install(installer: Path) -> None:
     """Conda is in its prefix; environments that are there stay."""
     clouds.CONDA.mkdir(parents=True, exist_ok=True)
-    for leftover in clouds.CONDA.iterdir():
-        if leftover.name != "envs":
-            clouds.wipe(leftover)
+    leftovers = [path for path in clouds.CONDA.iterdir() if path.name != "envs"]
+    clouds.run(["rm", "-rf", *leftovers])
     clouds.retry(lambda _: clouds.run(["bash", installer, "-b", "-u", "-p", clouds.CONDA]))
     for name in ("conda", "mamba"):
         link = clouds.ROOT / "usr/local/bin" / name
@@ -99,7 +98,7 @@ def install(installer: Path) -> None:
         link.symlink_to(clouds.CONDA / "bin" / name)
     envs = clouds.CONDA / "envs"
     envs.mkdir(exist_ok=True)
-    os.chown(envs, -1, clouds.user()["group"])
+    os.chown(envs, -1, clouds.USER.pw_gid)
     # The user adds environments; sticky: the server's, root's, cannot be renamed or removed.
     envs.chmod(0o1775)
 

@@ -30,7 +30,7 @@ def create(name: str, arguments: Sequence[str | Path], *, as_user: bool = False)
     begun.touch()
 
     def attempt(number: int) -> None:
-        clouds.wipe(prefix)
+        clouds.run(["rm", "-rf", prefix])
         # mamba is several times faster; where it fails, conda may yet manage.
         tool = clouds.CONDA / "bin" / ("conda" if number else "mamba")
         clouds.run([tool, *arguments, "--yes", "--quiet", "--prefix", prefix], as_user=as_user)

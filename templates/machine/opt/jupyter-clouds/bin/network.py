@@ -31,7 +31,8 @@ meta skuid {user} ip6 daddr fd00:ec2::254 reject
 
 def ask(path: str, header: str, value: str, method: str = "GET") -> str:
     headers = {f"X-aws-ec2-metadata-token{header}": value}
-    request = urllib.request.Request(f"{METADATA}/latest/{path}", None, headers, method=method)  # noqa: S310 fixed
+    url = f"{METADATA}/latest/{path}"
+    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 fixed
     with OPENER.open(request, timeout=2) as reply:
         return str(reply.read().decode().strip())
 
@@ -68,7 +69,7 @@ def firewall() -> None:
     chains = REDIRECT if settings["https"] else ""
     chains += "" if settings["metadata_access"] else REJECT
     table = "table inet jupyter_clouds"
-    body = chains.format(port=settings["port"], user=clouds.user()["user"])
+    body = chains.format(port=settings["port"], user=clouds.USER.pw_uid)
     # One transaction: the table as the settings want it, whatever was there.
     rules = clouds.RUN / "firewall.nft"
     clouds.write(rules, f"{table}\ndelete {table}\n{table} {{{body}\n}}\n")

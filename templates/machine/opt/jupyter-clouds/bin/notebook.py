@@ -22,18 +22,18 @@ UNCONFINED = "[Service]\nNoNewPrivileges=no\nRestrictSUIDSGID=no\nCapabilityBoun
 def settings() -> None:
     """What Terraform gave the machine is where Jupyter, sudo and systemd look for it."""
     given = clouds.settings()
-    notebook = {
+    found = {
         "port": given["port"],
         "password_hash": given["password_hash"],
-        "work": f"/home/{clouds.USER}/work",
+        "work": f"{clouds.USER.pw_dir}/work",
         "state": str(clouds.STATE),
     }
-    group = clouds.user()["group"]
-    clouds.write(clouds.ETC / "notebook.json", json.dumps(notebook), 0o640, group)
+    text = json.dumps(found)
+    clouds.write(clouds.ETC / "notebook.json", text, 0o640, clouds.USER.pw_gid)
     rules = clouds.ROOT / "etc/sudoers.d/jupyter-clouds"
     drop_in = clouds.ROOT / f"etc/systemd/system/{UNIT}.d/sudo.conf"
     if given["sudo"]:
-        clouds.write(rules, f"{clouds.USER} ALL=(ALL) NOPASSWD:ALL\n", 0o440)
+        clouds.write(rules, f"{clouds.USER.pw_name} ALL=(ALL) NOPASSWD:ALL\n", 0o440)
         clouds.write(drop_in, UNCONFINED)
     else:
         rules.unlink(missing_ok=True)
@@ -52,7 +52,7 @@ def status(port: int) -> int:
     return connection.getresponse().status
 
 
-def answer() -> None:
+def notebook() -> None:
     """The notebook answers over TLS, with the certificate that is on the disk."""
     port = clouds.settings()["port"]
     process = Path("/proc", os.environ.get("MAINPID", "self"))

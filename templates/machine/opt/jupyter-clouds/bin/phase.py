@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -u
 """Runs one phase of the boot, and tells the console, the status file and the log about it."""
 
 from __future__ import annotations
@@ -8,26 +8,15 @@ import json
 import os
 import sys
 import time
-from typing import Any
 
-import certificate
 import clouds
-import conda
-import environments
-import network
-import notebook
+from certificate import certificate, fingerprint
+from conda import conda
+from environments import environment, server
+from network import address, firewall
+from notebook import notebook, settings
 
-PHASES = {
-    "address": network.address,
-    "certificate": certificate.certificate,
-    "conda": conda.conda,
-    "environment": environments.environment,
-    "fingerprint": certificate.certificate,
-    "firewall": network.firewall,
-    "notebook": notebook.answer,
-    "server": environments.server,
-    "settings": notebook.settings,
-}
+PHASES = (address, certificate, conda, environment, firewall, notebook, server, settings)
 END_OF_LOG = 1500  # bytes; the console keeps 64 KB in all
 
 
@@ -36,22 +25,18 @@ def prepare() -> None:
     for folder in (clouds.LOG, clouds.RUN, clouds.VAR):
         folder.mkdir(parents=True, exist_ok=True)
     clouds.STATE.mkdir(mode=0o700, exist_ok=True)
-    os.chown(clouds.STATE, clouds.user()["user"], clouds.user()["group"])
+    os.chown(clouds.STATE, clouds.USER.pw_uid, clouds.USER.pw_gid)
 
 
-def update(name: str, state: str, seconds: float | None, error: object) -> Any:
-    """status.json tells it, whole at every moment; the error that was there before."""
+def update(name: str, state: str, seconds: float | None, error: str | None) -> str | None:
+    """status.json tells it, whole at every moment; returns the error that was there before."""
     path = clouds.RUN / "status.json"
     with (clouds.RUN / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        status = json.loads(path.read_text()) if path.exists() else {"phases": {}}
-        before = status["phases"].get(name, {}).get("error")
-        status["phases"][name] = {
-            "state": state,
-            "seconds": seconds,
-            "error": before if state == "running" else error,
-        }
-        clouds.write(path, json.dumps(status))
+        phases = json.loads(path.read_text())["phases"] if path.exists() else {}
+        before: str | None = phases.get(name, {}).get("error")
+        phases[name] = {"state": state, "seconds": seconds, "error": error}
+        clouds.write(path, json.dumps({"phases": phases}))
     return before
 
 
@@ -61,53 +46,54 @@ def run(name: str) -> tuple[int, str]:
     with path.open("wb") as log:
         child = os.fork()
         if not child:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             try:
-                PHASES[name]()
+                {phase.__name__: phase for phase in PHASES}[name]()
             except clouds.PassingError as error:
-                sys.exit(str(error))
+                sys.exit(f"given up: {error}")
             sys.exit()
-    exit_code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    text = path.read_text(errors="replace").strip()
+    print(text)
     # A shell's way to name a signal, 137 when memory ran out.
-    return exit_code if exit_code >= 0 else 128 - exit_code, path.read_text(errors="replace").strip()
+    return code if code >= 0 else 128 - code, text
 
 
-def end_of(text: str) -> str:
-    """Its last lines, none of them cut."""
-    return text if len(text) <= END_OF_LOG else text[-END_OF_LOG:].partition("\n")[2]
+def report(name: str) -> int:
+    """The phase has run, and who looks knows how it went."""
+    begin = f"jupyter-clouds: phase={name}"
+    started = time.monotonic()
+    before = update(name, "running", None, None)
+    clouds.console(f"{begin} state=started")
+    code, text = run(name)
+    seconds = round(time.monotonic() - started, 1)
+    if not code:
+        update(name, "done", seconds, None)
+        (clouds.RUN / f"{name}.done").touch()
+        clouds.console(f"{begin} seconds={seconds}")
+        return 0
+    error = text.rsplit("\n", 1)[-1][-300:]
+    update(name, "failed", seconds, error)
+    clouds.console(f"{begin} state=failed seconds={seconds} exit={code}")
+    # A service that fails again and again the same way would push all else off the console.
+    if error != before:
+        end = text if len(text) <= END_OF_LOG else text[-END_OF_LOG:].partition("\n")[2]
+        clouds.console(f"jupyter-clouds: log phase={name} text={json.dumps(end)}")
+    return code
 
 
 def main() -> int:
     name = sys.argv[1]
     prepare()
-    if name == "fingerprint":
-        exit_code, text = run(name)
-        certificate.fingerprint()
-        return exit_code
-    started = time.monotonic()
-    update(name, "running", None, None)
-    clouds.console(f"jupyter-clouds: phase={name} state=started")
-    exit_code, text = run(name)
-    seconds = round(time.monotonic() - started, 1)
-    print(text)
-    if exit_code:
-        error = text.rsplit("\n", 1)[-1][-300:]
-        before = update(name, "failed", seconds, error)
-        failed = f"state=failed seconds={seconds} exit={exit_code}"
-        clouds.console(f"jupyter-clouds: phase={name} {failed}")
-        # A service that fails again and again the same way would push all else off the console.
-        if error != before:
-            clouds.console(f"jupyter-clouds: log phase={name} text={json.dumps(end_of(text))}")
-        return 1
-    update(name, "done", seconds, None)
-    (clouds.RUN / f"{name}.done").touch()
-    clouds.console(f"jupyter-clouds: phase={name} seconds={seconds}")
-    if name == "certificate":
-        certificate.fingerprint()
-    if name == "notebook":
+    # Every ten minutes, with no report but its own line.
+    code = run("certificate")[0] if name == "fingerprint" else report(name)
+    if not code and name in {"certificate", "fingerprint"}:
+        fingerprint()
+    if not code and name == "notebook":
         clouds.console(f"jupyter-clouds: ready port={clouds.settings()['port']}")
-    return 0
+    return code
 
 
 if __name__ == "__main__":

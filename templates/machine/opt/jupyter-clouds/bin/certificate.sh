@@ -1,0 +1,44 @@
+#!/bin/bash
+# certificate.sh FOLDER NAMES: a key made here, and a certificate that names the machine, is the
+# key's and is in date. NAMES as openssl prints them: "IP Address:192.0.2.1, DNS:lab.example.org".
+# Run as the notebook's user, who may rearrange the folder.
+set -e
+umask 077
+mkdir -p "$1"
+cd "$1"
+
+x509() { openssl x509 -noout -in certificate.pem -nameopt RFC2253 "$@"; }
+fits() { [ "$(openssl pkey -pubout -in key.pem)" = "$(x509 -pubkey)" ]; }
+# A certificate of the user's own, or of an authority, is left alone.
+ours() { [ "$(x509 -subject -issuer | cut -d= -f2- | uniq)" = O=jupyter-clouds ]; }
+good() { x509 -checkend 2592000 && x509 -ext subjectAltName | grep -Fqx "    $names"; }
+make() {
+  openssl req -new -x509 -days 365 -key key.pem -out new.pem -config /dev/stdin <<END
+[req]
+prompt = no
+distinguished_name = subject
+x509_extensions = extensions
+[subject]
+O = jupyter-clouds
+[extensions]
+subjectAltName = ${names//IP Address/IP}
+basicConstraints = critical,CA:FALSE
+keyUsage = critical,digitalSignature
+extendedKeyUsage = serverAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+END
+  mv new.pem certificate.pem
+}
+
+names=$2
+if ! openssl pkey -noout -in key.pem; then
+  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.pem
+  mv new.pem key.pem
+fi
+# A pair of the user's own may be halfway through being stored.
+fits || sleep 1
+fits || make
+# Renewed with the same key: pins hold.
+! ours || good || make
+x509 -subject -enddate -ext subjectAltName

@@ -26,7 +26,7 @@ def start(*, as_json: bool) -> None:
     """It runs; nothing happens when it did."""
     from wrapper import local as embedded  # noqa: PLC0415 (after --help)
 
-    _tell(embedded.start(), as_json=as_json)
+    _tell(embedded.start(report=lambda text: click.echo(text, err=True)), as_json=as_json)
 
 
 @local.command()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wrapper import environment
+from wrapper.deployment.events import Note
 from wrapper.errors import AddressError, CredentialsError, LocalError, UsageError
 from wrapper.home import Place
 
@@ -94,8 +95,7 @@ def _way(
 
 
 def _start_embedded(world: World) -> Mapping[str, str]:
-    env: dict[str, str] = world.embedded().start().env
-    return env
+    return world.embedded().start(report=lambda text: world.report(Note(text))).env
 
 
 def _running_embedded(world: World) -> Mapping[str, str]:
@@ -106,8 +106,7 @@ def _running_embedded(world: World) -> Mapping[str, str]:
             hint="python -m wrapper local start; what ran on it is gone: "
             "python -m wrapper down, then up --local",
         )
-    env: dict[str, str] = status.env
-    return env
+    return status.env
 
 
 def _same_kind(before: Record, *, local: bool) -> bool:

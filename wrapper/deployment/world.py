@@ -40,7 +40,7 @@ class Address:
 class Embedded(Protocol):
     """The embedded EC2's door."""
 
-    def start(self) -> Status:
+    def start(self, *, report: Callable[[str], None] | None = None) -> Status:
         """It runs."""
         ...
 

@@ -97,6 +97,7 @@ class Terraform:
             say(f"The provider registry does not answer; providers come from {mirror}")
             self._init(plugin_dir=str(mirror))
         try:
+            stamp.parent.mkdir(exist_ok=True)  # a root without providers has none yet
             stamp.write_text(wanted)
         except OSError as error:
             raise DiskError(
@@ -219,7 +220,7 @@ class Terraform:
     def _providers_there(self) -> bool:
         installed = self.directory / ".terraform" / "providers"
         # A provider out of a mirror is a link into it, and mirrors get removed.
-        return any(path.exists() for path in installed.glob("*/*/*/*/*"))
+        return all(path.exists() for path in installed.glob("*/*/*/*/*"))
 
 
 def _warnings(seen: Sequence[Change | Diagnostic]) -> tuple[str, ...]:

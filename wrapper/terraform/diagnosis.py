@@ -80,6 +80,7 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CloudsError], str], ...] = (
 _ASKED_WRONGLY = (
     "Invalid value for variable",
     "Invalid value for input variable",
+    "Resource postcondition failed",
     "Resource precondition failed",
     "Check block assertion failed",
     "Module output value precondition failed",
@@ -99,7 +100,7 @@ def explain(
     `began`: something may have been made or changed.
     """
     errors = [item for item in diagnostics if item.severity == "error"]
-    text = "\n".join(str(item) for item in errors) or stderr.strip()[-2000:]
+    text = "\n".join(str(item) for item in errors) or _words(stderr)
     if errors and not began and all(one.summary in _ASKED_WRONGLY for one in errors):
         # Nothing has been made yet: these are wrong inputs, not failures.
         kind = SettingsError if errors[0].summary.startswith("Invalid") else RequestError
@@ -111,3 +112,9 @@ def explain(
     return TerraformError(
         f"terraform {command} failed: {reason}", hint=f"less {log}" if log else None
     )
+
+
+def _words(stderr: str) -> str:
+    """Without Terraform's box around them, and without its grumbling about its own settings."""
+    errors = stderr.partition("Error: ")[2] or stderr
+    return errors.strip()[-2000:]

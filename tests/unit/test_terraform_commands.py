@@ -1,0 +1,214 @@
+"""Terraform itself, on roots of built-in resources: no provider, no network, a second each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wrapper import provider_mirror
+from wrapper.errors import SettingsError, TerraformError
+from wrapper.terraform import Applying, Change, Terraform
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("terraform") or shutil.which("tofu")), reason="needs terraform or tofu"
+)
+
+ROOT = """
+variable "size" {
+  type    = number
+  default = null
+  validation {
+    condition     = var.size == null || try(var.size < 10, false)
+    error_message = "size: below 10."
+  }
+}
+variable "secret" {
+  type      = string
+  sensitive = true
+  default   = "hidden"
+}
+resource "terraform_data" "this" {
+  triggers_replace = [var.size]
+}
+output "id" { value = terraform_data.this.id }
+output "secret" {
+  value     = var.secret
+  sensitive = true
+}
+"""
+
+
+@pytest.fixture
+def terraform(tmp_path: Path) -> Terraform:
+    (tmp_path / "main.tf").write_text(ROOT)
+    made = Terraform(tmp_path, environment={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    made.init(say=lambda _: pytest.fail("no mirror is needed"))
+    return made
+
+
+def _values(terraform: Terraform, **values: object) -> None:
+    (terraform.directory / "terraform.tfvars.json").write_text(json.dumps(values))
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+def test_a_plan_is_applied_and_then_empty(terraform: Terraform) -> None:
+    assert terraform.plan().changes == (Change("terraform_data.this", "terraform_data", "create"),)
+    seen: list[Applying] = []
+    terraform.apply(seen.append)
+    assert [event.state for event in seen] == ["started", "done"]
+    assert terraform.plan().changes == ()
+
+
+def test_no_plan_file_is_left_with_its_values(terraform: Terraform) -> None:
+    terraform.plan()
+    terraform.apply(_ignore)
+    assert not (terraform.directory / "next.tfplan").exists()
+
+
+def test_what_is_new_is_planned_and_applied_in_one_run(terraform: Terraform) -> None:
+    changes: list[Change] = []
+    terraform.plan_and_apply(_ignore, on_change=changes.append)
+    assert [change.action for change in changes] == ["create"]
+    outputs = terraform.outputs()
+    assert outputs["secret"] == "hidden"
+    assert outputs["id"]
+
+
+def test_a_replacement_is_told_as_one(terraform: Terraform) -> None:
+    terraform.plan_and_apply(_ignore, on_change=_ignore)
+    _values(terraform, size=2)
+    assert [change.action for change in terraform.plan().changes] == ["replace"]
+
+
+def test_destroying_leaves_nothing_and_can_be_repeated(terraform: Terraform) -> None:
+    terraform.plan_and_apply(_ignore, on_change=_ignore)
+    seen: list[Applying] = []
+    terraform.destroy(seen.append)
+    assert [(event.action, event.state) for event in seen][-1] == ("delete", "done")
+    terraform.destroy(_ignore)
+    assert terraform.outputs() == {}
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_a_wrong_value_is_usage_in_the_modules_own_words(terraform: Terraform, verb: str) -> None:
+    _values(terraform, size=11)
+    with pytest.raises(SettingsError) as caught:
+        terraform.plan() if verb == "plan" else terraform.plan_and_apply(_ignore, on_change=_ignore)
+    assert caught.value.message.startswith("size: below 10.")
+
+
+def test_no_value_is_ever_on_a_command_line_or_in_a_log(terraform: Terraform) -> None:
+    _values(terraform, secret="hunter2-hunter2")
+    terraform.plan_and_apply(_ignore, on_change=_ignore)
+    for path in terraform.directory.glob("*.*l*"):
+        if path.suffix in (".jsonl", ".log", ".err"):
+            assert "hunter2" not in path.read_text()
+
+
+def test_init_is_done_once_and_again_when_something_changed(terraform: Terraform) -> None:
+    log = terraform.directory / "init.log"
+    log.unlink()
+    terraform.init(say=_ignore)
+    assert not log.exists()
+    (terraform.directory / "main.tf").write_text(ROOT + "# changed\n")
+    terraform.init(say=_ignore)
+    assert log.exists()
+
+
+def test_init_is_done_again_when_the_mirror_behind_a_provider_is_gone(terraform: Terraform) -> None:
+    (terraform.directory / "init.log").unlink()
+    version = terraform.directory / ".terraform" / "providers" / "host" / "us" / "aws" / "5.100.0"
+    version.mkdir(parents=True)
+    (version / "linux_amd64").symlink_to(terraform.directory / "gone")
+    terraform.init(say=_ignore)
+    assert (terraform.directory / "init.log").exists()
+
+
+def test_a_broken_root_is_an_error_with_its_log(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text("resource {")
+    made = Terraform(tmp_path, environment={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    with pytest.raises(TerraformError) as caught:
+        made.init(say=_ignore)
+    assert "main.tf line 1" in caught.value.message
+    assert str(tmp_path / "init.log") in (caught.value.hint or "")
+
+
+def test_without_terraform_the_error_says_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(TerraformError) as caught:
+        Terraform(tmp_path, environment={"PATH": str(tmp_path)})
+    assert "https://developer.hashicorp.com/terraform/install" in (caught.value.hint or "")
+
+
+def _program(folder: Path, name: str, version: str) -> None:
+    file = folder / name
+    file.write_text(f'#!/bin/sh\necho \'{{"terraform_version": "{version}"}}\'\n')
+    file.chmod(0o755)
+
+
+def test_opentofu_is_accepted(tmp_path: Path) -> None:
+    _program(tmp_path, "tofu", "1.9.1")
+    made = Terraform(tmp_path, environment={"PATH": str(tmp_path)})
+    assert made.binary == str(tmp_path / "tofu")
+    assert made.version() == (1, 9, 1)
+
+
+def test_an_old_terraform_is_refused(tmp_path: Path) -> None:
+    _program(tmp_path, "terraform", "1.5.7")
+    made = Terraform(tmp_path, environment={"PATH": str(tmp_path)})
+    with pytest.raises(TerraformError, match=r"1\.9 or newer"):
+        made.init(say=_ignore)
+
+
+def _mirror(place: Path) -> Path:
+    here = provider_mirror._platform()
+    provider = place / provider_mirror.HOSTNAME / provider_mirror.PROVIDER / "5.100.0" / here
+    provider.mkdir(parents=True)
+    (provider / "terraform-provider-aws_v5.100.0_x5").touch()
+    return place
+
+
+def test_a_mirror_is_found_where_terraform_looks_first(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path / "share")}
+    system = _mirror(tmp_path / "share" / "terraform" / "plugins")
+    assert provider_mirror.find(environment) == system
+    own = _mirror(tmp_path / ".terraform.d" / "plugins")
+    assert provider_mirror.find(environment) == own
+
+
+def test_linking_makes_it_one_that_terraform_finds_by_itself(tmp_path: Path) -> None:
+    mirror = _mirror(tmp_path / "share" / "terraform" / "plugins")
+    environment = {"HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path / "share")}
+    assert provider_mirror.link(environment) == mirror
+    linked = tmp_path / ".terraform.d" / "plugins" / provider_mirror.HOSTNAME / "hashicorp"
+    assert linked.resolve() == mirror / provider_mirror.HOSTNAME / "hashicorp"
+    assert provider_mirror.link(environment) is not None, "a second time is as good"
+
+
+def test_linking_mends_a_link_whose_mirror_has_moved(tmp_path: Path) -> None:
+    linked = tmp_path / ".terraform.d" / "plugins" / provider_mirror.HOSTNAME / "hashicorp"
+    linked.parent.mkdir(parents=True)
+    linked.symlink_to(tmp_path / "gone")
+    _mirror(tmp_path / "share" / "terraform" / "plugins")
+    environment = {"HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path / "share")}
+    assert provider_mirror.link(environment)
+    assert linked.exists()
+
+
+def test_linking_leaves_a_directory_of_the_users_own_alone(tmp_path: Path) -> None:
+    own = tmp_path / ".terraform.d" / "plugins" / provider_mirror.HOSTNAME / "hashicorp" / "null"
+    own.mkdir(parents=True)
+    _mirror(tmp_path / "share" / "terraform" / "plugins")
+    environment = {"HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path / "share")}
+    provider_mirror.link(environment)
+    assert own.is_dir()
+    assert not own.parent.is_symlink()

@@ -58,23 +58,6 @@ locals {
   )
 
   public_ip = var.elastic_ip ? one(aws_eip.this[*].public_ip) : one(concat(aws_instance.this[*].public_ip, aws_spot_instance_request.this[*].public_ip))
-
-  # For the validations of variables.tf: nobody comes from there over the internet.
-  # https://www.iana.org/assignments/iana-ipv4-special-registry
-  reserved_ranges = [
-    { network = "0.0.0.0", bits = 8 },
-    { network = "10.0.0.0", bits = 8 },
-    { network = "100.64.0.0", bits = 10 },
-    { network = "127.0.0.0", bits = 8 },
-    { network = "169.254.0.0", bits = 16 },
-    { network = "172.16.0.0", bits = 12 },
-    { network = "192.168.0.0", bits = 16 },
-    { network = "224.0.0.0", bits = 3 },
-    # All but 2000::/3, https://www.iana.org/assignments/ipv6-address-space
-    { network = "::", bits = 3 },
-    { network = "4000::", bits = 2 },
-    { network = "8000::", bits = 1 },
-  ]
 }
 
 # Chosen once and kept: look-ups may be deferred to the apply (depends_on on this module), and what

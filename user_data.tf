@@ -69,11 +69,6 @@ locals {
     sudo             = var.sudo
     template_version = 1
   }
-
-  password_hash_formats = concat(
-    ["^argon2:\\$argon2(id|i|d)\\$v=[0-9]+\\$m=[0-9]+,t=[0-9]+,p=[0-9]+\\$[0-9A-Za-z+/]{11,}\\$[0-9A-Za-z+/]{16,}$"],
-    [for algorithm, digits in { sha1 = 40, sha224 = 56, sha256 = 64, sha384 = 96, sha512 = 128, sha3_224 = 56, sha3_256 = 64, sha3_384 = 96, sha3_512 = 128, blake2b = 128, blake2s = 64 } : "^${algorithm}:[^:]+:[0-9a-f]{${digits}}$"],
-  )
 }
 
 # Made once and kept, with no provider beside AWS's. In triggers_replace, which a plan never prints

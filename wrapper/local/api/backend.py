@@ -164,6 +164,14 @@ class Ec2(EC2Backend):
         chosen = address or self.room.addresses.elastic()
         return super().allocate_address(domain or "vpc", address=chosen, tags=tags)
 
+    def authorize_security_group_ingress(self, *args: Any, **kwargs: Any) -> Any:
+        rules, group = super().authorize_security_group_ingress(*args, **kwargs)
+        for rule in rules:
+            # moto knows descriptions of address ranges only.
+            if rule.source_group.get("Description"):
+                rule.ip_range = {"Description": rule.source_group["Description"]}
+        return rules, group
+
     def delete_security_group(self, name: str | None = None, group_id: str | None = None) -> None:
         if group_id:
             check_group_unused(self, group_id)

@@ -1,0 +1,95 @@
+"""The embedded EC2's API on a free port of this computer, with nothing behind its instances."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from werkzeug.serving import make_server
+
+from wrapper.local.api import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wrapper.local.machines import Machines
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of its own, and the way to it."""
+
+    endpoint: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What any AWS client, Terraform's too, needs to find it."""
+        return {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": "us-east-1",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
+    def client(self, region: str = "us-east-1", service: str = "ec2") -> Any:
+        """A boto3 client that asks each question once."""
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            region_name=region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def left(self, region: str = "us-east-1") -> list[str]:
+        """Ids of all that costs money or stands in the way of the next deployment."""
+        ec2 = self.client(region)
+        instances = [
+            one
+            for reservation in ec2.describe_instances()["Reservations"]
+            for one in reservation["Instances"]
+        ]
+        requests = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
+        groups = ec2.describe_security_groups()["SecurityGroups"]
+        return [
+            *(one["InstanceId"] for one in instances if one["State"]["Name"] != "terminated"),
+            *(
+                one["SpotInstanceRequestId"]
+                for one in requests
+                if one["State"] not in ("cancelled", "closed")
+            ),
+            *(one["VolumeId"] for one in ec2.describe_volumes()["Volumes"]),
+            *(one["AllocationId"] for one in ec2.describe_addresses()["Addresses"]),
+            *(one["GroupId"] for one in groups if one["GroupName"] != "default"),
+            *(
+                one["NetworkInterfaceId"]
+                for one in ec2.describe_network_interfaces()["NetworkInterfaces"]
+            ),
+        ]
+
+
+@contextmanager
+def served(machines: Machines | None = None) -> Iterator[Account]:
+    """An empty account, served threaded until the block ends."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", 0, create_app(machines), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield Account(f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def terraform_environment(account: Account) -> dict[str, str]:
+    """The account and what a child process needs to run; nothing of the caller's own AWS set-up."""
+    kept = {key: os.environ[key] for key in ("HOME", "LANG", "PATH", "TMPDIR") if key in os.environ}
+    return {**kept, **account.environment, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}

@@ -1,0 +1,66 @@
+"""Several uses of the module in one configuration, so that one plan answers for all of them."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+HASH = "sha512:0123456789abcdef:" + "ab" * 64
+ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDdGKqHHqqPjzdvFFzO0TVbCJxLYjYUc7pwcNGZ7SYXb me"
+ME = "203.0.113.7/32"
+
+
+def write_cases(directory: Path, cases: Mapping[str, Mapping[str, Any]]) -> None:
+    """A root module with the module once for each case; its outputs are the cases' outputs."""
+    document = {
+        "module": {name: {"source": "../..", **values} for name, values in cases.items()},
+        "output": {name: {"value": f"${{module.{name}}}", "sensitive": True} for name in cases},
+    }
+    (directory / "main.tf.json").write_text(json.dumps(document))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a plan holds for one case."""
+
+    resources: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+
+    def values(self, address: str) -> dict[str, Any]:
+        """A resource's planned attributes, without those that are not known yet."""
+        found: dict[str, Any] = self.resources[address]["values"]
+        return found
+
+    def ingress(self) -> set[tuple[int, str]]:
+        """Port and network of every rule that lets something in."""
+        rules = [
+            one["values"]
+            for address, one in self.resources.items()
+            if address.startswith("aws_vpc_security_group_ingress_rule.")
+        ]
+        return {(rule["from_port"], rule["cidr_ipv4"] or rule["cidr_ipv6"]) for rule in rules}
+
+    def user_data(self) -> str:
+        """The document that cloud-init reads; known when no address has to be waited for."""
+        encoded = self.values("aws_instance.this[0]")["user_data_base64"]
+        return gzip.decompress(base64.b64decode(encoded)).decode()
+
+    def files(self) -> dict[str, dict[str, Any]]:
+        """Each file that user data writes, by path."""
+        return {one["path"]: one for one in yaml.safe_load(self.user_data())["write_files"]}
+
+    def settings(self) -> dict[str, Any]:
+        """machine.json."""
+        found: dict[str, Any] = json.loads(
+            self.files()["/etc/jupyter-clouds/machine.json"]["content"]
+        )
+        return found

@@ -1,0 +1,185 @@
+"""What cannot work is refused by the plan, before anything is made, in words that help."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.module.cases import ED25519, HASH, write_cases
+from tests.module.conftest import REPOSITORY, Copy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.ec2 import Account
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory, shared_account: Account) -> Copy:
+    """The module's inputs and their validations alone: no provider has to start."""
+    directory = tmp_path_factory.mktemp("inputs")
+    for name in ("variables.tf", "validation.tf"):
+        shutil.copy(REPOSITORY / name, directory)
+    return Copy(directory, shared_account)
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        pytest.param({"name": "my notebook"}, "name: 1 to 32 lower-case letters", id="spaces"),
+        pytest.param({"name": "n" * 33}, "name: 1 to 32 lower-case letters", id="long-name"),
+        pytest.param({"name": "1st"}, "name: 1 to 32 lower-case letters", id="digit-first"),
+        pytest.param(
+            {"allowed_cidrs": ["203.0.113.7"]}, "not a CIDR block: 203.0.113.7", id="no-prefix"
+        ),
+        pytest.param(
+            {"allowed_cidrs": ["my house/32"]}, "not a CIDR block: my house/32", id="no-address"
+        ),
+        pytest.param({"allowed_cidrs": ["0.0.0.0/0"]}, "0.0.0.0/0 is the whole", id="world"),
+        pytest.param({"allowed_cidrs": ["::/0"]}, "::/0 is the whole", id="world-ipv6"),
+        pytest.param(
+            {"allowed_cidrs": ["0.0.0.0/1", "128.0.0.0/1"]},
+            "0.0.0.0/1, 128.0.0.0/1 is the whole",
+            id="world-in-halves",
+        ),
+        pytest.param({"allowed_cidrs": ["10.1.2.3/32"]}, "10.1.2.3/32 is private", id="private"),
+        pytest.param({"allowed_cidrs": ["172.31.0.0/16"]}, "is private", id="private-172"),
+        pytest.param({"allowed_cidrs": ["192.168.1.0/24"]}, "is private", id="private-192"),
+        pytest.param({"allowed_cidrs": ["100.64.9.9/32"]}, "is private", id="carrier-nat"),
+        pytest.param({"allowed_cidrs": ["127.0.0.1/32"]}, "is private", id="loopback"),
+        pytest.param({"allowed_cidrs": ["fd00::1/128"]}, "fd00::1/128 is private", id="ula"),
+        pytest.param({"allowed_cidrs": ["::ffff:8.8.8.8/128"]}, "is private", id="mapped"),
+        pytest.param(
+            {"ssh_cidrs": ["0.0.0.0/0"], "ssh_public_key": ED25519}, "is the whole", id="ssh-world"
+        ),
+        pytest.param(
+            {"ssh_cidrs": ["203.0.113.7/32"]}, "ssh_cidrs: give ssh_public_key too", id="ssh-no-key"
+        ),
+        pytest.param({"ssh_public_key": "~/.ssh/id_ed25519.pub"}, "not a path", id="key-path"),
+        pytest.param({"password_hash": "secret"}, "in no known format", id="plain-password"),
+        pytest.param({"password_hash": ""}, "in no known format", id="empty-password"),
+        pytest.param({"password_hash": "sha512:ab:12"}, "in no known format", id="short-digest"),
+        pytest.param(
+            {"password_hash": "md5:ab:0123456789abcdef0123456789abcdef"},
+            "in no known format",
+            id="weak-digest",
+        ),
+        pytest.param({"environment": "a: [b"}, "environment: not YAML", id="not-yaml"),
+        pytest.param({"environment": "environment.yml"}, "no dependencies", id="path-for-contents"),
+        pytest.param({"environment": "dependencies: []"}, "no dependencies", id="none-listed"),
+        pytest.param({"environment": "name: x"}, "no dependencies", id="no-list"),
+        pytest.param(
+            {"miniforge_url": "https://mirror.example/m.sh"}, "go together", id="unchecked-url"
+        ),
+        pytest.param({"miniforge_sha256": "abc"}, "64 hexadecimal digits", id="short-sha256"),
+        pytest.param({"instance_type": "large"}, "looks like t3.large", id="type-form"),
+        pytest.param({"ami_id": "ubuntu"}, "looks like ami-", id="image-form"),
+        pytest.param({"subnet_id": "default"}, "looks like subnet-", id="subnet-form"),
+        pytest.param({"domain": "localhost"}, "full domain name", id="domain-form"),
+        pytest.param({"root_volume_size": 5}, "from 10 to 16384", id="small-disk"),
+        pytest.param({"generation": 0}, "a whole number from 1", id="generation"),
+        pytest.param({"on_interruption": "sleep"}, "stop, hibernate or terminate", id="behavior"),
+        pytest.param({"tags": {"Name": "x"}}, "are taken", id="taken-tag"),
+    ],
+)
+def test_a_wrong_value_is_refused(inputs: Copy, variables: dict[str, Any], words: str) -> None:
+    assert words in inputs.refusal(**variables)
+
+
+@pytest.mark.parametrize(
+    "password_hash",
+    [
+        pytest.param(HASH, id="sha512"),
+        pytest.param("sha1:4f6a:" + "0a" * 20, id="sha1"),
+        pytest.param(
+            "argon2:$argon2id$v=19$m=10240,t=10,p=8$IY1HTnrDLQyDdyIwZNH0Fw$"
+            "1Yl6zAFEiQmVVWYPRDTDDfhXvNPuCIFhCXQFSEYsbVs",
+            id="argon2",
+        ),
+    ],
+)
+def test_jupyters_own_hashes_are_taken(inputs: Copy, password_hash: str) -> None:
+    inputs.settings(password_hash=password_hash)
+
+    assert "No changes" in inputs.terraform.plan()
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no_such_type": ({"instance_type": "t9.large"}, "do not exist: [t9.large]"),
+    "no_spot": ({"instance_type": "hpc7g.4xlarge", "spot": True}, "is not sold as spot"),
+    "memory": (
+        {"spot": True, "on_interruption": "hibernate", "root_volume_size": 10},
+        "8 GiB more than the machine's memory",
+    ),
+    "no_such_image": (
+        {"ami_id": "ami-0123456789abcdef0"},
+        "module.no_such_image.data.aws_ami.this",
+    ),
+    "architecture": (
+        {"instance_type": "t3.large", "ami_id": "debian-12-arm64-*"},
+        "is for arm64, but t3.large is x86_64",
+    ),
+    "zone": (
+        {"instance_type": "t3.large", "subnet_id": "us-east-1e"},
+        "t3.large is not offered in us-east-1e, the zone of subnet-",
+    ),
+    "environment": (
+        # Numbers that compress badly, as a lock file with hashes would.
+        {
+            "environment": "dependencies:\n"
+            + "\n".join(f"- p{7**n % 2**521:x}" for n in range(900, 1200))
+        },
+        "environment: too large",
+    ),
+    "whole_world": ({"allowed_cidrs": ["0.0.0.0/0"]}, "0.0.0.0/0 is the whole internet"),
+    "disk": (
+        {"root_volume_size": 10, "ami_id": "one of 15 GiB"},
+        "needs a larger disk than 10 GiB",
+    ),
+}
+"""Only the account can tell. One plan refuses all at once: each is a use of its own."""
+
+
+@pytest.fixture(scope="module")
+def refusals(make_copy: Callable[..., Copy], shared_account: Account) -> str:
+    copy = make_copy(shared_account, "refused")
+    ec2 = shared_account.client()
+    debian = _image(shared_account, "debian-12-amd64-*")
+    launched = ec2.run_instances(ImageId=debian, InstanceType="t3.large", MinCount=1, MaxCount=1)
+    large = ec2.create_image(InstanceId=launched["Instances"][0]["InstanceId"], Name="large")
+    cases = {name: dict(variables) for name, (variables, _) in REFUSED.items()}
+    cases["architecture"]["ami_id"] = _image(shared_account, "debian-12-arm64-*")
+    cases["disk"]["ami_id"] = large["ImageId"]
+    zone = {"Name": "availability-zone", "Values": ["us-east-1e"]}
+    cases["zone"]["subnet_id"] = ec2.describe_subnets(Filters=[zone])["Subnets"][0]["SubnetId"]
+    write_cases(copy.directory, cases)
+    copy.get()
+    return copy.refusal()
+
+
+@pytest.mark.parametrize(
+    "words", [pytest.param(words, id=name) for name, (_, words) in REFUSED.items()]
+)
+def test_what_the_account_cannot_give_is_refused(refusals: str, words: str) -> None:
+    assert words in refusals
+
+
+def test_an_account_without_a_default_vpc_is_told_what_to_do(
+    make_copy: Callable[..., Copy], account: Account
+) -> None:
+    ec2 = account.client()
+    for subnet in ec2.describe_subnets()["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    ec2.delete_vpc(VpcId=ec2.describe_vpcs()["Vpcs"][0]["VpcId"])
+
+    words = make_copy(account).refusal()
+
+    assert "no default VPC in us-east-1" in words
+    assert "aws ec2 create-default-vpc --region us-east-1" in words
+
+
+def _image(account: Account, name: str) -> str:
+    named = [{"Name": "name", "Values": [name]}]
+    return str(account.client().describe_images(Filters=named)["Images"][0]["ImageId"])

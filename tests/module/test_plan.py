@@ -1,0 +1,265 @@
+"""What a plan holds, by address and attribute. One plan of many cases: see cases.py."""
+
+from __future__ import annotations
+
+import ast
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.module.cases import ED25519, HASH, ME, Planned, write_cases
+from tests.module.conftest import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.ec2 import Account
+    from tests.module.conftest import Copy
+
+CASES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "spot": {"spot": True, "root_volume_size": 55},
+    "one_time": {"spot": True, "on_interruption": "terminate"},
+    "one_cidr": {"allowed_cidrs": [ME]},
+    "without_https": {"allowed_cidrs": [ME], "https": False},
+    "host_bits": {"allowed_cidrs": ["203.0.113.7/24", "2001:DB8::1/64"], "https": False},
+    "world": {"allowed_cidrs": ["0.0.0.0/0"], "allow_world": True, "https": False},
+    "ssh": {"ssh_cidrs": [ME], "ssh_public_key": ED25519},
+    "graviton": {"instance_type": "t4g.large"},
+    "own_image": {"ami_id": "debian-13-amd64-*"},
+    "tagged": {"name": "mine", "owner": "ada", "tags": {"team": "blue"}, "allowed_cidrs": [ME]},
+    # Everything the machine is told is known at once, because no address is waited for.
+    "told": {
+        "domain": "notebook.example.org",
+        "elastic_ip": False,
+        "name": "mine",
+        "password_hash": HASH,
+        "root_volume_size": 55,
+        "ssh_public_key": ED25519,
+        "sudo": True,
+    },
+    "mirrored": {
+        "elastic_ip": False,
+        "environment": "dependencies: [python, ipykernel, xarray]\n",
+        "miniforge_sha256": "ab" * 32,
+        "miniforge_url": "https://mirror.example/miniforge.sh",
+        "password_hash": HASH,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def planned(make_copy: Callable[..., Copy], shared_account: Account) -> dict[str, Planned]:
+    copy = make_copy(shared_account, "cases")
+    cases = {name: dict(variables) for name, variables in CASES.items()}
+    cases["own_image"]["ami_id"] = _image_id(shared_account, "debian-13-amd64-*")
+    write_cases(copy.directory, cases)
+    copy.get()
+    plan = copy.plan()
+    return {
+        name: Planned(plan.modules[f"module.{name}"].resources, plan.outputs.get(name) or {})
+        for name in cases
+    }
+
+
+@pytest.mark.parametrize(
+    ("case", "opened"),
+    [
+        ("default", set()),
+        ("one_cidr", {(9999, ME), (443, ME)}),
+        ("without_https", {(9999, ME)}),
+        # As EC2 keeps them, or every later plan would show a difference.
+        ("host_bits", {(9999, "203.0.113.0/24"), (9999, "2001:db8::/64")}),
+        ("world", {(9999, "0.0.0.0/0")}),
+        ("ssh", {(22, ME)}),
+    ],
+)
+def test_only_what_was_asked_for_is_open(
+    planned: dict[str, Planned], case: str, opened: set[tuple[int, str]]
+) -> None:
+    assert planned[case].ingress() == opened
+
+
+def test_spot_is_a_persistent_request_that_stops(planned: dict[str, Planned]) -> None:
+    request = planned["spot"].values("aws_spot_instance_request.this[0]")
+
+    assert request["spot_type"] == "persistent"
+    assert request["instance_interruption_behavior"] == "stop"
+    assert request["wait_for_fulfillment"] is True
+    assert "aws_instance.this[0]" not in planned["spot"].resources
+
+
+def test_a_spot_machine_that_may_end_is_an_instance_with_market_options(
+    planned: dict[str, Planned],
+) -> None:
+    options = planned["one_time"].values("aws_instance.this[0]")["instance_market_options"][0]
+
+    assert options["market_type"] == "spot"
+    assert options["spot_options"][0]["spot_instance_type"] == "one-time"
+    assert "aws_spot_instance_request.this[0]" not in planned["one_time"].resources
+
+
+@pytest.mark.parametrize(
+    ("case", "address"),
+    [("spot", "aws_spot_instance_request.this[0]"), ("told", "aws_instance.this[0]")],
+)
+def test_the_disk_is_encrypted_gp3_of_the_size_asked_for(
+    planned: dict[str, Planned], case: str, address: str
+) -> None:
+    disk = planned[case].values(address)["root_block_device"][0]
+
+    assert disk["encrypted"] is True
+    assert disk["volume_type"] == "gp3"
+    assert disk["volume_size"] == 55
+    assert disk["delete_on_termination"] is True
+
+
+def test_an_instance_asks_for_imdsv2(planned: dict[str, Planned]) -> None:
+    options = planned["default"].values("aws_instance.this[0]")["metadata_options"][0]
+
+    assert options["http_tokens"] == "required"
+    assert options["http_put_response_hop_limit"] == 1
+
+
+@pytest.mark.parametrize(
+    ("case", "owner", "name"),
+    [
+        ("default", "099720109477", "ubuntu-noble-24.04-amd64-server-20261105"),
+        ("graviton", "099720109477", "ubuntu-noble-24.04-arm64-server-20261105"),
+        ("own_image", "136693071363", "debian-13-amd64-20261110-2204"),
+    ],
+)
+def test_the_image_is_canonicals_newest_of_the_types_architecture_or_ones_own(
+    planned: dict[str, Planned], shared_account: Account, case: str, owner: str, name: str
+) -> None:
+    chosen = planned[case].values("aws_instance.this[0]")["ami"]
+
+    image = shared_account.client().describe_images(ImageIds=[chosen])["Images"][0]
+    assert image["Name"].endswith(name)
+    assert image["OwnerId"] == owner
+
+
+def test_no_address_is_kept_when_none_is_wanted(planned: dict[str, Planned]) -> None:
+    assert not [one for one in planned["told"].resources if one.startswith("aws_eip")]
+
+
+def test_everything_that_can_be_is_tagged(planned: dict[str, Planned]) -> None:
+    tagged = {
+        address: one["values"]["tags"]
+        for address, one in planned["tagged"].resources.items()
+        if "tags" in one["values"]
+    }
+
+    expected = {
+        "Name": "jupyter-clouds-mine",
+        "jupyter-clouds:deployment": "mine",
+        "jupyter-clouds:owner": "ada",
+        "team": "blue",
+    }
+    assert set(tagged) >= {"aws_eip.this[0]", "aws_instance.this[0]", "aws_security_group.this"}
+    assert all(tags == expected for tags in tagged.values()), tagged
+    instance = planned["tagged"].values("aws_instance.this[0]")
+    assert instance["root_block_device"][0]["tags"] == expected
+
+
+def test_the_machine_is_told_its_settings_readable_by_root_only(
+    planned: dict[str, Planned],
+) -> None:
+    settings = planned["told"].settings()
+
+    assert planned["told"].files()["/etc/jupyter-clouds/machine.json"]["permissions"] == "0600"
+    assert settings["domain"] == "notebook.example.org"
+    assert settings["name"] == "mine"
+    assert settings["password_hash"] == HASH
+    assert settings["port"] == 9999
+    assert settings["sudo"] is True
+    assert settings["address"] is None
+    assert set(settings["miniforge"]) == {"aarch64", "x86_64"}
+    assert settings["miniforge"]["x86_64"]["url"].endswith("-Linux-x86_64.sh")
+
+
+def test_a_mirror_of_miniforge_is_handed_on(planned: dict[str, Planned]) -> None:
+    assert planned["mirrored"].settings()["miniforge"]["x86_64"] == {
+        "sha256": "ab" * 32,
+        "url": "https://mirror.example/miniforge.sh",
+    }
+
+
+def test_cloud_init_gets_yaml_with_the_key_that_was_given(planned: dict[str, Planned]) -> None:
+    document = planned["told"].user_data()
+
+    assert document.startswith("#cloud-config\n")
+    assert ED25519 in yaml.safe_load(document)["ssh_authorized_keys"]
+
+
+@pytest.mark.parametrize(
+    ("case", "packages"),
+    [
+        ("told", {"ipykernel", "ipywidgets", "numpy", "pandas", "polars", "scikit-learn"}),
+        ("mirrored", {"python", "ipykernel", "xarray"}),
+    ],
+)
+def test_the_machine_gets_the_environment_file(
+    planned: dict[str, Planned], case: str, packages: set[str]
+) -> None:
+    content = planned[case].files()["/etc/jupyter-clouds/environment.yml"]["content"]
+
+    assert packages <= set(yaml.safe_load(content)["dependencies"])
+
+
+def test_every_file_of_the_templates_is_there_and_programs_are_executable(
+    planned: dict[str, Planned],
+) -> None:
+    root = REPOSITORY / "templates" / "machine"
+    sources = {
+        f"/{path.relative_to(root)}"
+        for path in root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+    files = planned["told"].files()
+
+    assert sources <= set(files)
+    programs = {path for path in sources if path.startswith("/opt/jupyter-clouds/bin/")}
+    assert {path for path in sources if files[path]["permissions"] == "0755"} == programs
+
+
+def test_what_is_left_out_of_a_program_on_its_way_changes_nothing(
+    planned: dict[str, Planned],
+) -> None:
+    files = planned["told"].files()
+
+    for path in (REPOSITORY / "templates" / "machine").rglob("*.py"):
+        sent = files[f"/{path.relative_to(REPOSITORY / 'templates' / 'machine')}"]["content"]
+        assert _code(sent) == _code(path.read_text()), path
+    for path in (REPOSITORY / "templates" / "machine").rglob("*.json"):
+        sent = files[f"/{path.relative_to(REPOSITORY / 'templates' / 'machine')}"]["content"]
+        assert json.loads(sent) == json.loads(path.read_text()), path
+
+
+def _code(source: str) -> str:
+    """What Python would run: no comments, no docstrings, nothing for type checkers alone."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [one for one in body if not _for_readers(one)]
+            node.body = kept  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _for_readers(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+
+
+def _image_id(account: Account, name: str) -> str:
+    named = [{"Name": "name", "Values": [name]}]
+    return str(account.client().describe_images(Filters=named)["Images"][0]["ImageId"])

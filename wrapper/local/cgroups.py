@@ -106,7 +106,7 @@ def processes(name: str = "") -> set[int]:
     return found
 
 
-def kill(name: str = "", *, timeout: float = 10) -> None:
+def kill(name: str = "", *, timeout: float = 30) -> None:
     """No process of the machine (or of any machine) is left, however it was started."""
     end = time.monotonic() + timeout
     while left := processes(name):

@@ -28,6 +28,7 @@ _JSON = "application/vnd.pypi.simple.v1+json"
 _ACCEPT = f"{_JSON}, text/html;q=0.5"
 _FRESH = 24 * 3600
 _TIMEOUT = 60
+_SERVERS_FAULT = 500
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
@@ -108,10 +109,9 @@ class Index:
                 return dict(json.loads(kept.read_text()))
             try:
                 page = self._fetch_page(project)
-            except urllib.error.HTTPError as error:
-                raise AbsentError(f"{project}: {error}") from error
             except OSError as error:
-                if not kept.exists():
+                gone = isinstance(error, urllib.error.HTTPError) and error.code < _SERVERS_FAULT
+                if gone or not kept.exists():
                     raise AbsentError(f"{project}: {error}") from error
                 log.warning("%s: %s; an older page is used", project, error)
                 return dict(json.loads(kept.read_text()))

@@ -1,0 +1,135 @@
+"""Kernels and their connections: who asked for what, and what was said with nobody listening."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from jupyter_client.session import Session
+from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+
+from .outputs import Execution, Recorder
+
+# Bytes kept for a tab that may come back.
+BUFFER = 16_000_000
+
+
+class Buffer(list[tuple[str, list[bytes]]]):
+    """Messages for a tab that went away: the newest ones, and all replies and states.
+
+    Upstream keeps everything, for ever: a cell that prints for a night with the tab closed would
+    take the memory. What falls out is put right from the recording.
+    """
+
+    size = 0
+
+    def append(self, item: tuple[str, list[bytes]]) -> None:
+        """Add a message; over the limit the older half of the output goes."""
+        super().append(item)
+        self.size += sum(map(len, item[1]))
+        if self.size > BUFFER:
+            half = len(self) // 2
+            self[:half] = [
+                (channel, parts)
+                for channel, parts in self[:half]
+                if channel != "iopub" or any(b'"msg_type": "status"' in p for p in parts[:5])
+            ]
+            self.size = sum(len(p) for _, parts in self for p in parts)
+
+
+class KernelManager(AsyncMappingKernelManager):
+    """Jupyter's, with a recorder beside each kernel."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.recorders: dict[str, Recorder] = {}
+        self.streams: dict[str, Any] = {}
+
+    def start_watching_activity(self, kernel_id: str) -> None:
+        """Record from the kernel's start, so that no cell's first words are missed."""
+        super().start_watching_activity(kernel_id)
+        kernel = self.get_kernel(kernel_id)
+        session = Session(config=kernel.session.config, key=kernel.session.key)
+        if kernel_id not in self.recorders:
+
+            def send(msg: dict[str, Any]) -> None:
+                shell = kernel.connect_shell()
+                session.send(shell, msg)
+                shell.close(linger=1000)
+
+            client = SimpleNamespace(session=session, shell_channel=SimpleNamespace(send=send))
+            self.recorders[kernel_id] = Recorder(session, client)
+        self.streams[kernel_id] = stream = kernel.connect_iopub()
+        # Read once a second: texts that follow one another cost as much as one.
+        stream.on_recv(self.recorders[kernel_id].received.append)
+
+    def stop_watching_activity(self, kernel_id: str) -> None:
+        """Stop recording; what is recorded stays, for tabs that come back."""
+        super().stop_watching_activity(kernel_id)
+        if stream := self.streams.pop(kernel_id, None):
+            stream.close()
+        if recorder := self.recorders.get(kernel_id):
+            recorder.process()
+            recorder.end()
+
+    async def _async_shutdown_kernel(self, kernel_id: str, **kwargs: Any) -> None:
+        # Also at the end of the server, which shuts all kernels down.
+        await self.parent.contents_manager.keep(at_once=True)
+        await super()._async_shutdown_kernel(kernel_id, **kwargs)
+
+    shutdown_kernel = _async_shutdown_kernel
+
+    def start_buffering(self, kernel_id: str, session_key: str, channels: dict[str, Any]) -> None:
+        """Buffer within limits."""
+        super().start_buffering(kernel_id, session_key, channels)
+        self._kernel_buffers[kernel_id]["buffer"] = Buffer()
+
+
+class Connection(ZMQChannelsWebsocketConnection):
+    """A tab's connection to its kernel."""
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The recorder of this kernel."""
+        return self.multi_kernel_manager.recorders.get(self.kernel_id)
+
+    def connect(self) -> Any:
+        """Let a new tab find in the kernel what the Output widgets show."""
+        if self.recorder and any(e.lost for e in self.recorder.executions.values()):
+            self.recorder.process()
+            self.recorder.sync()
+        return super().connect()
+
+    def handle_incoming_message(self, incoming_msg: Any) -> None:
+        """Note each request to run a cell before the kernel gets it."""
+        try:
+            self.note(incoming_msg)
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            self.log.warning("Request not recorded: %r", error)
+        super().handle_incoming_message(incoming_msg)
+
+    def note(self, message: Any) -> None:
+        """Record what the message asks to run."""
+        if not self.recorder or not self.channels:
+            return
+        if self.subprotocol == "v1.kernel.websocket.jupyter.org":
+            channel, parts = deserialize_msg_from_ws_v1(message)
+            if channel != "shell" or b"execute_request" not in parts[0]:
+                return
+            header, _, metadata, content = (json.loads(part) for part in parts[:4])
+        elif isinstance(message, str) and "execute_request" in message:
+            msg = json.loads(message)
+            header, metadata, content = msg["header"], msg.get("metadata", {}), msg["content"]
+        else:
+            return
+        if header["msg_type"] == "execute_request" and not content.get("silent"):
+            execution = Execution(metadata.get("cellId"), content["code"], self.session.session)
+            self.recorder.request(header["msg_id"], execution)
+
+    def disconnect(self) -> None:
+        """Trust nothing this tab has: some messages may have gone into a dead connection."""
+        if self.recorder:
+            for e in self.recorder.executions.values():
+                e.lost = e.lost or e.client == self.session.session
+        super().disconnect()

@@ -1,0 +1,265 @@
+"""What the cells that a kernel runs have made so far, by nbclient's reading of its messages."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from nbclient.client import NotebookClient
+from nbclient.exceptions import CellExecutionComplete
+from nbclient.output_widget import OutputWidget
+from nbformat import NotebookNode
+
+# Bytes recorded of one cell, and of all cells of a kernel together.
+CELL, KERNEL = 10_000_000, 50_000_000
+# Seconds in which a tab may still be behind the kernel after a cell has ended.
+GRACE = 5
+FULL = "Output beyond 10 MB is not kept while no browser is connected.\n"
+VISIBLE = {"stream", "display_data", "execute_result", "error", "clear_output", "execute_input"}
+
+
+def terminal(text: str, new: str) -> str:
+    r"""Return `text` continued by `new` as JupyterLab shows it: \r and \b go back in the line."""
+    if not re.search("[\b\r]", text[-1:] + new):
+        return text + new
+    head, newline, last = text.rpartition("\n")
+    lines = (last + new).split("\n")
+    for number, line in enumerate(lines):
+        while "\b" in line:
+            line = re.sub("[^\b]\b|^\b+", "", line)  # noqa: PLW2901
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        # A last \r stays: the next text goes over this line.
+        lines[number] = shown + "\r" * (line.endswith("\r") and number == len(lines) - 1)
+    return head + newline + "\n".join(lines)
+
+
+@dataclass(eq=False)
+class Execution:
+    """One request to run a cell: what it made, and who has seen how much of it."""
+
+    cell_id: str | None
+    code: str
+    # The kernel client of the tab that asked; `lost` once that tab may have missed a message.
+    client: str
+    lost: bool = False
+    # None until the kernel comes to it.
+    running: bool | None = None
+    ended: float = 0
+    # Since when the file lacks something; changes so far; how often no cell of the file was its.
+    changed: float | None = None
+    version: int = 0
+    misses: int = 0
+    # Somebody has seen the finished output.
+    shown: bool = False
+    # Bytes received, and whether that was too much.
+    size: int = 0
+    full: bool = False
+    # Sizes of a tab's outputs and of ours when the tab last saved.
+    extent: tuple[int, int] = (0, 0)
+    cell: NotebookNode = field(
+        default_factory=lambda: NotebookNode(outputs=[], execution_count=None)
+    )
+
+    def touch(self) -> None:
+        """Note that the file now lacks something."""
+        self.version += 1
+        self.changed = self.changed or time.monotonic()
+
+    def outputs(self) -> list[Any]:
+        """Return the outputs as a notebook file has them."""
+        return [
+            NotebookNode(o, text=o["text"].removesuffix("\r")) if "text" in o else o
+            for o in self.cell["outputs"]
+        ]
+
+    def overrules(self, theirs: list[Any]) -> bool:
+        """Return whether a tab that saves `theirs` has missed something, which is then ours.
+
+        A tab that was connected all the time is right, whatever it shows. One that was not is right
+        when it clears what somebody has seen.
+        """
+        ours = self.outputs()
+        if theirs == ours:
+            self.changed, self.shown, self.extent = None, self.running is False, (0, 0)
+            return False
+        if self.lost and (theirs or not self.shown):
+            return True
+        old, self.extent = self.extent, (len(json.dumps(theirs)), len(json.dumps(ours)))
+        cleared = self.extent[0] < old[0] and self.extent[1] >= old[1]
+        if self.running and cleared:
+            self.cell["outputs"] = theirs
+        if self.running:
+            # Behind by a blink: it saves again in 3 s, and if it does not, we do.
+            self.changed = time.monotonic()
+        elif self.lost or cleared or time.monotonic() - self.ended > GRACE:
+            self.running, self.changed = None, None
+        return False
+
+
+class Sync(OutputWidget):
+    """An Output widget: with its tab away, the kernel gets from us what the tab would tell it."""
+
+    def sync_state(self) -> None:
+        """Remember to tell the kernel: once for all outputs of a cell, not for each."""
+        self.executor.unsynced[self.comm_id] = self
+
+    def sync_now(self) -> None:
+        """Tell the kernel."""
+        super().sync_state()
+
+
+class Recorder(NotebookClient):
+    """Follows one kernel; `cells` of its notebook are executions, by message id."""
+
+    def __init__(self, session: Any, client: Any) -> None:
+        super().__init__({"cells": {}}, store_widget_state=False, record_timing=False)
+        # nbclient's own Output widget would write there, state that we do not keep.
+        del self.widget_state
+        self.widget_registry = {"@jupyter-widgets/output": {"OutputModel": Sync}}
+        self.session, self.kc = session, client
+        self.executions: dict[str, Execution] = {}
+        self.received: list[list[bytes]] = []
+        self.unsynced: dict[str, Sync] = {}
+        # Notebooks whose kernel this is.
+        self.paths: list[str] = []
+
+    def request(self, msg_id: str, new: Execution) -> None:
+        """Record the execution from now on, instead of an earlier one of the same cell."""
+        for old, e in list(self.executions.items()):
+            if (e.cell_id or e.code) == (new.cell_id or new.code):
+                self.forget(old)
+        self.executions[msg_id] = new
+        self.nb["cells"][msg_id] = new.cell
+
+    def forget(self, msg_id: str) -> None:
+        """Record the execution no longer."""
+        del self.executions[msg_id], self.nb["cells"][msg_id]
+        for cells in self._display_id_map.values():
+            cells.pop(msg_id, None)
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """Yield what was received, texts that follow one another as one."""
+        received = self.received.copy()
+        self.received.clear()
+
+        def parsed() -> Iterator[dict[str, Any]]:
+            for parts in received:
+                try:
+                    msg = self.session.deserialize(self.session.feed_identities(parts)[1])
+                except ValueError as error:
+                    self.log.warning("Unreadable message of a kernel: %s", error)
+                    continue
+                msg["size"] = sum(map(len, parts))
+                yield msg
+
+        def key(msg: dict[str, Any]) -> tuple[str, ...]:
+            if msg["msg_type"] != "stream":
+                return (msg["header"]["msg_id"],)
+            return msg["parent_header"].get("msg_id", ""), msg["content"]["name"]
+
+        for _, group in groupby(parsed(), key):
+            first, *others = group
+            first["content"]["text"] = "".join(
+                m["content"].get("text", "") for m in (first, *others)
+            )
+            first["size"] += sum(m["size"] for m in others)
+            yield first
+
+    def process(self) -> None:
+        """Bring the executions up to what was received."""
+        for msg in self.messages():
+            kind, parent = msg["msg_type"], msg["parent_header"].get("msg_id")
+            e = self.executions.get(parent)
+            if e and e.running is not False:
+                self.advance(e, msg, kind, parent)
+            elif msg["content"].get("execution_state") == "starting":
+                self.end()
+            elif (
+                kind.startswith("comm")
+                or kind == "update_display_data"
+                or self.output_hook_stack.get(parent)
+            ):
+                # A button's callback, a thread: shown in an Output widget or by its display id.
+                self.process_message(msg, NotebookNode(outputs=[]), parent)
+        self.trim()
+
+    def advance(self, e: Execution, msg: dict[str, Any], kind: str, parent: str) -> None:
+        """Take in a message about a cell that is not done."""
+        if kind == "execute_input":
+            # Whatever was asked for before has ended or was skipped after an error.
+            self.end(before=parent)
+            e.running = True
+        e.size += msg["size"]
+        if kind in VISIBLE:
+            e.touch()
+        try:
+            self.process_message(msg, e.cell, parent)
+        except CellExecutionComplete:
+            self.finish(e)
+
+    def finish(self, e: Execution) -> None:
+        """Mark the execution as ended."""
+        if e.running:
+            e.running, e.ended = False, time.monotonic()
+            e.touch()
+        if e.lost:
+            self.sync()
+
+    def sync(self) -> None:
+        """Tell the kernel what its Output widgets show."""
+        widgets, self.unsynced = self.unsynced, {}
+        for widget in widgets.values():
+            widget.sync_now()
+
+    def end(self, before: str | None = None) -> None:
+        """Mark all executions as ended, or those asked for before one; the never begun are gone."""
+        for msg_id, e in list(self.executions.items()):
+            if msg_id == before:
+                return
+            if e.running is None:
+                self.forget(msg_id)
+            else:
+                self.finish(e)
+
+    def trim(self) -> None:
+        """Forget the oldest finished executions beyond the limit."""
+        total = sum(e.size for e in self.executions.values())
+        for msg_id, e in list(self.executions.items()):
+            if total > KERNEL and e.running is False and e.changed is None:
+                total -= e.size
+                self.forget(msg_id)
+
+    def output(
+        self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: Any
+    ) -> NotebookNode | None:
+        """Add an output; texts of the same stream that follow one another are one."""
+        e = self.executions.get(cell_index)
+        if e and (self.clear_before_next_output or not outs):
+            e.size, e.full = msg["size"], False
+        if e and e.full:
+            return None
+        if e and e.size > CELL:
+            # What was overwritten meanwhile does not count.
+            e.size = len(json.dumps(outs))
+            if e.size + msg["size"] > CELL:
+                e.full = True
+                msg["msg_type"] = msg["header"]["msg_type"] = "stream"
+                msg["content"] = {"name": "stderr", "text": FULL}
+        made = super().output(outs, msg, display_id, cell_index)
+        if made and made["output_type"] == "stream":
+            before = outs[-2] if len(outs) > 1 and outs[-2].get("name") == made["name"] else None
+            text = terminal(before["text"] if before else "", made["text"])
+            if before:
+                outs.pop()
+            outs[-1]["text"] = text
+        return made
+
+    def _update_display_id(self, display_id: str, msg: dict[str, Any]) -> None:
+        super()._update_display_id(display_id, msg)
+        for msg_id in self._display_id_map.get(display_id, ()):
+            self.executions[msg_id].touch()

@@ -1,0 +1,54 @@
+"""The notebook server's settings; what differs between machines comes from notebook.json."""
+
+import os
+import sys
+from pathlib import Path
+
+here = Path(__file__).parent
+sys.path.insert(0, str(here))
+# Defaults for users' settings, in JupyterLab and in Notebook 7 alike: settings/labconfig/.
+# https://jupyterlab.readthedocs.io/en/stable/user/directories.html#overrides-json
+os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
+    filter(None, [str(here / "settings"), os.environ.get("JUPYTER_CONFIG_PATH")])
+)
+
+from jupyter_clouds import SETTINGS, STATE  # noqa: E402  (found by the line above)
+
+rotated = STATE / "password_hash"
+c = get_config()  # noqa: F821  (traitlets puts it here)
+
+# Where it listens. Tornado reads the two files at every handshake: a renewed certificate needs no
+# restart. Python's own defaults refuse anything older than TLS 1.2.
+c.ServerApp.ip = "*"
+c.ServerApp.port = SETTINGS["port"]
+c.ServerApp.port_retries = 0
+c.ServerApp.certfile = str(STATE / "tls/certificate.pem")
+c.ServerApp.keyfile = str(STATE / "tls/key.pem")
+c.ServerApp.open_browser = False
+c.ServerApp.root_dir = SETTINGS["work"]
+
+# Who may come in. A hash made empty must stop the server, not open it.
+c.ServerApp.identity_provider_class = "jupyter_clouds.login.Identity"
+c.PasswordIdentityProvider.hashed_password = (
+    rotated.read_text().strip() if rotated.exists() else SETTINGS["password_hash"]
+)
+c.PasswordIdentityProvider.password_required = True
+c.PasswordIdentityProvider.allow_password_change = False
+c.IdentityProvider.token = ""
+c.ServerApp.allow_unauthenticated_access = False
+c.ServerApp.allow_remote_access = True
+c.ServerApp.trust_xheaders = False
+
+# Cells keep their output with the browser closed: docs/adr/0002-durable-output.md.
+c.ServerApp.kernel_manager_class = "jupyter_clouds.kernels.KernelManager"
+c.ServerApp.kernel_websocket_connection_class = "jupyter_clouds.kernels.Connection"
+c.ServerApp.contents_manager_class = "jupyter_clouds.contents.ContentsManager"
+c.ServerApp.jpserver_extensions = {"jupyter_clouds": True}
+c.LabServerApp.extra_labextensions_path = [str(here / "labextensions")]
+
+# A trash nobody sees or empties fills a paid disk: what is deleted is gone, and the dialog says so.
+c.FileContentsManager.delete_to_trash = False
+c.FileContentsManager.always_delete_dir = True
+c.MappingKernelManager.cull_idle_timeout = 0
+c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "-l"]}
+c.LabApp.news_url = None

@@ -1,0 +1,87 @@
+/* What a webpack "remote" looks like to JupyterLab, written by hand: no build step.
+   https://jupyterlab.readthedocs.io/en/stable/extension/extension_dev.html#prebuilt-extensions */
+(window._JUPYTERLAB ??= {})['jupyter-clouds'] = (() => {
+  let shared;
+  const load = async name => (await Object.values(shared[name])[0].get())();
+  const sleep = ms => new Promise(done => setTimeout(done, ms));
+
+  const activate = ({ NotebookActions }, { JSONExt }) => (app, tracker) => {
+    const settings = app.serviceManager.serverSettings;
+    const following = new Set(), saving = new Set();
+
+    const missed = async panel => {
+      const query = new URLSearchParams({
+        path: panel.context.localPath,
+        client: panel.sessionContext.session?.kernel?.clientId ?? ''
+      });
+      const answer = await settings.fetch(`${settings.baseUrl}clouds/outputs?${query}`);
+      return answer.ok ? (await answer.json()).cells : [];
+    };
+
+    const show = (model, { id, running, outputs, execution_count }) => {
+      const cell = [...model.cells].find(one => one.id === id);
+      if (!cell) return;
+      /* The user ran it. */
+      cell.trusted = true;
+      outputs.forEach((output, i) => {
+        if (i >= cell.outputs.length) cell.outputs.add(output);
+        else if (!JSONExt.deepEqual(cell.outputs.get(i).toJSON(), output)) cell.outputs.set(i, output);
+      });
+      while (cell.outputs.length > outputs.length) cell.outputs.remove(cell.outputs.length - 1);
+      cell.executionCount = execution_count;
+      cell.executionState = running ? 'running' : 'idle';
+    };
+
+    /* As long as a cell runs for which another tab asked, or this one before it lost its connection. */
+    const follow = async panel => {
+      if (following.has(panel)) return;
+      following.add(panel);
+      for (let left = 2; left && !panel.isDisposed; left--) {
+        const began = Date.now();
+        const cells = await missed(panel).catch(() => []);
+        const { model } = panel.context;
+        const { dirty } = model;
+        cells.forEach(cell => show(model, cell));
+        /* The file has it already: saving is for what the user changes. */
+        model.dirty = dirty;
+        /* Once more after the end: words on their way may have come after the answer. */
+        if (cells.some(cell => cell.running)) left = 3;
+        if (!cells.length) break;
+        await sleep(Math.max(2000, 10 * (Date.now() - began)));
+      }
+      following.delete(panel);
+    };
+
+    tracker.widgetAdded.connect(async (_, panel) => {
+      await panel.context.ready;
+      await panel.sessionContext.ready;
+      follow(panel);
+      panel.sessionContext.connectionStatusChanged.connect((_, status) => {
+        if (status === 'connected') follow(panel);
+      });
+    });
+
+    /* What runs is in the file, where its output can be put if the tab is closed the next moment. */
+    NotebookActions.executionScheduled.connect(async (_, { notebook }) => {
+      const panel = tracker.find(one => one.content === notebook);
+      if (!panel?.context.model.dirty || saving.has(panel)) return;
+      saving.add(panel);
+      await panel.context.save().catch(() => {});
+      saving.delete(panel);
+    });
+  };
+
+  return {
+    init: scope => { shared = scope; },
+    get: async () => {
+      const notebook = await load('@jupyterlab/notebook');
+      const plugin = {
+        id: 'jupyter-clouds:outputs',
+        autoStart: true,
+        requires: [notebook.INotebookTracker],
+        activate: activate(notebook, await load('@lumino/coreutils'))
+      };
+      return () => ({ __esModule: true, default: plugin });
+    }
+  };
+})();

@@ -113,10 +113,10 @@ class Notebook:
                 )
                 for name, phase in raw.get("phases", {}).items()
             }
+            versions = {str(name): str(value) for name, value in raw.get("version", {}).items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._nonsense("/clouds/status") from error
-        version = raw.get("version")
-        return CloudsStatus(phases, None if version is None else str(version), raw)
+        return CloudsStatus(phases, versions, raw)
 
     def run_cell(self, code: str, *, timeout: float = 60.0) -> str:
         """What the code printed, run in a kernel of its own that is gone afterwards.

@@ -42,6 +42,7 @@ class CloudsStatus:
     """What the machine says of itself, from our server extension."""
 
     phases: dict[str, Phase]
-    version: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of what runs there, such as jupyter_server."""
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
     """The whole document, for --json."""

@@ -3,7 +3,7 @@
 # line, the machine's own Python, packages from PyPI through the embedded EC2. It is not conda.
 set -eu
 
-prefix=$HOME/miniforge3
+prefix=${HOME:-/opt}/miniforge3 # as Miniforge: a service has no HOME
 update=no
 batch=no
 while getopts "bfhkmp:stu" option; do

@@ -1,0 +1,222 @@
+"""The embedded EC2 as a process on this host: what it leaves behind, and what it survives.
+
+It needs root, and the host's one embedded EC2 for itself: skipped while machines run on it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from wrapper import local
+from wrapper.errors import LocalError
+from wrapper.local.host import CACHE
+from wrapper.local.service import port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.machine, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def host() -> dict[str, object]:
+    """All of the host that the embedded EC2 may touch."""
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    arguments = [
+        path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if readable(path)
+    ]
+    return {
+        "control groups": sorted(str(path) for path in CGROUPS.glob("**/jupyter-clouds")),
+        "forwarding": Path("/proc/sys/net/ipv4/ip_forward").read_text(),
+        "links": sorted(path.name for path in Path("/sys/class/net").iterdir()),
+        "loop devices": output("losetup", "--all"),
+        # A /run that is no mount of its own gets one from `ip netns`, for good.
+        "mounts": sorted(mount for mount in mounts if mount != "/run/netns"),
+        "namespaces": sorted(re.findall(r"jupyter-clouds\S*", output("ip", "netns", "list"))),
+        "nft": re.sub(r"packets \d+ bytes \d+", "", output("nft", "list", "ruleset")),
+        "processes": [line for line in arguments if b"wrapper.local.daemon" in line],
+        "routes": output("ip", "route"),
+        "traces of nspawn": [str(path) for path in Path("/run/systemd/nspawn").glob("*/i-*")],
+    }
+
+
+def readable(path: Path) -> bool:
+    try:
+        path.read_bytes()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if local.status().machines:
+        pytest.skip("machines run on this host's embedded EC2: python -m wrapper local stop")
+    local.stop()
+    yield
+    local.stop()
+
+
+def client(status: local.Status) -> Any:
+    return boto3.client(
+        "ec2",
+        endpoint_url=status.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="embedded",
+        aws_secret_access_key="embedded",
+    )
+
+
+def launch(status: local.Status) -> str:
+    """An instance whose systemd runs."""
+    ec2 = client(status)
+    names = [{"Name": "name", "Values": ["*ubuntu-noble-24.04-amd64-server*"]}]
+    image = ec2.describe_images(Filters=names)["Images"][0]["ImageId"]
+    reply = ec2.run_instances(ImageId=image, InstanceType="t3.small", MinCount=1, MaxCount=1)
+    instance_id = str(reply["Instances"][0]["InstanceId"])
+    end = time.monotonic() + 120
+    while "Reached target" not in ec2.get_console_output(InstanceId=instance_id).get("Output", ""):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    return instance_id
+
+
+def test_stopped_it_leaves_the_host_as_it_was() -> None:
+    before = host()
+    launch(local.start())
+    during = host()
+    assert during["namespaces"] != before["namespaces"]
+    assert not local.stop().running
+    assert host() == before
+
+
+def test_starting_and_stopping_again_changes_nothing() -> None:
+    first = local.start()
+    assert local.start() == first
+    assert not local.stop().running
+    assert not local.stop().running
+
+
+def test_two_at_once_are_one() -> None:
+    code = "from wrapper import local; print(local.start().pid)"
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    pids = {process.communicate(timeout=300)[0].strip() for process in both}
+    assert pids == {str(local.status().pid)}
+
+
+@pytest.mark.parametrize("then", ["start", "stop"])
+def test_after_a_killed_daemon_its_remains_are_cleaned(then: str) -> None:
+    before = host()
+    status = local.start()
+    instance_id = launch(status)
+    assert status.pid is not None
+    os.kill(status.pid, signal.SIGKILL)
+    os.waitpid(status.pid, 0)
+    assert not local.status().running
+    assert instance_id in Path("/proc/self/mounts").read_text(), "nothing was left to clean"
+    if then == "start":
+        again = local.start()
+        assert again.pid != status.pid
+        assert again.machines == []
+        assert instance_id not in Path("/proc/self/mounts").read_text()
+        launch(again)
+    local.stop()
+    assert host() == before
+
+
+def test_a_daemon_that_does_not_answer_is_replaced() -> None:
+    status = local.start()
+    assert status.pid is not None
+    os.kill(status.pid, signal.SIGSTOP)
+    assert not local.status().running
+    again = local.start()
+    assert again.running
+    assert again.pid != status.pid
+
+
+def test_a_port_in_use_is_named_and_freed_it_works() -> None:
+    before = host()
+    with closing(socket.create_server(("127.0.0.1", port()))):
+        with pytest.raises(LocalError, match=f"port {port()} on 127.0.0.1 is in use") as caught:
+            local.start()
+        assert caught.value.hint is not None
+        assert "JUPYTER_CLOUDS_LOCAL_PORT=" in caught.value.hint
+    assert host() == before
+    assert local.start().running
+
+
+@contextmanager
+def another_cache(mib: int) -> Iterator[None]:
+    """The cache is empty and that large."""
+    options = f"size={mib}m"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", CACHE], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", CACHE], check=True)
+
+
+def test_a_full_disk_is_told_and_with_room_it_works() -> None:
+    with another_cache(64):
+        with pytest.raises(LocalError, match="the disk is full") as caught:
+            local.start()
+        assert caught.value.hint == f"df -h {CACHE}"
+        assert not local.status().running
+    assert local.start().running
+
+
+def test_a_failed_image_is_told_with_the_end_of_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    with another_cache(4096):
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody listens on discard
+        with pytest.raises(LocalError, match="mmdebstrap could not build debian-12") as caught:
+            local.start()
+        assert "127.0.0.1" in caught.value.message
+        assert not list((CACHE / "images").glob("debian-12-*/")), "half an image was left"
+    monkeypatch.delenv("http_proxy")
+    assert local.start().running
+
+
+def test_a_host_that_drops_forwarded_traffic_lets_the_machines_pass() -> None:
+    # As Docker leaves a host: the policy of iptables' FORWARD chain is to drop.
+    chain = "type filter hook forward priority 0; policy drop;"
+    script = f"table ip filter {{ chain FORWARD {{ {chain} }} }}"
+    subprocess.run(["nft", script], check=True)
+    try:
+        before = output("nft", "list", "chain", "ip", "filter", "FORWARD")
+        local.start()
+        during = output("nft", "list", "chain", "ip", "filter", "FORWARD")
+        assert during.count("jclouds0") == 2
+        local.stop()
+        assert output("nft", "list", "chain", "ip", "filter", "FORWARD") == before
+    finally:
+        subprocess.run(["nft", "delete", "table", "ip", "filter"], check=True)
+
+
+def test_an_index_that_does_not_answer_is_no_reason_not_to_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
+    assert local.start().running

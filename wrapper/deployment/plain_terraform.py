@@ -10,6 +10,7 @@ from wrapper import home, module_copy
 from wrapper import password as passwords
 from wrapper.deployment import place
 from wrapper.errors import SettingsError, UsageError
+from wrapper.settings import check_cidr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,8 @@ def configure(
     target = (directory or module_copy.source()).resolve()
     if not target.is_dir():
         raise SettingsError(f"{target} is no directory.", hint=f"mkdir -p {target}")
+    for cidr in allow or ():
+        check_cidr(cidr, option="--allow", world=False)
     file = target / FILE
     if file.exists() and not world.confirm(f"{file} exists. Write it anew?"):
         raise UsageError(f"{file} stays as it is.", hint="python -m wrapper configure DIR")

@@ -1,0 +1,440 @@
+"""The command line: what is typed becomes a call, what happened becomes words and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wrapper import cli, deployment, errors
+from wrapper.deployment.bring_up import Up
+from wrapper.deployment.change import Allowed
+from wrapper.deployment.events import Checked, Note
+from wrapper.deployment.look import Status
+from wrapper.deployment.plain_terraform import Configured
+from wrapper.deployment.summary import Summary
+from wrapper.deployment.take_down import Down
+from wrapper.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+FACTS: dict[str, Any] = {
+    "name": "notebook",
+    "url": "https://198.18.0.10:9999/",
+    "state": "running",
+    "region": "us-east-1",
+    "zone": "us-east-1a",
+    "instance_id": "i-0123456789abcdef0",
+    "instance_type": "t3.large",
+    "market": "spot",
+    "certificate_sha256": "ab" * 32,
+    "key_sha256": "cd" * 32,
+    "data_volume_id": None,
+    "hourly_price": 0.0312,
+    "seconds": {"conda": 12.5},
+}
+SUMMARY = Summary(**FACTS)
+ANSWERS: dict[str, Any] = {
+    "up": Up(SUMMARY, changed=True),
+    "down": Down("notebook", ended=("instance i-1",), removed=()),
+    "status": Status(**FACTS, answers=True, phases={"conda": {"state": "done", "seconds": 3.0}}),
+    "console_text": "Linux version",
+    "every": [SUMMARY],
+    "check": SUMMARY,
+    "password": "lusab-babad-gutih-tugad",
+    "new_password": "gutih-tugad-lusab-babad",
+    "allow": Allowed("notebook", ("198.51.100.1/32",), changed=True),
+    "configure": Configured(Path("/x.json"), ("198.51.100.1/32",), "lusab-babad-gutih-tugad"),
+}
+
+
+class Calls(list[tuple[str, tuple[Any, ...], dict[str, Any]]]):
+    """Which stories were told, with what."""
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
+    """Stories that answer at once; nothing of the surroundings has a say."""
+    made = Calls()
+
+    def story(name: str) -> Any:
+        def tell(world: Any, *given: Any, **more: Any) -> Any:
+            made.append((name, given, more))
+            if name == "check":
+                world.report(Checked("TLS", ok=True, detail="1.2 or newer"))
+            world.report(Note("a note"))
+            return ANSWERS[name]
+
+        return tell
+
+    for name in ANSWERS:
+        monkeypatch.setattr(deployment, name, story(name), raising=False)
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("JUPYTER_CLOUDS_")]:
+        monkeypatch.delenv(name)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("typed", "story", "given"),
+    [
+        ("status", "status", ("notebook",)),
+        ("status gpu", "status", ("gpu",)),
+        ("status gpu --console", "console_text", ("gpu",)),
+        ("list", "every", ()),
+        ("check gpu", "check", ("gpu",)),
+        ("password", "password", ("notebook",)),
+        ("allow gpu", "allow", ("gpu",)),
+        ("down gpu --yes", "down", ("gpu",)),
+    ],
+)
+def test_what_is_typed_becomes_a_call(
+    calls: Calls, typed: str, story: str, given: tuple[Any, ...]
+) -> None:
+    assert cli.main(typed.split()) == 0
+    assert [(name, args) for name, args, _ in calls] == [(story, given)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("", {}),
+        ("--spot", {"spot": True}),
+        ("--on-demand", {"spot": False}),
+        ("--instance-type r7i.2xlarge", {"instance_type": "r7i.2xlarge"}),
+        ("--allow 8.8.8.8/32 --allow 9.9.9.9/32", {"allow": ("8.8.8.8/32", "9.9.9.9/32")}),
+        ("--allow 0.0.0.0/0 --allow-world", {"allow": ("0.0.0.0/0",), "allow_world": True}),
+        ("--root-volume-size 50", {"root_volume_size": 50}),
+        ("--ami-id ami-0123456789abcdef0", {"ami_id": "ami-0123456789abcdef0"}),
+        ("--subnet-id subnet-0123456789abcdef0", {"subnet_id": "subnet-0123456789abcdef0"}),
+        ("--domain n.example.org", {"domain": "n.example.org"}),
+        ("--sudo --no-https --no-elastic-ip", {"sudo": True, "https": False, "elastic_ip": False}),
+        ("--owner me --tag a=b --tag c=d", {"owner": "me", "tags": {"a": "b", "c": "d"}}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_options_of_up_become_settings(calls: Calls, typed: str, expected: dict[str, Any]) -> None:
+    assert cli.main(["up", "--yes", *typed.split()]) == 0
+    wanted = calls[0][1][0]
+    assert wanted.settings == Settings(**expected)
+    assert wanted.name == "notebook"
+
+
+def test_up_knows_where_and_which(calls: Calls) -> None:
+    assert cli.main(["up", "gpu", "--local", "--region", "eu-central-1", "--replace", "-y"]) == 0
+    wanted = calls[0][1][0]
+    assert (wanted.name, wanted.local, wanted.region, wanted.replace) == (
+        "gpu",
+        True,
+        "eu-central-1",
+        True,
+    )
+
+
+def test_files_are_read_before_the_story(calls: Calls, tmp_path: Path) -> None:
+    (tmp_path / "environment.yml").write_text("dependencies: [numpy]\n")
+    (tmp_path / "id.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me\n")
+    (tmp_path / "password").write_text("gutih-tugad-lusab\n")
+    typed = "up --environment environment.yml --ssh-public-key id.pub --password-file password -y"
+    assert cli.main(typed.split()) == 0
+    wanted = calls[0][1][0]
+    assert wanted.settings.environment == "dependencies: [numpy]\n"
+    assert wanted.settings.ssh_public_key == "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me"
+    assert wanted.password_said
+    assert wanted.new_password() == "gutih-tugad-lusab"
+
+
+def test_a_password_is_made_when_nobody_is_there_to_ask(calls: Calls) -> None:
+    assert cli.main(["up", "--yes"]) == 0
+    wanted = calls[0][1][0]
+    assert not wanted.password_said
+    assert len(wanted.new_password()) >= 20
+
+
+def test_options_go_before_the_environment_before_the_project_file(
+    calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jupyter-clouds.toml").write_text(
+        'name = "mine"\nspot = true\ninstance-type = "t3.small"\nowner = "file"\n'
+        'allow = ["8.8.8.8/32", "9.9.9.9/32"]\n[tags]\na = "b"\n'
+    )
+    monkeypatch.setenv("JUPYTER_CLOUDS_INSTANCE_TYPE", "t3.medium")
+    monkeypatch.setenv("JUPYTER_CLOUDS_OWNER", "environment")
+    assert cli.main(["up", "--yes", "--owner", "option"]) == 0
+    wanted = calls[0][1][0]
+    assert wanted.name == "mine"
+    assert wanted.settings == Settings(
+        spot=True,
+        instance_type="t3.medium",
+        owner="option",
+        allow=("8.8.8.8/32", "9.9.9.9/32"),
+        tags={"a": "b"},
+    )
+    assert cli.main(["status"]) == 0
+    assert calls[1][1] == ("mine",)
+
+
+def test_the_environment_may_name_the_deployment(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_CLOUDS_NAME", "from-environment")
+    monkeypatch.setenv("JUPYTER_CLOUDS_SPOT", "0")
+    assert cli.main(["up", "--yes"]) == 0
+    assert calls[0][1][0].name == "from-environment"
+    assert calls[0][1][0].settings.spot is False
+    assert cli.main(["check"]) == 0
+    assert calls[1][1] == ("from-environment",)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["up", "--nonsense"], "No such option"),
+        (["nonsense"], "No such command"),
+        (["up", "--root-volume-size", "5"], "x>=10"),
+        (["up", "--tag", "x", "--yes"], "KEY=VALUE"),
+        (["up", "--environment", "none.yml", "--yes"], "cannot be read"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage_is_a_2_with_a_reason(
+    calls: Calls, capsys: pytest.CaptureFixture[str], typed: list[str], said: str
+) -> None:
+    assert cli.main(typed) == 2
+    assert said in capsys.readouterr().err
+    assert not calls
+
+
+def test_an_unknown_key_of_the_project_file_is_a_2(
+    calls: Calls, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "jupyter-clouds.toml").write_text("spto = true\n")
+    assert cli.main(["status"]) == 2
+    assert 'did you mean "spot"' in capsys.readouterr().err
+    assert not calls
+
+
+UP_FIELDS = {
+    "name",
+    "url",
+    "state",
+    "region",
+    "zone",
+    "instance_id",
+    "instance_type",
+    "market",
+    "certificate_sha256",
+    "key_sha256",
+    "data_volume_id",
+    "hourly_price",
+    "seconds",
+}
+
+
+@pytest.mark.parametrize(
+    ("typed", "fields"),
+    [
+        ("up --yes --json", UP_FIELDS),
+        ("status --json", UP_FIELDS | {"phases", "environment"}),
+        ("check --json", UP_FIELDS | {"checks"}),
+        ("status --console --json", {"name", "console"}),
+        ("password --json", {"name", "password"}),
+        ("password --new --generate-password --json", {"name", "password"}),
+        ("allow --json", {"name", "allowed_cidrs", "changed"}),
+        ("down --yes --json", {"name", "ended", "removed", "left"}),
+        ("configure --generate-password --json", {"file", "allowed_cidrs", "password"}),
+    ],
+)
+def test_json_is_one_document_on_stdout_and_all_else_on_stderr(
+    calls: Calls, capsys: pytest.CaptureFixture[str], typed: str, fields: set[str]
+) -> None:
+    assert cli.main(typed.split()) == 0
+    assert calls
+    captured = capsys.readouterr()
+    assert set(json.loads(captured.out)) >= fields
+    assert "a note" in captured.err
+
+
+def test_the_list_is_one_document_too(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "--json"]) == 0
+    assert calls
+    assert json.loads(capsys.readouterr().out)[0]["name"] == "notebook"
+
+
+def test_up_ends_with_all_that_one_needs(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["up", "gpu", "--yes"]) == 0
+    assert calls
+    said = capsys.readouterr().out
+    for part in (
+        "https://198.18.0.10:9999/",
+        ":".join(["AB"] * 32),
+        "$0.0312 an hour",
+        "password gpu",
+        "down gpu",
+    ):
+        assert part in said
+
+
+def test_check_says_each_on_a_line_of_its_own(
+    calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check"]) == 0
+    assert calls
+    assert "TLS          ok" in capsys.readouterr().out
+
+
+def test_down_ends_with_how_much_is_left(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["down", "--yes"]) == 0
+    assert calls
+    assert capsys.readouterr().out == "0 left\n"
+
+
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.CloudsError)
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_each_error_becomes_its_exit_code_and_the_next_command(
+    calls: Calls,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: type[errors.CloudsError],
+) -> None:
+    def fails(*_: Any) -> None:
+        raise kind("it happened there", hint="python -m wrapper down")
+
+    monkeypatch.setattr(deployment, "status", fails, raising=False)
+    assert cli.main(["status", "gpu", "--json"]) == kind.exit_code
+    assert not calls
+    captured = capsys.readouterr()
+    assert "it happened there" in captured.err
+    assert "down gpu" in captured.err, "the hint can be typed as it is"
+    document = json.loads(captured.out)
+    assert document["error"] == "it happened there"
+    assert document["exit_code"] == kind.exit_code
+
+
+def test_whatever_is_no_known_error_is_a_bug_and_shows(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(deployment, "status", breaks, raising=False)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["status"])
+    assert not calls
+
+
+@pytest.mark.parametrize("name", list(cli.cli.commands))
+def test_each_command_says_what_it_does(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, "--help"]) == 0
+    assert cli.cli.commands[name].help
+    assert "Usage:" in capsys.readouterr().out
+
+
+def _run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=ROOT,
+        **more,
+    )
+
+
+def test_help_loads_nothing_that_it_does_not_need() -> None:
+    program = (
+        "import sys; from wrapper.cli import main; main(['--help']); "
+        "print([name for name in ('boto3', 'requests', 'rich', 'cryptography', 'yaml', "
+        "'python_terraform', 'argon2', 'zxcvbn', 'moto') if name in sys.modules])"
+    )
+    assert _run("-c", program).stdout.splitlines()[-1] == "[]"
+
+
+def test_without_a_terminal_a_question_is_an_error_that_names_the_flag(tmp_path: Path) -> None:
+    (tmp_path / "jupyter-clouds.auto.tfvars.json").write_text("{}")
+    done = _run(
+        "-m",
+        "wrapper",
+        "configure",
+        str(tmp_path),
+        "--allow",
+        "8.8.8.8/32",
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    assert (tmp_path / "jupyter-clouds.auto.tfvars.json").read_text() == "{}"
+
+
+def test_configure_writes_what_plain_terraform_needs(tmp_path: Path) -> None:
+    done = _run("-m", "wrapper", "configure", str(tmp_path), "--allow", "8.8.8.8/32", "--json")
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "jupyter-clouds.auto.tfvars.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    written = json.loads(file.read_text())
+    assert written["allowed_cidrs"] == ["8.8.8.8/32"]
+    assert written["password_hash"].startswith("argon2:")
+    told = json.loads(done.stdout)
+    assert told["file"] == str(file)
+    assert told["password"] not in file.read_text()
+
+
+def test_configure_refuses_the_whole_world(tmp_path: Path) -> None:
+    done = _run("-m", "wrapper", "configure", str(tmp_path), "--allow", "0.0.0.0/0")
+    assert done.returncode == 2
+    assert not list(tmp_path.iterdir())
+
+
+SLEEPER = """
+import sys, time
+from wrapper import cli, deployment
+def sleeps(*_):
+    print("asleep", flush=True)
+    time.sleep(60)
+deployment.status = sleeps
+sys.exit(cli.main(["status"]))
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_kill_and_a_closed_terminal_are_130(sent: signal.Signals) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "asleep\n"
+    started = time.monotonic()
+    child.send_signal(sent)
+    _, said = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert "Interrupted" in said
+    assert "Traceback" not in said
+    assert time.monotonic() - started < 5
+
+
+def test_output_that_nobody_reads_any_more_is_no_traceback() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m wrapper --help | head -n 1"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert "Traceback" not in done.stderr

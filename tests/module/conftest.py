@@ -65,13 +65,16 @@ class Copy:
         state = self.terraform.state_pull()
         assert state["resources"] == []
 
-    def changes(self, **variables: Any) -> dict[str, list[str]]:
-        """Address of each resource that a plan would change: as in ["delete", "create"]."""
-        plan = self.plan(**variables)
+    def changes(self, **variables: Any) -> dict[str, str]:
+        """Address of each resource that a plan would change: create, update, replace, delete."""
+        self.settings(**variables)
+        flags = ("-json", "-input=false", "-detailed-exitcode")
+        lines = self.terraform.execute_command("plan", *flags).out.splitlines()
+        planned = [one for one in map(json.loads, lines) if one["type"] == "planned_change"]
         return {
-            address: change["change"]["actions"]
-            for address, change in plan.resource_changes.items()
-            if change["change"]["actions"] not in (["no-op"], ["read"])
+            one["change"]["resource"]["addr"]: one["change"]["action"]
+            for one in planned
+            if one["change"]["action"] not in ("noop", "read")
         }
 
     def is_unchanged(self) -> bool:

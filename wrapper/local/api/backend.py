@@ -84,6 +84,8 @@ class Ec2(EC2Backend):
                 volume.iops = asked[device].get("Iops") or volume.iops
                 volume.throughput = asked[device].get("Throughput") or GP3_THROUGHPUT
             block.size = volume.size
+            attachment: Any = volume.attachment
+            attachment.delete_on_termination = block.delete_on_termination
         given = {nic.get("NetworkInterfaceId") for nic in kwargs.get("nics") or []}
         for nic in instance.nics.values():
             # Interfaces made by a launch go with it, https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-eni.html

@@ -1,0 +1,161 @@
+"""What may replace a running machine, and what may not."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.ec2 import served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.module.conftest import Copy
+
+pytestmark = pytest.mark.slow
+
+SPOT = "aws_spot_instance_request.this[0]"
+NETWORK = """
+resource "aws_vpc" "this" {
+  cidr_block = "10.20.0.0/16"
+  tags       = { round = var.round }
+}
+
+resource "aws_subnet" "this" {
+  vpc_id     = aws_vpc.this.id
+  cidr_block = "10.20.1.0/24"
+}
+
+variable "round" {
+  type = string
+}
+
+module "notebook" {
+  source     = "../.."
+  subnet_id  = aws_subnet.this.id
+  depends_on = [aws_vpc.this]
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def running(make_copy: Callable[..., Copy]) -> Iterator[Copy]:
+    """A spot machine that runs; no test changes it for the next one."""
+    with served() as account:
+        copy = make_copy(account)
+        copy.apply(spot=True)
+        yield copy
+        copy.destroy()
+        assert account.left() == []
+
+
+def test_the_machine_takes_the_generated_password(running: Copy) -> None:
+    ec2 = running.account.client()
+    outputs = running.terraform.output()
+    data = ec2.describe_instance_attribute(InstanceId=outputs["instance_id"], Attribute="userData")[
+        "UserData"
+    ]["Value"]
+    document = yaml.safe_load(gzip.decompress(base64.b64decode(data)))
+    files = {one["path"]: one["content"] for one in document["write_files"]}
+    settings = json.loads(files["/etc/jupyter-clouds/machine.json"])
+
+    algorithm, salt, digest = settings["password_hash"].split(":")
+    computed = hashlib.new(algorithm, f"{outputs['password']}{salt}".encode())
+    assert computed.hexdigest() == digest
+    assert outputs["password"] not in json.dumps(document)
+    assert settings["address"] == outputs["public_ip"]
+
+
+def test_no_plan_prints_the_generated_password(running: Copy) -> None:
+    password = running.terraform.output()["password"]
+
+    shown = running.terraform.execute_command("plan", "-destroy", "-input=false", "-no-color").out
+
+    assert "terraform_data.password will be destroyed" in shown
+    assert password not in shown
+
+
+def test_neither_a_newer_image_nor_a_newer_module_replaces_it(running: Copy) -> None:
+    ec2 = running.account.client()
+    chosen = running.terraform.output()["ami_id"]
+    ec2.deregister_image(ImageId=chosen)  # another is the newest now, as after a publication
+    template = running.directory / "templates" / "environment.yml"
+    template.write_text(template.read_text().replace("scipy", "sympy"))
+
+    assert running.changes(spot=True) == {}
+    assert running.changes(spot=True, generation=2)[SPOT] == "replace"
+
+
+def test_a_stopped_machine_stays_stopped(running: Copy) -> None:
+    ec2, machine = running.account.client(), running.terraform.output()["instance_id"]
+
+    ec2.stop_instances(InstanceIds=[machine])
+    _wait_for(running, machine, "stopped")
+
+    assert running.changes(spot=True) == {}
+
+    ec2.start_instances(InstanceIds=[machine])
+    _wait_for(running, machine, "running")
+    assert running.changes(spot=True) == {}
+
+
+def test_other_addresses_let_in_change_rules_only(running: Copy) -> None:
+    changes = running.changes(spot=True, allowed_cidrs=["203.0.113.7/32"])
+
+    assert changes == {
+        'aws_vpc_security_group_ingress_rule.this["443 203.0.113.7/32"]': "create",
+        'aws_vpc_security_group_ingress_rule.this["9999 203.0.113.7/32"]': "create",
+    }
+
+
+def test_going_on_demand_keeps_address_and_group_and_ends_one_machine_before_the_other(
+    make_copy: Callable[..., Copy],
+) -> None:
+    with served() as account:
+        copy, ec2 = make_copy(account), account.client()
+        before = copy.apply(spot=True)
+        after = copy.apply(spot=False)
+        try:
+            assert after["market"] == "on-demand"
+            assert after["public_ip"] == before["public_ip"]
+            assert after["security_group_id"] == before["security_group_id"]
+            assert after["availability_zone"] == before["availability_zone"]
+            assert after["password"] == before["password"]
+            assert copy.is_unchanged()
+            ended = ec2.describe_instances(InstanceIds=[before["instance_id"]])
+            assert ended["Reservations"][0]["Instances"][0]["State"]["Name"] == "terminated"
+        finally:
+            copy.destroy()
+        assert account.left() == []
+
+
+def test_a_change_upstream_of_a_module_with_depends_on_replaces_nothing(
+    make_copy: Callable[..., Copy],
+) -> None:
+    with served() as account:
+        copy = make_copy(account, "upstream")
+        (copy.directory / "main.tf").write_text(NETWORK)
+        copy.get()
+        copy.apply(round="first")
+        try:
+            assert copy.changes(round="second") == {"aws_vpc.this": "update"}
+        finally:
+            copy.destroy()
+
+
+def _wait_for(copy: Copy, machine: str, state: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = copy.account.client().describe_instances(InstanceIds=[machine])
+        instance: dict[str, Any] = found["Reservations"][0]["Instances"][0]
+        if instance["State"]["Name"] == state:
+            return instance
+        time.sleep(0.2)
+    raise AssertionError(f"{machine} is {instance['State']['Name']}, not {state}")

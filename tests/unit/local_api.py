@@ -1,0 +1,85 @@
+"""Asking the embedded EC2's API: short forms, and machines whose states a test decides."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from wrapper.errors import LocalError
+from wrapper.local.api.imaginary import ImaginaryMachines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wrapper.local.machines import MachineSpec, State
+
+ROOT = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 30, "Encrypted": True}}
+
+
+class Machines(ImaginaryMachines):
+    """Imaginary machines whose states a test may decide itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decided: dict[str, State] = {}
+        self.full = False
+        self.stopped_by_force: list[str] = []
+
+    def launch(self, spec: MachineSpec) -> None:
+        if self.full:
+            raise LocalError("the disk of this computer is full")
+        super().launch(spec)
+
+    def start(self, instance_id: str) -> None:
+        self.decided.pop(instance_id, None)
+        super().start(instance_id)
+
+    def stop(self, instance_id: str, *, force: bool = False) -> None:
+        if force:
+            self.stopped_by_force.append(instance_id)
+        super().stop(instance_id, force=force)
+
+    def terminate(self, instance_id: str) -> None:
+        self.decided.pop(instance_id, None)
+        super().terminate(instance_id)
+
+    def state(self, instance_id: str) -> State:
+        return self.decided.get(instance_id) or super().state(instance_id)
+
+    def console(self, instance_id: str) -> bytes:
+        del instance_id
+        return b"x" * 70_000 + b"the end\n"
+
+
+def image(ec2: Any, name: str = "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-*") -> str:
+    found = ec2.describe_images(Filters=[{"Name": "name", "Values": [name]}])["Images"]
+    return str(max(found, key=lambda one: one["CreationDate"])["ImageId"])
+
+
+def run(ec2: Any, **request: Any) -> str:
+    asked = {"ImageId": image(ec2), "InstanceType": "t3.large", "MinCount": 1, "MaxCount": 1}
+    return str(ec2.run_instances(**{**asked, **request})["Instances"][0]["InstanceId"])
+
+
+def describe(ec2: Any, instance_id: str) -> dict[str, Any]:
+    found = ec2.describe_instances(InstanceIds=[instance_id])
+    instance: dict[str, Any] = found["Reservations"][0]["Instances"][0]
+    return instance
+
+
+def wait_for(ec2: Any, instance_id: str, state: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 10
+    while (instance := describe(ec2, instance_id))["State"]["Name"] != state:
+        assert time.monotonic() < deadline, instance["State"]
+        time.sleep(0.05)
+    return instance
+
+
+def refusal(call: Callable[[], object]) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call()
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import os
+import shutil
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
@@ -15,12 +17,27 @@ from tornado import web
 
 from .outputs import Execution, Recorder
 
-# Seconds for which a file may lack an output before it is put there without the tab.
+# Seconds for which a file may lack an output before it is put there without the tab; one less when
+# no tab will save.
 LAG = 3
 # Hashes remembered.
 HASHES = 10_000
 # Searches for an execution's cell before it is given up.
 SEARCHES = 5
+
+
+def swap(file: Path, data: bytes) -> None:
+    """Put `data` in the file's place; who reads it meanwhile reads one or the other."""
+    file = file.resolve()
+    new = file.with_name(f".~clouds~{file.name}")
+    try:
+        with new.open("wb") as stream:
+            stream.write(data)
+            os.fsync(stream.fileno())
+        shutil.copymode(file, new)
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 class ContentsManager(AsyncLargeFileManager):
@@ -93,7 +110,11 @@ class ContentsManager(AsyncLargeFileManager):
 
     async def get(self, path: str, content: bool = True, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Get; what is read is known to have been seen, or to have been changed by others."""
-        model = await super().get(path, content=content, **kwargs)
+        if not path.endswith(".ipynb") or not (content or kwargs.get("require_hash")):
+            return await super().get(path, content=content, **kwargs)
+        # Jupyter writes in place: half a file is what one would read while a tab saves.
+        async with self.locks[path.strip("/")]:
+            model = await super().get(path, content=content, **kwargs)
         if content and model["type"] == "notebook":
             for recorder, msg_id, e, cell in self.matches(model["content"], path.strip("/")):
                 if e.running is False and e.changed is None:
@@ -131,7 +152,7 @@ class ContentsManager(AsyncLargeFileManager):
         await self.locate()
         for recorder in self.recorders:
             for e in recorder.executions.values():
-                if e.changed and now - e.changed >= lag and not (e.full and not e.lost):
+                if e.changed and now - e.changed >= lag - e.lost and not (e.full and not e.lost):
                     for path in recorder.paths:
                         due[path].append(e)
         for path, executions in due.items():
@@ -140,7 +161,7 @@ class ContentsManager(AsyncLargeFileManager):
                     await self.put(path, executions)
                 except (web.HTTPError, OSError, ValueError) as error:
                     self.log.warning("Outputs not saved in %s: %s", path, error)
-                self.rest[path] = time.monotonic() + 10 * (time.monotonic() - now)
+                self.rest[path] = time.monotonic() + 5 * (time.monotonic() - now)
 
     async def put(self, path: str, executions: list[Execution]) -> None:
         """Put the executions' outputs into the file, unseen by tabs that have it open."""
@@ -176,8 +197,7 @@ class ContentsManager(AsyncLargeFileManager):
         self.aliases[new] = self.aliases.get(old, old)
         if len(self.aliases) > HASHES:
             self.aliases.popitem(last=False)
-        with self.atomic_writing(str(file), text=False) as stream:
-            await asyncio.to_thread(stream.write, after)
+        await asyncio.to_thread(swap, file, after)
 
     def _sha(self, data: bytes) -> str:
         return hashlib.new(self.hash_algorithm, data).hexdigest()

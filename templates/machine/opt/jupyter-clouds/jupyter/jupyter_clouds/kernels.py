@@ -1,6 +1,7 @@
 """Kernels and their connections: who asked for what, and what was said with nobody listening."""
 
 import json
+from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,31 +12,9 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 
 from .outputs import Execution, Recorder
 
-# Bytes kept for a tab that may come back.
-BUFFER = 16_000_000
-
-
-class Buffer(list[tuple[str, list[bytes]]]):
-    """Messages for a tab that went away: the newest ones, and all replies and states.
-
-    Upstream keeps everything, for ever: a cell that prints for a night with the tab closed would
-    take the memory. What falls out is put right from the recording.
-    """
-
-    size = 0
-
-    def append(self, item: tuple[str, list[bytes]]) -> None:
-        """Add a message; over the limit the older half of the output goes."""
-        super().append(item)
-        self.size += sum(map(len, item[1]))
-        if self.size > BUFFER:
-            half = len(self) // 2
-            self[:half] = [
-                (channel, parts)
-                for channel, parts in self[:half]
-                if channel != "iopub" or any(b'"msg_type": "status"' in p for p in parts[:5])
-            ]
-            self.size = sum(len(p) for _, parts in self for p in parts)
+# Messages kept for a tab that may come back: upstream keeps all of them, for ever. What falls out
+# is put right from the recording.
+BUFFER = 20_000
 
 
 class KernelManager(AsyncMappingKernelManager):
@@ -83,7 +62,7 @@ class KernelManager(AsyncMappingKernelManager):
     def start_buffering(self, kernel_id: str, session_key: str, channels: dict[str, Any]) -> None:
         """Buffer within limits."""
         super().start_buffering(kernel_id, session_key, channels)
-        self._kernel_buffers[kernel_id]["buffer"] = Buffer()
+        self._kernel_buffers[kernel_id]["buffer"] = deque(maxlen=BUFFER)
 
 
 class Connection(ZMQChannelsWebsocketConnection):

@@ -120,6 +120,7 @@ class Recorder(NotebookClient):
         super().__init__({"cells": {}}, store_widget_state=False, record_timing=False)
         # nbclient's own Output widget would write there, state that we do not keep.
         del self.widget_state
+        self.clear_before_next_output = False
         self.widget_registry = {"@jupyter-widgets/output": {"OutputModel": Sync}}
         self.session, self.kc = session, client
         self.executions: dict[str, Execution] = {}
@@ -130,6 +131,7 @@ class Recorder(NotebookClient):
 
     def request(self, msg_id: str, new: Execution) -> None:
         """Record the execution from now on, instead of an earlier one of the same cell."""
+        self.process()
         for old, e in list(self.executions.items()):
             if (e.cell_id or e.code) == (new.cell_id or new.code):
                 self.forget(old)
@@ -173,20 +175,30 @@ class Recorder(NotebookClient):
     def process(self) -> None:
         """Bring the executions up to what was received."""
         for msg in self.messages():
-            kind, parent = msg["msg_type"], msg["parent_header"].get("msg_id")
-            e = self.executions.get(parent)
-            if e and e.running is not False:
-                self.advance(e, msg, kind, parent)
-            elif msg["content"].get("execution_state") == "starting":
-                self.end()
-            elif (
-                kind.startswith("comm")
-                or kind == "update_display_data"
-                or self.output_hook_stack.get(parent)
-            ):
-                # A button's callback, a thread: shown in an Output widget or by its display id.
-                self.process_message(msg, NotebookNode(outputs=[]), parent)
+            try:
+                self.take(msg)
+            except Exception:
+                # Whatever a kernel says, saving a notebook may not fail of it.
+                self.log.exception("Message not recorded: %s", msg["msg_type"])
         self.trim()
+
+    def take(self, msg: dict[str, Any]) -> None:
+        """Take in one message."""
+        kind, parent = msg["msg_type"], msg["parent_header"].get("msg_id")
+        e = self.executions.get(parent)
+        if e and e.running is not False:
+            self.advance(e, msg, kind, parent)
+        elif msg["content"].get("execution_state") == "starting":
+            # A new process: nothing that the old one was at goes on.
+            for running in self.executions.values():
+                self.finish(running)
+        elif (
+            kind.startswith("comm")
+            or kind == "update_display_data"
+            or self.output_hook_stack.get(parent)
+        ):
+            # A button's callback, a thread: shown in an Output widget or by its display id.
+            self.process_message(msg, NotebookNode(outputs=[]), parent)
 
     def advance(self, e: Execution, msg: dict[str, Any], kind: str, parent: str) -> None:
         """Take in a message about a cell that is not done."""

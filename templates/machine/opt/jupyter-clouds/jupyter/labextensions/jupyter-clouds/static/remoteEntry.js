@@ -14,8 +14,8 @@
         path: panel.context.localPath,
         client: panel.sessionContext.session?.kernel?.clientId ?? ''
       });
-      const answer = await settings.fetch(`${settings.baseUrl}clouds/outputs?${query}`);
-      return answer.ok ? (await answer.json()).cells : [];
+      const answer = await fetch(`${settings.baseUrl}clouds/outputs?${query}`);
+      return (await answer.json()).cells;
     };
 
     const show = (model, { id, running, outputs, execution_count }) => {
@@ -38,15 +38,15 @@
       following.add(panel);
       for (let left = 2; left && !panel.isDisposed; left--) {
         const began = Date.now();
-        const cells = await missed(panel).catch(() => []);
+        const cells = await missed(panel).catch(console.warn);
         const { model } = panel.context;
         const { dirty } = model;
-        cells.forEach(cell => show(model, cell));
+        cells?.forEach(cell => show(model, cell));
         /* The file has it already: saving is for what the user changes. */
         model.dirty = dirty;
         /* Once more after the end: words on their way may have come after the answer. */
-        if (cells.some(cell => cell.running)) left = 3;
-        if (!cells.length) break;
+        if (cells?.some(cell => cell.running)) left = 3;
+        if (cells?.length === 0) break;
         await sleep(Math.max(2000, 10 * (Date.now() - began)));
       }
       following.delete(panel);

@@ -4,7 +4,7 @@ python := .venv/bin/python
 pytest := $(python) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test lint format reference unit module machine browser bench lock clean
+.PHONY: help setup up down test lint format reference bundle unit module machine browser bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ format: setup ## ruff and terraform fmt, written back
 
 reference: setup ## docs/module.md and docs/commands.md, from the code
 	@$(python) -m scripts.reference
+
+bundle: setup ## templates/machine.bz2, from templates/machine
+	@$(python) -m scripts.bundle
 
 unit: setup ## no Terraform, no root
 	@$(pytest) tests/unit

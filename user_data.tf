@@ -2,17 +2,20 @@
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
 
 locals {
-  # templates/machine mirrors the machine's root. Comments, docstrings, empty lines and imports for
-  # type checkers are for readers of this repository (so no body may consist of a docstring alone).
-  docstring    = "/(?m)^[ \\t]*\"\"\"[^\"]*\"\"\"\\n|^if TYPE_CHECKING:\\n(    .*\\n|\\n)+/"
-  comment      = "/(?m)^[ \\t]*(# |// ).*\\n|  # .*$/"
-  machine_root = "${path.module}/templates/machine"
-  machine_files = [
-    for path in fileset(local.machine_root, "**") : {
-      path        = "/${path}"
-      content     = replace(replace(replace(file("${local.machine_root}/${path}"), local.docstring, ""), local.comment, ""), "/\\n\\n+/", "\n")
-      permissions = startswith(path, "opt/jupyter-clouds/bin/") ? "0755" : "0644"
-    } if !strcontains(path, "__pycache__")
+  # templates/machine mirrors the machine's root; scripts/bundle.py packs it, far smaller than
+  # Terraform, which has gzip only, could.
+  programs = [
+    {
+      path        = "/opt/jupyter-clouds/machine.bz2"
+      content     = filebase64("${path.module}/templates/machine.bz2")
+      encoding    = "b64"
+      permissions = "0644"
+    },
+    {
+      path        = "/opt/jupyter-clouds/unpack.py"
+      content     = replace(file("${path.module}/templates/unpack.py"), "/(?m)^ *(# |\"\"\").*\\n|  # .*$/", "")
+      permissions = "0644"
+    },
   ]
 
   miniforge_release = "https://github.com/conda-forge/miniforge/releases/download/25.3.0-3/Miniforge3-25.3.0-3-Linux"
@@ -40,7 +43,7 @@ locals {
       } : name => base64gzip(templatefile("${path.module}/templates/cloud-init.yaml", {
         hostname       = var.name
         ssh_public_key = var.ssh_public_key == null ? null : trimspace(var.ssh_public_key)
-        write_files = concat(local.machine_files, [
+        write_files = concat(local.programs, [
           {
             path        = "/etc/jupyter-clouds/environment.yml"
             content     = local.environment

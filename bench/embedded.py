@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import time
 from typing import TYPE_CHECKING, Any
@@ -45,7 +44,7 @@ class Account:
     def shown(self, instance_id: str) -> str:
         """What the machine wrote to its console so far."""
         reply = self.ec2.get_console_output(InstanceId=instance_id, Latest=True)
-        return base64.b64decode(reply.get("Output", "")).decode(errors="replace")
+        return str(reply.get("Output", ""))
 
     @contextlib.contextmanager
     def address(self) -> Iterator[tuple[str, str]]:

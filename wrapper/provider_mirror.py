@@ -37,15 +37,21 @@ def link(environment: Mapping[str, str]) -> Path | None:
 
     A directory of the user's own that already stands there is left alone.
     """
+    # Terraform follows links to packages, and to the whole directory, but to nothing between:
+    # https://github.com/hashicorp/terraform/blob/v1.11.4/internal/getproviders/filesystem_search.go
+    provider = implied(environment) / HOSTNAME / PROVIDER
+    if provider.parent.is_symlink():
+        provider.parent.unlink()
     mirror = find(environment)
-    if mirror is None:
-        return None
-    place = implied(environment) / HOSTNAME / "hashicorp"
-    if mirror == implied(environment) or place.exists():
+    if mirror is None or mirror == implied(environment):
         return mirror
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.unlink(missing_ok=True)  # a link whose target is gone
-    place.symlink_to(mirror / HOSTNAME / "hashicorp", target_is_directory=True)
+    for package in _packages(mirror):
+        place = provider / package.relative_to(mirror / HOSTNAME / PROVIDER)
+        if place.exists():
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)  # a link whose target is gone
+        place.symlink_to(package)
     return mirror
 
 
@@ -71,13 +77,18 @@ def _children(directory: Path) -> list[Path]:
 
 
 def _holds_provider(mirror: Path) -> bool:
+    return bool(_packages(mirror))
+
+
+def _packages(mirror: Path) -> list[Path]:
     """Packed (…_VERSION_OS_ARCH.zip) or unpacked (VERSION/OS_ARCH/), for this computer."""
     provider = mirror / HOSTNAME / PROVIDER
     here = _platform()
     try:
-        return any(provider.glob(f"*/{here}/*")) or any(provider.glob(f"*_{here}.zip"))
+        unpacked = [one for one in provider.glob(f"*/{here}") if any(one.glob("*"))]
+        return sorted([*unpacked, *provider.glob(f"*_{here}.zip")])
     except OSError:
-        return False
+        return []
 
 
 def _platform() -> str:

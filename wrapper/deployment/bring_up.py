@@ -168,6 +168,10 @@ def _serve_own(world: World, home: Home, record: Record, pin: Pin, pair: Pair) -
         world.look_whose(verify.address(own), pair.fingerprints.key_sha256)
     except CloudsError as error:
         world.report(Checked("certificate", ok=False, detail=error.message))
-        raise
+        raise NoAnswerError(
+            f"Your certificate is served, but it could not be seen: {error.message}",
+            hint=f"If {verify.address(own).host} does not lead to "
+            f"{record.outputs.get('public_ip')} yet: make it, then python -m wrapper check",
+        ) from error
     world.report(Checked("certificate", ok=True, detail="yours is shown"))
     return own

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wrapper import certificate, environment, module_copy, settings
 from wrapper import password as passwords
 from wrapper.aws.model import Request
-from wrapper.deployment import place
+from wrapper.deployment import mending, place
 from wrapper.deployment.events import Note, Step, Warned
-from wrapper.errors import AddressError, UsageError
+from wrapper.errors import AddressError, DiskError, UsageError
 from wrapper.home import Record
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from wrapper.home import Home
     from wrapper.settings import Settings
     from wrapper.terraform import Change, Plan, Terraform
+
+
+_LEAST_FREE_MIB = 50
+"""A state that cannot be written is a machine that nobody knows of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,16 +81,17 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     fresh = before is None or before.ended
     record_settings = {} if before is None or before.ended else before.settings
     asked = settings.check(wanted.settings.over(record_settings))
-    pair = _own_certificate(wanted, asked)
+    pair = _own_certificate(wanted, asked, before)
+    _need_space(home)
     way = place.choose(world, local=wanted.local, region=wanted.region, before=before)
     world.report(Step(f"Checking the request in {way.place}"))
     facts = way.aws.check_request(request(asked, way.place.region))
     record = _record(before, wanted, way, asked, fresh=fresh)
     record = _own_cidr(world, record, asked)
     if fresh:
-        _refuse_stranger(way, wanted.name)
+        mending.refuse_stranger(way, wanted.name)
     else:
-        mend(world, way, record)
+        mending.mend(world, way, record)
     _write(home, wanted, record, asked, way, fresh=fresh)
     terraform = world.terraform(home.path, environment=way.for_terraform(world), keep_open=(lock,))
     terraform.init(say=lambda text: world.report(Note(text)))
@@ -99,17 +105,6 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         terraform=terraform,
         plan=plan,
     )
-
-
-def _refuse_stranger(way: Way, name: str) -> None:
-    found = [one for one in way.aws.find_instances(name) if one.state != "shutting-down"]
-    if found:
-        raise UsageError(
-            f"{way.place} has a machine named {name} already ({found[0].instance_id}, "
-            f"{found[0].state}), whose Terraform state is not on this computer.",
-            hint=f"Take another name: python -m wrapper up {name}-2. Or end it: "
-            f"python -m wrapper down {name}",
-        )
 
 
 def _plan(world: World, terraform: Terraform) -> Plan:
@@ -144,39 +139,7 @@ def variables(record: Record, asked: Settings, kept: dict[str, Any]) -> dict[str
     return {**kept, **values, "allowed_cidrs": list(allowed(record))}
 
 
-def mend(world: World, way: Way, record: Record) -> None:
-    """What was ended outside is ended wholly: Terraform alone can carry neither half (FACTS).
-
-    A machine gone while its request is open fails every plan; a request cancelled while its
-    machine runs makes the plan start a second one beside it.
-    """
-    request_id = record.outputs.get("spot_request_id")
-    if not request_id or not record.instance_id:
-        return
-    found = way.aws.spot_request(request_id)
-    machine = way.aws.instance(record.instance_id)
-    gone = machine is None or machine.state in ("terminated", "shutting-down")
-    over = found is None or found.state in ("cancelled", "closed", "failed")
-    if gone and over:
-        return
-    if gone:
-        world.report(Warned(f"The machine {record.instance_id} was ended outside."))
-    elif over:
-        world.report(Warned(f"The spot request {request_id} was cancelled outside."))
-        question = f"End its machine {record.instance_id}, with what is on its disk, for a new one?"
-        if not world.confirm(question):
-            raise UsageError(
-                f"Left as it is: {record.instance_id} runs without a spot request.",
-                hint="Save your work, then: python -m wrapper up, or down",
-            )
-    else:
-        return
-    way.aws.end_machines(
-        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
-    )
-
-
-def _own_certificate(wanted: Wanted, asked: Settings) -> Pair | None:
+def _own_certificate(wanted: Wanted, asked: Settings, before: Record | None) -> Pair | None:
     if (wanted.certificate is None) != (wanted.private_key is None):
         raise UsageError(
             "--certificate and --private-key go together.",
@@ -184,7 +147,26 @@ def _own_certificate(wanted: Wanted, asked: Settings) -> Pair | None:
         )
     if wanted.certificate is None or wanted.private_key is None:
         return None
-    return certificate.read_pair(wanted.certificate, wanted.private_key, host=asked.domain)
+    host = asked.domain or (before.outputs.get("public_ip") if before else None)
+    pair = certificate.read_pair(wanted.certificate, wanted.private_key, host=host)
+    if host is None:
+        # The address is not known before it was made, so the certificate cannot be for it.
+        raise UsageError(
+            f"{wanted.certificate} is for {', '.join(pair.names) or 'no name'}, and the notebook "
+            "has no name.",
+            hint="Give it one: --domain notebook.example.org",
+        )
+    return pair
+
+
+def _need_space(home: Home) -> None:
+    free = shutil.disk_usage(home.path).free // 2**20
+    if free < _LEAST_FREE_MIB:
+        raise DiskError(
+            f"{home.path} has {free} MiB free; {_LEAST_FREE_MIB} are needed for Terraform's "
+            "state and logs.",
+            hint=f"Make room: df -h {home.path}",
+        )
 
 
 def _record(

@@ -56,7 +56,7 @@ def down(world: World, name: str, *, local: bool = False, region: str | None = N
             raise UsageError("Nothing was ended.", hint=f"python -m wrapper down {name}")
         try:
             return _forget(home, record, _end(world, way, record, home, lock))
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, Interrupted) as error:
             raise Interrupted(
                 "Interrupted half-way.", hint=f"Go on: python -m wrapper down {name}"
             ) from error

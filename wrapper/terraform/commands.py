@@ -108,6 +108,8 @@ class Terraform:
         """What an apply would do, kept for `apply`."""
         seen = self._json("plan", input=False, out=PLAN_FILE)
         changes = tuple(item for item in seen if isinstance(item, events.Change))
+        if not changes:
+            (self.directory / PLAN_FILE).unlink(missing_ok=True)
         return events.Plan(changes, _warnings(seen))
 
     def apply(self, on_event: Callable[[Applying], None]) -> None:

@@ -189,8 +189,11 @@ def test_linking_makes_it_one_that_terraform_finds_by_itself(tmp_path: Path) -> 
     mirror = _mirror(tmp_path / "share" / "terraform" / "plugins")
     environment = {"HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path / "share")}
     assert provider_mirror.link(environment) == mirror
-    linked = tmp_path / ".terraform.d" / "plugins" / provider_mirror.HOSTNAME / "hashicorp"
-    assert linked.resolve() == mirror / provider_mirror.HOSTNAME / "hashicorp"
+    provider = f"{provider_mirror.HOSTNAME}/{provider_mirror.PROVIDER}"
+    package = f"{provider}/5.100.0/{provider_mirror._platform()}"
+    linked = tmp_path / ".terraform.d" / "plugins" / package
+    assert linked.is_symlink()
+    assert linked.resolve() == mirror / package
     assert provider_mirror.link(environment) is not None, "a second time is as good"
 
 

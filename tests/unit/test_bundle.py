@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts import bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UNPACK = bundle.ROOT / "templates/unpack.py"
 PROGRAMS = sorted(name for name in bundle.sources() if name.endswith(".py"))

@@ -11,6 +11,7 @@ import pwd
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 BIN = Path(__file__).parents[2] / "templates/machine/opt/jupyter-clouds/bin"
 MIB = 2**20
+SILENT = 100
+"""Bytes after which a connection stays open and says nothing more."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -50,6 +53,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = machine.download[0 if status == 200 else begin :]
         # A limit is a connection that is lost there.
         self.answer(status, body[:limit] if status < 400 else b"", len(body))
+        if limit == SILENT:
+            self.wfile.flush()
+            time.sleep(60)
 
 
 class _Server(http.server.ThreadingHTTPServer):

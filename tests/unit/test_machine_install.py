@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.machine_root import MIB, MachineRoot
+from tests.unit.machine_root import MIB, SILENT, MachineRoot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +66,15 @@ def test_a_download_goes_on_where_the_connection_was_lost(machine: MachineRoot) 
 
     assert machine.phase("conda").returncode == 0
     assert machine.requests == [0, 20, 50]
+
+
+@pytest.mark.slow
+def test_a_connection_that_falls_silent_is_given_up(machine: MachineRoot) -> None:
+    # As when the Elastic IP replaces the address that the connection came from.
+    machine.replies = [(206, SILENT)]
+
+    assert machine.phase("conda").returncode == 0
+    assert len(machine.requests) == 2
 
 
 def test_a_server_that_cannot_resume_is_read_from_the_start(machine: MachineRoot) -> None:

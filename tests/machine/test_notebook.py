@@ -9,7 +9,7 @@ import re
 import socket
 import ssl
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,7 +105,7 @@ def test_tls_1_1_is_refused_by_the_server(live: Live, pinned: Pin) -> None:
     ):
         context.wrap_socket(sock, server_hostname=live.host)
     # The server's alert: the client's own refusal would have another reason.
-    assert raised.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
+    assert raised.value.reason.startswith("TLSV1_ALERT_")
 
 
 def test_plain_http_gets_no_page(live: Live) -> None:
@@ -235,33 +235,69 @@ def test_a_closed_port_is_closed(live: Live, port: int) -> None:
         socket.create_connection((live.host, port), 3)
 
 
-def test_what_a_cell_writes_goes_on_after_the_connection_is_gone(live: Live) -> None:
-    """A kernel is started, its connection closed for over a minute, its file read afterwards."""
-    name = f"away-{time.time_ns()}.txt"
-    code = (
-        "import time\n"
-        f"for second in range({AWAY_SECONDS + 5}):\n"
-        f"    print(second, file=open({name!r}, 'a'))\n"
-        "    time.sleep(1)"
-    )
+def test_what_a_cell_prints_is_in_its_notebook_with_the_browser_closed_for_a_minute(
+    live: Live,
+) -> None:
+    """While it still runs: the connection is closed early, and the file is read in between."""
+    name = f"away-{time.time_ns()}.ipynb"
+    seconds = AWAY_SECONDS + 60
+    code = f"import time\nfor i in range({seconds}):\n    print(i)\n    time.sleep(1)"
     with live.logged_in() as notebook:
-        kernel = notebook.call("POST", "/api/kernels", {})["id"]
+        put_notebook(notebook, name, code)
+        kernel = notebook.call(
+            "POST",
+            "/api/sessions",
+            {"path": name, "type": "notebook", "name": name, "kernel": {"name": "python3"}},
+        )["kernel"]["id"]
         try:
             channels = open_channels(live, notebook, kernel, origin=live.url.rstrip("/"))
             channels.send(json.dumps(execute_request(code)))
-            answering(lambda: notebook.read_text(name), within=60)
+            answering(lambda: _printed(notebook, name, at_least=1), within=60)
             channels.close()
             notebook.close()
             time.sleep(AWAY_SECONDS)
-            seconds = [int(line) for line in notebook.read_text(name).split()]
-            assert seconds == list(range(len(seconds)))
-            assert len(seconds) >= AWAY_SECONDS - 5
+            printed = _printed(notebook, name, at_least=AWAY_SECONDS - 5)
+            assert printed == list(range(len(printed)))
+            assert notebook.call("GET", f"/api/kernels/{kernel}")["execution_state"] == "busy"
         finally:
-            notebook.call("DELETE", f"/api/kernels/{kernel}")
+            with suppress(NoAnswerError):
+                notebook.call("DELETE", f"/api/kernels/{kernel}")
             notebook.call("DELETE", f"/api/contents/{name}")
 
 
+CELL = "0123abcd"
+
+
+def put_notebook(notebook: Notebook, name: str, code: str) -> None:
+    """A notebook of one cell that has not run."""
+    cell: dict[str, Any] = {
+        "id": CELL,
+        "cell_type": "code",
+        "source": code,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}
+    notebook.call(
+        "PUT",
+        f"/api/contents/{name}",
+        {"type": "notebook", "format": "json", "content": content},
+    )
+
+
+def _printed(notebook: Notebook, name: str, *, at_least: int) -> list[int]:
+    """The numbers in the outputs of the file. NoAnswerError when they are too few."""
+    cells = notebook.call("GET", f"/api/contents/{name}?content=1")["content"]["cells"]
+    texts = ["".join(output.get("text", "")) for output in cells[0]["outputs"]]
+    found = [int(number) for number in "".join(texts).split()]
+    if len(found) < at_least:
+        raise NoAnswerError(f"{name} holds {len(found)} lines of output, not {at_least}")
+    return found
+
+
 def execute_request(code: str) -> dict[str, Any]:
+    """As JupyterLab runs the notebook's cell."""
     return {
         "header": {
             "msg_id": f"away-{time.time_ns()}",
@@ -271,9 +307,9 @@ def execute_request(code: str) -> dict[str, Any]:
             "version": "5.3",
         },
         "parent_header": {},
-        "metadata": {},
+        "metadata": {"cellId": CELL},
         "channel": "shell",
-        "content": {"code": code, "silent": False, "store_history": False, "allow_stdin": False},
+        "content": {"code": code, "silent": False, "store_history": True, "allow_stdin": False},
     }
 
 
@@ -361,6 +397,7 @@ def _next_wait(live: Live, pinned: Pin) -> float:
 
 def _log_in_from_the_machine(live: Live, pinned: Pin) -> str:
     """A cell that logs in over the loopback, verified against the same certificate."""
+    port = 9999 if live.port == 443 else live.port
     quoted = base64.b64encode(json.dumps([live.host, live.password, pinned.pem]).encode()).decode()
     return f"""
 import base64, http.client, json, socket, ssl, urllib.parse
@@ -370,7 +407,7 @@ context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 context.verify_flags &= ~ssl.VERIFY_X509_STRICT
 class Here(http.client.HTTPSConnection):
     def connect(self):
-        sock = socket.create_connection(("127.0.0.1", 9999), 20)
+        sock = socket.create_connection(("127.0.0.1", {port}), 20)
         self.sock = context.wrap_socket(sock, server_hostname=host)
 connection = Here(host, 9999)
 connection.request("GET", "/login")

@@ -35,12 +35,13 @@ def run(
 ) -> str:
     """What the code printed. The kernel is started for it and deleted whatever happens."""
     until = time.monotonic() + timeout
-    made = call("POST", "/api/kernels", {})
+    made = call("POST", "/api/kernels", {"path": ""})  # the work folder
     kernel_id = made.get("id") if isinstance(made, dict) else None
     if not isinstance(kernel_id, str):
         raise KernelError(f"{session.origin} started no kernel.", hint=_HINT)
     try:
-        channels = _open(session, f"{base}/api/kernels/{kernel_id}/channels")
+        query = f"session_id={uuid.uuid4().hex}"
+        channels = _open(session, f"{base}/api/kernels/{kernel_id}/channels?{query}")
         with contextlib.closing(channels):
             return _execute(channels, code, until=until)
     finally:

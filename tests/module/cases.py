@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +59,21 @@ class Planned:
     def files(self) -> dict[str, dict[str, Any]]:
         """Each file that user data writes, by path."""
         return {one["path"]: one for one in yaml.safe_load(self.user_data())["write_files"]}
+
+    def unpack(self, root: Path) -> dict[str, Path]:
+        """The programs that user data carries, unpacked as the machine does it, by path there."""
+        files = self.files()
+        for name in ("machine.bz2", "unpack.py"):
+            one = files[f"/opt/jupyter-clouds/{name}"]
+            content: str = one["content"]
+            packed = one.get("encoding") == "b64"
+            (root / name).write_bytes(base64.b64decode(content) if packed else content.encode())
+        target = root / "root"
+        unpack = map(str, (sys.executable, root / "unpack.py", target, root / "machine.bz2"))
+        subprocess.run(list(unpack), check=True)
+        return {
+            f"/{path.relative_to(target)}": path for path in target.rglob("*") if path.is_file()
+        }
 
     def settings(self) -> dict[str, Any]:
         """machine.json."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import cgroups
-from .host import log, run, unmount_below
+from .host import log
 from .network import namespace
 
 if TYPE_CHECKING:
@@ -22,22 +22,6 @@ NSPAWN = Path("/run/systemd/nspawn")
 _REBOOT = 133
 """What nspawn exits with, under --keep-unit, when the machine wants to boot again."""
 _RTMIN = signal.SIGRTMIN
-
-
-def make_disk(directory: Path) -> None:
-    """The directory has what the root disk is mounted from, and what the hypervisor shows."""
-    for name in ("hardware", "root", "upper", "work"):
-        (directory / name).mkdir(parents=True, exist_ok=True)
-    # How an instance knows that it is one; without it cloud-init does not ask for IMDSv2 tokens.
-    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html
-    (directory / "hardware/uuid").write_text(f"ec2{uuid.uuid4()}"[:36] + "\n")
-
-
-def mount_disk(directory: Path, image_root: Path) -> None:
-    """The root disk is mounted: the image below, what the machine wrote above."""
-    unmount_below(directory / "root")
-    layers = f"lowerdir={image_root},upperdir={directory}/upper,workdir={directory}/work"
-    run(["mount", "-t", "overlay", "jupyter-clouds", "-o", layers, directory / "root"])
 
 
 class Container:

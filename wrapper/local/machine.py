@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import LocalError
 
-from . import cgroups, guest, image, memory, network
+from . import cgroups, disk, guest, image, memory, network
 from .console import Console
-from .container import Container, make_disk, mount_disk
+from .container import Container
 from .host import STATE, log, need_space, unmount_below
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Machine:
             if first:
                 self._prepare()
             else:
-                mount_disk(self.directory, image.root(self.spec.image))
+                disk.mount(self.directory, image.root(self.spec.image), fresh=False)
             booted = True
             while self._boot():
                 log.info("%s: reboots", self.spec.instance_id)
@@ -67,9 +67,8 @@ class Machine:
         spec = self.spec
         root = image.ensure(spec.image)
         need_space(STATE, _ROOM_MIB)
-        make_disk(self.directory)
-        guest.personalise(self.directory / "upper")
-        mount_disk(self.directory, root)
+        guest.personalise(disk.make(self.directory, spec.root_gib))
+        disk.mount(self.directory, root, fresh=True)
         with self._lock:
             network.attach(spec)
             self._attached = True

@@ -94,13 +94,18 @@ def memory_stat(name: str) -> dict[str, int]:
     return {}
 
 
+def _groups(top: Path) -> list[Path]:
+    """The group and all below, the deepest first; those that go meanwhile are left out."""
+    return [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
+
+
 def processes(name: str = "") -> set[int]:
     """Every process of the machine, or of all machines."""
     found: set[int] = set()
     for hierarchy in _hierarchies():
-        for procs in (hierarchy.ours / name).glob("**/cgroup.procs"):
+        for group in _groups(hierarchy.ours / name):
             try:
-                found.update(int(pid) for pid in procs.read_text().split())
+                found.update(int(pid) for pid in (group / "cgroup.procs").read_text().split())
             except OSError:
                 continue  # the group went while we looked
     return found
@@ -124,9 +129,7 @@ def kill(name: str = "", *, timeout: float = 30) -> None:
 def remove(name: str = "") -> None:
     """The machine's groups (or all of ours) are gone; call after `kill`."""
     for hierarchy in _hierarchies():
-        top = hierarchy.ours / name
-        groups = [path.parent for path in top.glob("**/cgroup.procs")]
-        for group in sorted(groups, key=lambda path: len(path.parts), reverse=True):
+        for group in _groups(hierarchy.ours / name):
             try:
                 group.rmdir()
             except OSError as error:

@@ -205,7 +205,7 @@ def wait_for_stamp(machine: MachineRoot, name: str) -> None:
     pytest.fail(f"{name} is not stamped")
 
 
-def test_a_network_failure_is_retried_with_conda_and_a_clean_prefix(machine: MachineRoot) -> None:
+def test_a_failure_is_retried_with_conda_and_a_clean_prefix(machine: MachineRoot) -> None:
     machine.phase("conda")
     machine.tool("then", '[ -e "$2/left" ] && exit 9; touch "$2/left"; [[ $0 = */conda ]]')
 
@@ -223,6 +223,27 @@ def test_what_cannot_be_solved_is_not_tried_again(machine: MachineRoot) -> None:
     assert "Could not solve" in machine.status()["environment"]["error"]
     assert not stamped(machine, "environment")
     assert not (machine.root / "opt/jupyter-clouds/share/jupyter/kernels").exists()
+
+
+@pytest.mark.parametrize(
+    ("says", "tries"),
+    [
+        pytest.param("Could not resolve host: conda.example.org", 6, id="network"),
+        pytest.param("Segmentation fault", 3, id="anything else"),
+    ],
+)
+def test_patience_is_for_the_network(machine: MachineRoot, says: str, tries: int) -> None:
+    machine.phase("conda")
+    machine.settings(pauses="0.01 0.01 0.01 0.01 0.01")
+    machine.tool("then", f"echo '{says}'; exit 1")
+
+    machine.phase("server")
+
+    assert len(calls(machine)) == tries
+    assert (
+        f"given up: {machine.root}/opt/conda/bin/conda ended with 1: {says}"
+        == (machine.status()["server"]["error"])
+    )
 
 
 def test_a_power_loss_costs_the_half_made_environment_and_the_package_cache(

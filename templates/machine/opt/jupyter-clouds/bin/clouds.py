@@ -32,10 +32,14 @@ STATE = VAR / "notebook"
 
 # How mamba, conda and pip say that another try would end the same way.
 HOPELESS = r"(?i)could not solve|unsatisfiable|NotFound|InvalidSpec|No matching|No space left"
+# How all of them, in too many words to know, say that it was the network.
+NETWORK = r"(?i)connect|timed? ?out|resolve host|name resolution|network|reset|http|ssl|download"
 
 
-# May go better in a moment: a connection lost, a server busy.
-class PassingError(Exception): ...
+class PassingError(Exception):
+    """May go better in a moment: a connection lost, a server busy."""
+
+    tries = 99
 
 
 def settings() -> dict[str, Any]:
@@ -98,7 +102,11 @@ def run(command: Sequence[str | Path], *, as_user: bool = False) -> None:
         output = Path("/proc/self/fd/1").read_text(errors="replace").strip()[-5000:]
         why = output.rsplit("\n", 1)[-1]
         message = f"{command[0]} ended with {done.returncode}: {why}"
-        raise SystemExit(message) if re.search(HOPELESS, output) else PassingError(message)
+        if re.search(HOPELESS, output):
+            raise SystemExit(message)
+        error = PassingError(message)
+        error.tries = 99 if re.search(NETWORK, output) else 3
+        raise error
 
 
 def retry(step: Callable[[int], None]) -> None:
@@ -107,6 +115,8 @@ def retry(step: Callable[[int], None]) -> None:
         try:
             return step(attempt)
         except PassingError as error:
+            if attempt + 1 >= error.tries:
+                raise
             print(f"{error}; again in {pause} s")
             time.sleep(float(pause))
     return step(-1)

@@ -12,7 +12,12 @@ os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
     filter(None, [str(here / "settings"), os.environ.get("JUPYTER_CONFIG_PATH")])
 )
 
-from jupyter_clouds import SETTINGS, STATE  # noqa: E402  (found by the line above)
+# Classes, not their names in quotes: the bundle shortens names that nobody imports.
+# ruff: noqa: E402
+from jupyter_clouds import SETTINGS, STATE
+from jupyter_clouds.contents import ContentsManager
+from jupyter_clouds.kernels import Connection, KernelManager
+from jupyter_clouds.login import Identity
 
 rotated = STATE / "password_hash"
 c = get_config()  # noqa: F821  (traitlets puts it here)
@@ -28,7 +33,7 @@ c.ServerApp.open_browser = False
 c.ServerApp.root_dir = SETTINGS["work"]
 
 # Who may come in. A hash made empty must stop the server, not open it.
-c.ServerApp.identity_provider_class = "jupyter_clouds.login.Identity"
+c.ServerApp.identity_provider_class = Identity
 c.PasswordIdentityProvider.hashed_password = (
     rotated.read_text().strip() if rotated.exists() else SETTINGS["password_hash"]
 )
@@ -40,9 +45,9 @@ c.ServerApp.allow_remote_access = True
 c.ServerApp.trust_xheaders = False
 
 # Cells keep their output with the browser closed: docs/adr/0002-durable-output.md.
-c.ServerApp.kernel_manager_class = "jupyter_clouds.kernels.KernelManager"
-c.ServerApp.kernel_websocket_connection_class = "jupyter_clouds.kernels.Connection"
-c.ServerApp.contents_manager_class = "jupyter_clouds.contents.ContentsManager"
+c.ServerApp.kernel_manager_class = KernelManager
+c.ServerApp.kernel_websocket_connection_class = Connection
+c.ServerApp.contents_manager_class = ContentsManager
 c.ServerApp.jpserver_extensions = {"jupyter_clouds": True}
 c.LabServerApp.extra_labextensions_path = [str(here / "labextensions")]
 

@@ -12,9 +12,22 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 
 from .outputs import Execution, Recorder
 
-# Messages kept for a tab that may come back: upstream keeps all of them, for ever. What falls out
-# is put right from the recording.
-BUFFER = 20_000
+# Bytes of messages kept for a tab that may come back: upstream keeps all of them, for ever. What
+# falls out is put right from the recording.
+BUFFER = 16_000_000
+
+
+class Buffer(deque[tuple[str, list[bytes]]]):
+    """The newest messages."""
+
+    size = 0
+
+    def append(self, item: tuple[str, list[bytes]]) -> None:
+        """Add a message; over the limit the oldest go."""
+        super().append(item)
+        self.size += sum(map(len, item[1]))
+        while self.size > BUFFER:
+            self.size -= sum(map(len, self.popleft()[1]))
 
 
 class KernelManager(AsyncMappingKernelManager):
@@ -62,7 +75,7 @@ class KernelManager(AsyncMappingKernelManager):
     def start_buffering(self, kernel_id: str, session_key: str, channels: dict[str, Any]) -> None:
         """Buffer within limits."""
         super().start_buffering(kernel_id, session_key, channels)
-        self._kernel_buffers[kernel_id]["buffer"] = deque(maxlen=BUFFER)
+        self._kernel_buffers[kernel_id]["buffer"] = Buffer()
 
 
 class Connection(ZMQChannelsWebsocketConnection):

@@ -122,7 +122,6 @@ class MachineRoot:
     def environment(self) -> dict[str, str]:
         return {
             "PATH": f"{self.root}/tools:{os.environ['PATH']}",
-            "HOME": str(self.root / "home"),
             "CLOUDS_ROOT": str(self.root),
             "CLOUDS_USER": self.user,
             "CLOUDS_PAUSES": self.pauses,

@@ -89,13 +89,13 @@ def stamp(name: str, content: str) -> None:
 
 def run(command: Sequence[str | Path], *, as_user: bool = False) -> None:
     """The command succeeded; raises PassingError when another try may mend it, or SystemExit."""
-    # Debian 13's /tmp is memory, and packages are built there.
-    environment = {**os.environ, "TMPDIR": "/var/tmp"}  # noqa: S108 the system's own
+    account = USER if as_user else pwd.getpwuid(os.geteuid())
+    # A service of root's has no HOME. Debian 13's /tmp is memory, and packages are built there.
+    home = {"HOME": account.pw_dir, "USER": account.pw_name, "TMPDIR": "/var/tmp"}  # noqa: S108
+    environment = {**os.environ, **home}
     user: dict[str, Any] = {}
-    if as_user:
-        environment |= {"HOME": USER.pw_dir, "USER": USER.pw_name}
-        if os.geteuid() == 0:
-            user = {"user": USER.pw_uid, "group": USER.pw_gid, "extra_groups": []}
+    if as_user and os.geteuid() == 0:
+        user = {"user": USER.pw_uid, "group": USER.pw_gid, "extra_groups": []}
     done = subprocess.run(command, cwd="/", env=environment, check=False, **user)
     if done.returncode:
         # What it printed went to the phase's log, which is our own output.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -108,7 +109,7 @@ def option_row(option: click.Option) -> str:
 def commands_page() -> str:
     """docs/commands.md."""
     lines = [COMMANDS + "\n".join(f"| {code.value} | {MEANINGS[code]} |" for code in ExitCode)]
-    for name, command in leaves(cli):
+    for name, command in leaves(cast("click.Group", cli)):
         what = " ".join((command.help or "").split())
         lines.append(f"\n## {name}\n\n{what}")
         options = [one for one in command.params if isinstance(one, click.Option)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import cast
 
 import click
 
@@ -93,10 +92,12 @@ MEANINGS = {
 
 def leaves(group: click.Group, path: str = "") -> list[tuple[str, click.Command]]:
     """Every command that does something, with its full name."""
-    found = []
+    found: list[tuple[str, click.Command]] = []
     for name, command in group.commands.items():
-        inner = isinstance(command, click.Group)
-        found += leaves(command, f"{path}{name} ") if inner else [(f"{path}{name}", command)]
+        if isinstance(command, click.Group):
+            found += leaves(command, f"{path}{name} ")
+        else:
+            found.append((f"{path}{name}", command))
     return found
 
 
@@ -109,7 +110,7 @@ def option_row(option: click.Option) -> str:
 def commands_page() -> str:
     """docs/commands.md."""
     lines = [COMMANDS + "\n".join(f"| {code.value} | {MEANINGS[code]} |" for code in ExitCode)]
-    for name, command in leaves(cast("click.Group", cli)):
+    for name, command in leaves(cli):
         what = " ".join((command.help or "").split())
         lines.append(f"\n## {name}\n\n{what}")
         options = [one for one in command.params if isinstance(one, click.Option)]

@@ -76,11 +76,13 @@ def report(name: str) -> int:
         return 0
     error = text.rsplit("\n", 1)[-1][-300:]
     update(name, "failed", seconds, error)
-    clouds.console(f"{begin} state=failed seconds={seconds} exit={code}")
+    lines = f"{begin} state=failed seconds={seconds} exit={code}"
     # A service that fails again and again the same way would push all else off the console.
     if error != before:
         end = text if len(text) <= END_OF_LOG else text[-END_OF_LOG:].partition("\n")[2]
-        clouds.console(f"jupyter-clouds: log phase={name} text={json.dumps(end)}")
+        # At once: who reads the first line is to find the second.
+        lines += f"\njupyter-clouds: log phase={name} text={json.dumps(end)}"
+    clouds.console(lines)
     return code
 
 

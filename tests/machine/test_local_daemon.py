@@ -95,9 +95,11 @@ def launch(status: local.Status) -> str:
     reply = ec2.run_instances(ImageId=image, InstanceType="t3.small", MinCount=1, MaxCount=1)
     instance_id = str(reply["Instances"][0]["InstanceId"])
     end = time.monotonic() + 120
-    while "Reached target" not in ec2.get_console_output(InstanceId=instance_id).get("Output", ""):
-        assert time.monotonic() < end
+    output = ""
+    while "Welcome to" not in output:
+        assert time.monotonic() < end, output
         time.sleep(0.2)
+        output = ec2.get_console_output(InstanceId=instance_id, Latest=True).get("Output", "")
     return instance_id
 
 
@@ -201,9 +203,8 @@ def test_a_failed_image_is_told_with_the_end_of_its_log(monkeypatch: pytest.Monk
 
 def test_a_host_that_drops_forwarded_traffic_lets_the_machines_pass() -> None:
     # As Docker leaves a host: the policy of iptables' FORWARD chain is to drop.
-    chain = "type filter hook forward priority 0; policy drop;"
-    script = f"table ip filter {{ chain FORWARD {{ {chain} }} }}"
-    subprocess.run(["nft", script], check=True)
+    chain = "chain FORWARD { type filter hook forward priority 0; policy drop; };"
+    subprocess.run(["nft", f"table ip filter {{ {chain} }};"], check=True)
     try:
         before = output("nft", "list", "chain", "ip", "filter", "FORWARD")
         local.start()

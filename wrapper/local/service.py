@@ -85,7 +85,7 @@ def _health(record: Record) -> dict[str, Any] | None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     url = f"http://127.0.0.1:{record.port}{HEALTH}"
     try:
-        with opener.open(url, timeout=5) as reply:
+        with opener.open(url, timeout=3) as reply:
             answer: dict[str, Any] = json.loads(reply.read())
     except (OSError, ValueError):
         return None
@@ -181,6 +181,7 @@ def _wait(process: subprocess.Popen[bytes], report: Callable[[str], None]) -> No
         record = _read()
         if record and record.pid == process.pid:
             if record.error:
+                process.wait(timeout=_STOP)  # it cleans up behind itself first
                 raise LocalError(record.error, hint=record.hint)
             if record.stage and record.stage != stage:
                 stage = record.stage

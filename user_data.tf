@@ -19,13 +19,15 @@ locals {
   ]
 
   miniforge_release = "https://github.com/conda-forge/miniforge/releases/download/25.3.0-3/Miniforge3-25.3.0-3-Linux"
+  miniforge_sha256 = {
+    aarch64 = "ac89f17b0eec4e98d38a53d1ae688e0f22c77d8ea5b5f008c2455e90ef095339"
+    x86_64  = "1b57f8cb991982063f79b56176881093abb1dc76d73fda32102afde60585b5a1"
+  }
+  machine_architecture = local.arm64 ? "aarch64" : "x86_64"
   miniforge = {
-    for architecture, sha256 in {
-      aarch64 = "ac89f17b0eec4e98d38a53d1ae688e0f22c77d8ea5b5f008c2455e90ef095339"
-      x86_64  = "1b57f8cb991982063f79b56176881093abb1dc76d73fda32102afde60585b5a1"
-      } : architecture => {
-      sha256 = coalesce(var.miniforge_sha256, sha256)
-      url    = coalesce(var.miniforge_url, "${local.miniforge_release}-${architecture}.sh")
+    (local.machine_architecture) = {
+      sha256 = coalesce(var.miniforge_sha256, local.miniforge_sha256[local.machine_architecture])
+      url    = coalesce(var.miniforge_url, "${local.miniforge_release}-${local.machine_architecture}.sh")
     }
   }
 

@@ -9,6 +9,7 @@ machines have (3.11): the minifier writes for the one it runs on.
 from __future__ import annotations
 
 import ast
+import builtins
 import bz2
 import hashlib
 import json
@@ -53,7 +54,21 @@ def shared_names(texts: Iterable[str]) -> list[str]:
     found |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     # Found by their names: Jupyter's entry points.
     functions = (node.name for node in nodes if isinstance(node, ast.FunctionDef))
-    return sorted(found | {name for name in functions if name.startswith("_")})
+    found |= {name for name in functions if name.startswith("_")}
+    # bzip2 knows these better than a line that renames them.
+    return sorted(found | set(dir(builtins)))
+
+
+def without_unused_imports(text: str) -> str:
+    """The text without what was imported for annotations, which are gone."""
+    text = re.sub(r"(?m)^if TYPE_CHECKING:.*\n|^from __future__ .*\n", "", text)
+
+    def used(found: re.Match[str]) -> str:
+        others = text.replace(found[0], "")
+        names = [name for name in found[2].split(",") if re.search(rf"\b{name}\b", others)]
+        return f"from {found[1]} import {','.join(names)}\n" if names else ""
+
+    return re.sub(r"(?m)^from (\S+) import ([\w,]+)\n", used, text)
 
 
 def shortened(name: str, text: str, shared: list[str]) -> str:
@@ -67,7 +82,7 @@ def shortened(name: str, text: str, shared: list[str]) -> str:
             hoist_literals=False,
             remove_literal_statements=True,
         )
-        return f"{short}\n"
+        return without_unused_imports(f"{short}\n")
     if name.endswith(".js"):
         text = re.sub(r"(?s)/\* .*?\*/", "", text)
         return re.sub(r"(?m)^\s+", "", text)

@@ -177,7 +177,7 @@ def test_the_machine_is_told_its_settings_readable_by_root_only(
     assert settings["port"] == 9999
     assert settings["sudo"] is True
     assert settings["address"] is None
-    assert set(settings["miniforge"]) == {"aarch64", "x86_64"}
+    assert set(settings["miniforge"]) == {"x86_64"}
     assert settings["miniforge"]["x86_64"]["url"].endswith("-Linux-x86_64.sh")
 
 

@@ -7,7 +7,6 @@ import http.client
 import os
 import platform
 import shutil
-import subprocess
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 FINAL = (400, 401, 403, 404, 410)  # refusals that another try does not change
 SILENCE = 15  # seconds; a connection of the address that was replaced never says it is dead
 MINIMUM = 900  # MiB of memory; with less, the installer and the solver are killed half-way
-COMFORTABLE = 3000  # MiB; with less, a swap file helps
 # A container sees its host's /proc/meminfo: its own limit is in one of these (cgroup v2, v1).
 LIMITS = ("memory.max", "memory.limit_in_bytes", "memory/memory.limit_in_bytes")
 
@@ -33,17 +31,6 @@ def memory() -> int:
         if path.exists() and (text := path.read_text().strip()).isdigit():
             found.append(int(text) // 2**20)
     return min(found)
-
-
-def swap() -> None:
-    """Two GiB of swap are in use, where the disk has room; a container cannot."""
-    path = clouds.VAR / "swap"
-    if path.exists() or shutil.disk_usage(clouds.VAR).free > 8 * 2**30:
-        make = (
-            'fallocate -l 2G "$0.new" && chmod 600 "$0.new" && mkswap "$0.new" && mv "$0.new" "$0"'
-        )
-        script = f'systemd-detect-virt -cq || {{ [ -e "$0" ] || {{ {make}; }}; swapon "$0"; }}'
-        subprocess.run(["sh", "-c", script, path], check=False)
 
 
 def fetch(url: str, partial: Path) -> None:
@@ -110,8 +97,6 @@ def conda() -> None:
             f"too little memory: {present} MiB, installing needs {MINIMUM} MiB:"
             " choose a larger instance_type"
         )
-    if present < COMFORTABLE:
-        swap()
     source = clouds.settings()["miniforge"].get(platform.machine())
     if not source:
         raise SystemExit(f"no Miniforge for {platform.machine()}: choose another instance_type")

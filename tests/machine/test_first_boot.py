@@ -1,0 +1,69 @@
+"""A first boot that is cut off, again and again, and what comes of it. Needs root."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.embedded import Account
+from wrapper import console, local
+from wrapper.notebook import Notebook, pin
+
+if TYPE_CHECKING:
+    from tests.machine.conftest import Live
+
+pytestmark = [pytest.mark.machine, pytest.mark.slow]
+
+PHASES = ("certificate", "address", "conda", "server", "notebook", "environment")
+BOOT = "Welcome to "
+"""What systemd writes first at every boot."""
+
+
+def wait_for(account: Account, instance_id: str, line: str, *, seconds: float = 240) -> None:
+    """The line is on the console since the last boot."""
+    until = time.monotonic() + seconds
+    while line not in account.shown(instance_id).rpartition(BOOT)[2]:
+        assert time.monotonic() < until, account.shown(instance_id)[-3000:]
+        time.sleep(0.1)
+
+
+def pull_the_plug(account: Account, instance_id: str) -> None:
+    """The machine lost its power, and has it again."""
+    ids = [instance_id]
+    account.ec2.stop_instances(InstanceIds=ids, Force=True)
+    account.ec2.get_waiter("instance_stopped").wait(InstanceIds=ids, WaiterConfig={"Delay": 1})
+    account.ec2.start_instances(InstanceIds=ids)
+
+
+@pytest.mark.timeout(900)
+def test_a_power_loss_in_each_phase_of_the_first_boot_ends_in_an_answering_notebook(
+    live: Live,
+) -> None:
+    if not live.own:
+        pytest.skip("only machines of the tests' own lose their power")
+    account = Account(local.status().env)
+    described = account.ec2.describe_addresses(PublicIps=[live.host])["Addresses"][0]
+    like = described["InstanceId"]
+    text = gzip.decompress(base64.b64decode(account.user_data(like))).decode()
+    with account.address() as (address, allocation), account.group(9999) as group:
+        user_data = gzip.compress(text.replace(live.host, address).encode())
+        with account.machine(
+            image=account.image(like),
+            allocation=allocation,
+            UserData=user_data,
+            SecurityGroupIds=[group],
+        ) as instance_id:
+            for phase in PHASES:
+                wait_for(account, instance_id, f"jupyter-clouds: phase={phase} state=started")
+                pull_the_plug(account, instance_id)
+            wait_for(account, instance_id, "jupyter-clouds: phase=environment seconds=")
+            boot = console.parse(account.shown(instance_id))
+            assert boot.fingerprint is not None
+            pinned = pin(address, 9999, key_sha256=boot.fingerprint.key_sha256)
+            with Notebook(f"https://{address}:9999", pinned, live.password) as notebook:
+                notebook.login()
+                assert notebook.run_cell("import pandas; print(6 * 7)").strip() == "42"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from typing import TYPE_CHECKING
@@ -73,12 +72,9 @@ def show() -> None:
 
 def environment() -> None:
     """The user's environment is installed, and is the default kernel."""
-    digest = hashlib.sha256(FILE.read_bytes()).hexdigest()
-    if not (clouds.VAR / "environment.stamp").exists():
+    # Once: what the user adds to it later is never replaced behind their back.
+    if not clouds.stamped("environment", ""):
         create("notebook", ["env", "create", "--file", FILE], as_user=True)
         ensure_kernel()
-        clouds.stamp("environment", digest)
-    elif not clouds.stamped("environment", digest):
-        # What the user added since is in there: never replaced behind their back.
-        print(f"{FILE} has changed: conda env update --prefix {PREFIX} --file {FILE}")
+        clouds.stamp("environment", "")
     show()

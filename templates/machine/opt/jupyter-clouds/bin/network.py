@@ -62,9 +62,8 @@ def address() -> None:
 def firewall() -> None:
     """443 leads to the notebook, and the notebook's user does not reach the metadata."""
     if not shutil.which("nft"):
-        apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
-        clouds.retry(lambda _: clouds.run([*apt, "update"]))
-        clouds.retry(lambda _: clouds.run([*apt, "install", "nftables"]))
+        install = "apt-get -qq update; apt-get -qq -o DPkg::Lock::Timeout=300 install nftables"
+        clouds.retry(lambda _: clouds.run(["sh", "-c", install]))
     settings = clouds.settings()
     chains = REDIRECT if settings["https"] else ""
     chains += "" if settings["metadata_access"] else REJECT

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from wrapper.aws import Aws
-    from wrapper.console import Boot
+    from wrapper.console import Boot, Phase
     from wrapper.deployment.events import Event
 
 EVERY = 2.0
@@ -24,6 +24,7 @@ HARMLESS = frozenset({"environment"})
 """Phases that may fail and leave a notebook that answers."""
 SETTLED = 30.0
 """Seconds after which a failed phase counts as failed: systemd may be trying again."""
+LOG_LINES = 8
 SILENT_FOR = 15 * 60.0
 """Seconds without any news on the console until the machine counts as stuck."""
 _ENDED = ("shutting-down", "terminated", "stopping", "stopped")
@@ -49,6 +50,7 @@ class Watch:
         self._report = report
         self._ignore = frozenset(ignore)
         self._changed = time.monotonic()
+        self._of_before: Boot | None = None
 
     @property
     def quiet(self) -> float:
@@ -60,6 +62,18 @@ class Watch:
         if instance_id != self.instance_id:
             self.instance_id, self.boot = instance_id, None
             self.first_seen = self._changed = time.monotonic()
+
+    def forgive(self) -> None:
+        """What the console says of the boot until now is no reason to give up: it starts again."""
+        self._of_before = self.boot
+        self._changed = time.monotonic()
+
+    @property
+    def failures(self) -> tuple[Phase, ...]:
+        """Phases that failed in the newest boot and that the notebook cannot do without."""
+        if self.boot is None or self.boot == self._of_before:
+            return ()
+        return tuple(one for one in self.boot.failures if one.name not in HARMLESS)
 
     def look(self) -> None:
         """The newest news are known, and were reported. AwsError."""

@@ -20,8 +20,8 @@ class Pace:
     """Pauses between two looks at something that takes its time, in seconds."""
 
     first: float = 1.0
-    growth: float = 1.4
-    longest: float = 10.0
+    growth: float = 1.3
+    longest: float = 4.0
 
 
 @dataclass(frozen=True)

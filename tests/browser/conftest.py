@@ -1,0 +1,274 @@
+"""A real JupyterLab with the machine's own configuration, on loopback, and a real Chromium."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.sync_api import sync_playwright
+
+from wrapper.password import hash_password
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from playwright.sync_api import BrowserContext, Locator
+
+ROOT = Path(__file__).parent.parent.parent
+JUPYTER = ROOT / "templates/machine/opt/jupyter-clouds/jupyter"
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+PASSWORD = "correct horse battery staple 9999"
+PATIENCE = 60
+CHROMIUM = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass
+class Lab:
+    """A running server, its folder and its address."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    work: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.work = self.folder / "work"
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "state/tls/certificate.pem"
+
+    def key_pin(self) -> str:
+        """The key as Chromium's switch wants it: base64 of the SPKI's SHA-256."""
+        found = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        spki = found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(hashlib.sha256(spki).digest()).decode()
+
+    def start(self) -> None:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            "JUPYTER_CLOUDS_NOTEBOOK_JSON": str(self.folder / "notebook.json"),
+            "JUPYTER_CLOUDS_STATUS_JSON": str(self.folder / "status.json"),
+        }
+        command = [sys.executable, "-m", "jupyterlab", "--config"]
+        log = (self.folder / "log").open("ab")
+        self.process = subprocess.Popen(
+            [
+                *command,
+                str(JUPYTER / "jupyter_server_config.py"),
+                "--allow-root",
+                "--ServerApp.ip=127.0.0.1",
+            ],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context)
+                connection.request("GET", "/login")
+                assert connection.getresponse().status == http.HTTPStatus.OK
+            except OSError:
+                assert self.process.poll() is None, (self.folder / "log").read_text()[-3000:]
+                time.sleep(0.2)
+            else:
+                return
+        raise TimeoutError((self.folder / "log").read_text()[-3000:])
+
+    def stop(self) -> None:
+        """As systemd does it: SIGTERM, and patience."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(20)
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def write(self, name: str, *sources: str, outputs: Sequence[object] = ()) -> None:
+        """A notebook with these cells; the first shows `outputs`, which nobody has signed."""
+        cells = [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "outputs": [] if number else list(outputs),
+                "execution_count": None,
+                "source": source,
+            }
+            for number, source in enumerate(sources)
+        ]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = {"cells": cells, "metadata": {"kernelspec": kernel}}
+        text = json.dumps(notebook | {"nbformat": 4, "nbformat_minor": 5})
+        (self.work / name).write_text(text)
+
+    def read(self, name: str, cell: int = 0) -> str:
+        """What the file has of a cell's output: its texts, and the plain form of the rest."""
+        # Jupyter writes in place: a reader beside it may come in the middle.
+        for _ in range(50):
+            with suppress(json.JSONDecodeError):
+                found = json.loads((self.work / name).read_text())["cells"][cell]["outputs"]
+                parts = [one.get("text") or one["data"].get("text/plain", "") for one in found]
+                return "".join("".join(part) for part in parts)
+            time.sleep(0.05)
+        raise AssertionError(f"{name} is no notebook: {(self.work / name).read_bytes()[:200]!r}")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def make_certificate(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=notebook"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", folder / "key.pem", "-out", folder / "certificate.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    found = Lab(tmp_path_factory.mktemp("lab"), free_port())
+    found.work.mkdir()
+    make_certificate(found.folder / "state/tls")
+    settings = {
+        "port": found.port,
+        "password_hash": hash_password(PASSWORD),
+        "work": str(found.work),
+        "state": str(found.folder / "state"),
+    }
+    (found.folder / "notebook.json").write_text(json.dumps(settings))
+    phases = {"server": {"state": "done", "seconds": 12.3, "error": None}}
+    (found.folder / "status.json").write_text(json.dumps({"phases": phases}))
+    found.start()
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """Chromium that trusts the server's key alone, logged in."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert executable, "no Chromium: make setup"
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(tmp_path_factory.mktemp("profile")),
+            executable_path=executable,
+            args=[*CHROMIUM, f"--ignore-certificate-errors-spki-list={lab.key_pin()}"],
+            viewport={"width": 1280, "height": 860},
+        )
+        page = context.new_page()
+        page.goto(f"{lab.url}/login")
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button[type=submit]")
+        page.wait_for_url("**/lab**")
+        page.close()
+        yield context
+        context.close()
+
+
+class Tab:
+    """A notebook open in the browser."""
+
+    def __init__(self, context: BrowserContext, lab: Lab, name: str) -> None:
+        self.page = context.new_page()
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        # A workspace of its own: the default one opens again what was open last.
+        self.page.goto(f"{lab.url}/lab/workspaces/{time.monotonic_ns()}/tree/{name}")
+        # The kernel's state stands there once the tab is connected to it.
+        self.page.wait_for_selector(
+            r"#jp-main-statusbar >> text=/\| (Idle|Busy)/", timeout=PATIENCE * 1000
+        )
+
+    def cell(self, number: int = 0) -> Locator:
+        return self.page.locator(".jp-CodeCell").nth(number)
+
+    def run(self, number: int = 0) -> None:
+        self.cell(number).locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def output(self, number: int = 0) -> str:
+        return self.cell(number).locator(".jp-OutputArea").inner_text()
+
+    def prompt(self, number: int = 0) -> str:
+        return self.cell(number).locator(".jp-InputPrompt").inner_text()
+
+    def dialogs(self) -> int:
+        return self.page.locator(".jp-Dialog").count()
+
+    def wait(self, seconds: float) -> None:
+        self.page.wait_for_timeout(seconds * 1000)
+
+    def until(self, done: Callable[[], bool], seconds: float = PATIENCE) -> None:
+        """`done` is true; AssertionError with the page's text otherwise."""
+        deadline = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < deadline, self.page.locator(".jp-Notebook").inner_text()
+            self.wait(0.2)
+
+    def screenshot(self, name: str) -> None:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    def close(self) -> None:
+        """As a closed laptop or a crash: nobody asks whether to leave."""
+        self.page.close(run_before_unload=False)
+
+
+@pytest.fixture
+def tab(browser: BrowserContext, lab: Lab) -> Iterator[Callable[[str], Tab]]:
+    """Opens notebooks, and closes those that are open at the end."""
+    tabs: list[Tab] = []
+
+    def opened(name: str) -> Tab:
+        tabs.append(Tab(browser, lab, name))
+        return tabs[-1]
+
+    yield opened
+    for one in tabs:
+        one.close()

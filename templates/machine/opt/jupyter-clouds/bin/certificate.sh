@@ -13,21 +13,13 @@ fits() { [ "$(openssl pkey -pubout -in key.pem)" = "$(x509 -pubkey)" ]; }
 ours() { [ "$(x509 -subject -issuer | cut -d= -f2- | uniq)" = O=jupyter-clouds ]; }
 good() { x509 -checkend 2592000 && x509 -ext subjectAltName | grep -Fqx "    $names"; }
 make() {
-  openssl req -new -x509 -days 365 -key key.pem -out new.pem -config /dev/stdin <<END
-[req]
-prompt = no
-distinguished_name = subject
-x509_extensions = extensions
-[subject]
-O = jupyter-clouds
-[extensions]
-subjectAltName = ${names//IP Address/IP}
-basicConstraints = critical,CA:FALSE
-keyUsage = critical,digitalSignature
-extendedKeyUsage = serverAuth
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid
-END
+  # A configuration of our own: the system's would add that this is an authority.
+  openssl req -new -x509 -days 365 -key key.pem -out new.pem -subj /O=jupyter-clouds \
+    -config <(printf '%s\n' distinguished_name=x [x]) \
+    -addext "subjectAltName=${names//IP Address/IP}" \
+    -addext basicConstraints=critical,CA:FALSE \
+    -addext keyUsage=critical,digitalSignature \
+    -addext extendedKeyUsage=serverAuth
   mv new.pem certificate.pem
 }
 

@@ -34,6 +34,8 @@ def wait_for(account: Account, instance_id: str, line: str, *, seconds: float = 
 def pull_the_plug(account: Account, instance_id: str) -> None:
     """The machine lost its power, and has it again."""
     ids = [instance_id]
+    # EC2 stops no pending instance, and the console may be ahead of its state.
+    account.ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig={"Delay": 1})
     account.ec2.stop_instances(InstanceIds=ids, Force=True)
     account.ec2.get_waiter("instance_stopped").wait(InstanceIds=ids, WaiterConfig={"Delay": 1})
     account.ec2.start_instances(InstanceIds=ids)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import struct
 import uuid
+from fcntl import ioctl
 from typing import TYPE_CHECKING
 
 from wrapper.errors import LocalError
@@ -11,6 +15,10 @@ from .host import log, run, unmount_below
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_LOOP_MAJOR = 7
+_FS_IOC_SHUTDOWN = 0x8004587D  # <linux/fs.h>
+_NOFLUSH = struct.pack("I", 2)  # EXT4_GOING_FLAGS_NOLOGFLUSH
 
 
 def make(directory: Path, gib: int) -> Path:
@@ -32,7 +40,7 @@ def make(directory: Path, gib: int) -> Path:
 def _mount_volume(directory: Path) -> Path:
     """Detached by the kernel when it is unmounted. Without loop devices, a plain directory."""
     try:
-        run(["mount", "-o", "loop,noatime", directory / "volume", directory / "disk"])
+        run(["mount", "-o", "loop,noatime,nobarrier", directory / "volume", directory / "disk"])
     except LocalError as error:
         log.warning("%s: its disk is as large as the host's: %s", directory.name, error.message)
     for name in ("upper", "work"):
@@ -46,5 +54,24 @@ def mount(directory: Path, image_root: Path, *, fresh: bool) -> None:
         unmount_below(directory)
         _mount_volume(directory)
     disk = directory / "disk"
+    shutil.rmtree(disk / "work/work/incompat", ignore_errors=True)  # volatile's mark
     layers = f"lowerdir={image_root},upperdir={disk}/upper,workdir={disk}/work"
+    # Volatile: otherwise the end of a machine waits until a gigabyte is on the host's disk.
+    # https://docs.kernel.org/filesystems/overlayfs.html#volatile-mount
+    layers += ",volatile"
     run(["mount", "-t", "overlay", "jupyter-clouds", "-o", layers, directory / "root"])
+
+
+def discard(directory: Path) -> None:
+    """What the machine wrote is not written to the host's disk any more; its disk is going."""
+    disk = directory / "disk"
+    # Never the host's own file system, which it is where there was no loop device.
+    if not disk.is_mount() or os.major(disk.stat().st_dev) != _LOOP_MAJOR:
+        return
+    descriptor = os.open(disk, os.O_RDONLY)
+    try:
+        ioctl(descriptor, _FS_IOC_SHUTDOWN, _NOFLUSH)
+    except OSError as error:
+        log.debug("%s: %s", disk, error)
+    finally:
+        os.close(descriptor)

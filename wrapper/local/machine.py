@@ -91,6 +91,8 @@ class Machine:
 
     def _settle(self) -> None:
         """The machine is off: stopped, or gone with all it had."""
+        if self._goal == "terminated":
+            disk.discard(self.directory)
         unmount_below(self.directory)
         with self._lock:
             if self._goal != "terminated":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from . import cgroups, network
+from . import cgroups, disk, network
 from .container import NSPAWN
 from .host import STATE, unmount_below
 
@@ -17,6 +17,8 @@ def sweep() -> None:
     cgroups.kill()
     cgroups.remove()
     machines = STATE / "machines"
+    for directory in machines.glob("*"):
+        disk.discard(directory)
     unmount_below(machines)
     network.down()
     for directory in machines.glob("*"):

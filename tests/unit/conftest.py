@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import logging
 import os
+import secrets
 import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,13 +21,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from werkzeug.serving import make_server
 
-from wrapper.local.api import create_app
+from tests.ec2 import served
+from wrapper.aws import Aws, Pace
 from wrapper.password import hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mypy_boto3_ec2 import EC2Client
+
+    from tests.ec2 import Account
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "lusab-babad-gutih-tugad"
@@ -207,24 +210,36 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-@pytest.fixture(scope="session")
-def ec2_endpoint() -> Iterator[str]:
-    """The EC2 API of the embedded EC2 with nothing behind its instances."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, create_app(None), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+QUICK = Pace(first=0.05, growth=1.2, longest=0.3)
 
 
 @pytest.fixture(scope="session")
-def ec2_environment(ec2_endpoint: str) -> dict[str, str]:
-    """What points an AWS client at that API."""
-    return {
-        "AWS_ENDPOINT_URL": ec2_endpoint,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_REGION": "us-east-1",
-    }
+def account() -> Iterator[Account]:
+    """An account on the embedded EC2's API, with nothing behind its instances."""
+    with served() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ec2(account: Account) -> EC2Client:
+    """What somebody else, and Terraform, sees of it."""
+    found: EC2Client = account.client()
+    return found
+
+
+@pytest.fixture(scope="session")
+def aws(account: Account) -> Aws:
+    """The adapter under test."""
+    return Aws(environment=account.environment, pace=QUICK)
+
+
+@pytest.fixture
+def name() -> str:
+    """A deployment of the test's own: the account is shared."""
+    return f"test-{secrets.token_hex(4)}"
+
+
+@pytest.fixture(scope="session")
+def ec2_environment(account: Account) -> dict[str, str]:
+    """What points an AWS client at it."""
+    return account.environment

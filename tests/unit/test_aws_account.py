@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.ec2 import Account
+
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "s3cret-testing"}
 
 
-def test_the_credentials_owner_is_told(ec2_environment: dict[str, str]) -> None:
-    assert Aws(environment=ec2_environment).identity() == Identity(
+def test_the_credentials_owner_is_told(account: Account) -> None:
+    assert Aws(environment=account.environment).identity() == Identity(
         "123456789012", "arn:aws:sts::123456789012:user/moto"
     )
 
@@ -54,13 +56,13 @@ def test_without_any_region_the_error_names_the_flag(tmp_path: Path) -> None:
 
 
 def test_keys_of_the_process_are_not_used_in_place_of_missing_ones(
-    ec2_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     environment = {
         "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": ec2_endpoint,
+        "AWS_ENDPOINT_URL": account.endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": str(tmp_path / "none"),
         "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
@@ -91,10 +93,10 @@ def test_an_endpoint_that_does_not_answer_is_told(endpoint: str, reason: str) ->
 
 
 def test_a_proxy_is_not_asked_for_the_loopback(
-    ec2_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    assert Aws(environment=ec2_environment).identity().account == "123456789012"
+    assert Aws(environment=account.environment).identity().account == "123456789012"
 
 
 @contextmanager

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
 from wrapper.aws import Aws, Facts, Request
@@ -11,11 +10,7 @@ from wrapper.errors import RequestError
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
-
-def client(environment: dict[str, str], region: str) -> EC2Client:
-    return boto3.Session(
-        aws_access_key_id="testing", aws_secret_access_key="testing", region_name=region
-    ).client("ec2", endpoint_url=environment["AWS_ENDPOINT_URL"])
+    from tests.ec2 import Account
 
 
 def image(ec2: EC2Client, architecture: str) -> str:
@@ -35,24 +30,24 @@ def image(ec2: EC2Client, architecture: str) -> str:
 )
 @pytest.mark.parametrize("spot", [True, False], ids=["spot", "on-demand"])
 def test_a_request_that_can_be_met_tells_what_the_machine_has(
-    ec2_environment: dict[str, str], instance_type: str, facts: tuple[str, int, int], spot: bool
+    account: Account, instance_type: str, facts: tuple[str, int, int], spot: bool
 ) -> None:
-    found = Aws(environment=ec2_environment).check_request(Request(instance_type, spot))
+    found = Aws(environment=account.environment).check_request(Request(instance_type, spot))
     assert (found.architecture, found.vcpus, found.memory_mib) == facts
     assert "us-east-1a" in found.zones
     assert list(found.zones) == sorted(found.zones)
 
 
-def test_zone_and_image_that_fit_are_taken(ec2_environment: dict[str, str]) -> None:
-    ami = image(client(ec2_environment, "us-east-1"), "arm64")
+def test_zone_and_image_that_fit_are_taken(account: Account) -> None:
+    ami = image(account.client(), "arm64")
     wanted = Request("t4g.large", spot=False, zone="us-east-1b", ami_id=ami)
-    found = Aws(environment=ec2_environment).check_request(wanted)
+    found = Aws(environment=account.environment).check_request(wanted)
     assert found == Facts("arm64", 2, 8192, ("us-east-1b",))
 
 
-def test_another_region_than_the_adapters_is_asked(ec2_environment: dict[str, str]) -> None:
+def test_another_region_than_the_adapters_is_asked(account: Account) -> None:
     wanted = Request("t3.large", spot=True, region="eu-central-1")
-    zones = Aws(environment=ec2_environment).check_request(wanted).zones
+    zones = Aws(environment=account.environment).check_request(wanted).zones
     assert all(zone.startswith("eu-central-1") for zone in zones)
 
 
@@ -108,10 +103,10 @@ def test_another_region_than_the_adapters_is_asked(ec2_environment: dict[str, st
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused_with_a_way_out(
-    ec2_environment: dict[str, str], wanted: Request, reason: str
+    account: Account, wanted: Request, reason: str
 ) -> None:
     with pytest.raises(RequestError, match=reason) as raised:
-        Aws(environment=ec2_environment).check_request(wanted)
+        Aws(environment=account.environment).check_request(wanted)
     assert raised.value.hint
 
 
@@ -119,18 +114,18 @@ def test_a_request_that_cannot_be_met_is_refused_with_a_way_out(
     ("instance_type", "architecture"), [("t3.large", "arm64"), ("t4g.large", "x86_64")]
 )
 def test_an_image_of_the_other_architecture_is_refused(
-    ec2_environment: dict[str, str], instance_type: str, architecture: str
+    account: Account, instance_type: str, architecture: str
 ) -> None:
-    ami = image(client(ec2_environment, "us-east-1"), architecture)
+    ami = image(account.client(), architecture)
     with pytest.raises(RequestError, match=f"is for {architecture}, but {instance_type} is"):
-        Aws(environment=ec2_environment).check_request(
+        Aws(environment=account.environment).check_request(
             Request(instance_type, spot=True, ami_id=ami)
         )
 
 
-def test_a_subnet_decides_the_zone(ec2_environment: dict[str, str]) -> None:
-    ec2 = client(ec2_environment, "us-east-1")
-    aws = Aws(environment=ec2_environment)
+def test_a_subnet_decides_the_zone(account: Account) -> None:
+    ec2 = account.client()
+    aws = Aws(environment=account.environment)
     subnets = ec2.describe_subnets()["Subnets"]
     ids = {one["AvailabilityZone"]: one["SubnetId"] for one in subnets}
     here = Request("t3.large", spot=True, subnet_id=ids["us-east-1c"])
@@ -144,11 +139,11 @@ def test_a_subnet_decides_the_zone(ec2_environment: dict[str, str]) -> None:
 
 
 def test_an_account_without_a_default_vpc_is_told_the_two_ways_on(
-    ec2_environment: dict[str, str],
+    account: Account,
 ) -> None:
     region = "ca-central-1"
-    ec2 = client(ec2_environment, region)
-    aws = Aws(environment=ec2_environment, region=region)
+    ec2 = account.client(region)
+    aws = Aws(environment=account.environment, region=region)
     (vpc,) = (str(one.get("VpcId")) for one in ec2.describe_vpcs()["Vpcs"])
     for subnet in ec2.describe_subnets()["Subnets"]:
         ec2.delete_subnet(SubnetId=subnet["SubnetId"])

@@ -1,0 +1,75 @@
+"""Machines and requests on the embedded EC2's API, made as Terraform and EC2 make them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_ec2 import EC2Client
+
+
+def tags(name: str, kind: str) -> list[Any]:
+    pairs = {"jupyter-clouds:deployment": name, "Name": f"jupyter-clouds-{name}"}
+    return [
+        {
+            "ResourceType": kind,
+            "Tags": [{"Key": key, "Value": value} for key, value in pairs.items()],
+        }
+    ]
+
+
+def image(ec2: EC2Client) -> str:
+    images = ec2.describe_images(Owners=["099720109477"])["Images"]
+    return next(str(one.get("ImageId")) for one in images if one.get("Architecture") == "x86_64")
+
+
+def launch(ec2: EC2Client, name: str, **more: Any) -> str:
+    """An on-demand machine as Terraform makes it, tagged from the first moment on."""
+    made = ec2.run_instances(
+        ImageId=image(ec2),
+        InstanceType="t3.large",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=tags(name, "instance"),
+        **more,
+    )["Instances"][0]
+    until(lambda: state(ec2, made["InstanceId"]) == "running")
+    return made["InstanceId"]
+
+
+def request_spot(ec2: EC2Client, name: str | None) -> str:
+    """A persistent request; like EC2, it tags the request only, and not what comes of it."""
+    tagged: dict[str, Any] = (
+        {"TagSpecifications": tags(name, "spot-instances-request")} if name else {}
+    )
+    made = ec2.request_spot_instances(
+        Type="persistent",
+        InstanceInterruptionBehavior="stop",
+        LaunchSpecification={"ImageId": image(ec2), "InstanceType": "t3.large"},
+        **tagged,
+    )["SpotInstanceRequests"][0]
+    return str(made.get("SpotInstanceRequestId"))
+
+
+def fulfilled(ec2: EC2Client, request_id: str) -> str:
+    def instance() -> str | None:
+        found = ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[request_id])
+        return found["SpotInstanceRequests"][0].get("InstanceId")
+
+    until(lambda: instance() is not None and state(ec2, str(instance())) == "running")
+    return str(instance())
+
+
+def state(ec2: EC2Client, instance_id: str) -> str:
+    found = ec2.describe_instances(InstanceIds=[instance_id])
+    return found["Reservations"][0].get("Instances", [])[0]["State"]["Name"]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up, "gave up waiting"
+        time.sleep(0.1)

@@ -2,85 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tftest
 
-from tests.ec2 import Account, served, terraform_environment
+from tests.ec2 import Account, served
+from tests.module import lives as ways
+from tests.module.copies import REPOSITORY, Copy
 from wrapper import provider_mirror
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
+AT_ONCE = 4
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".terraform*", "*.tfstate*", "*.tfvars*")
-
-
-@dataclass(frozen=True)
-class Copy:
-    """A root module in a directory of its own. tftest's clean-up may do there what it likes."""
-
-    directory: Path
-    account: Account
-
-    @property
-    def terraform(self) -> tftest.TerraformTest:
-        return tftest.TerraformTest(str(self.directory), env=terraform_environment(self.account))
-
-    def plan(self, **variables: Any) -> Any:
-        """The plan as tftest parses it; TerraformTestError with Terraform's words otherwise."""
-        self.settings(**variables)
-        return self.terraform.plan(output=True)
-
-    def refusal(self, **variables: Any) -> str:
-        """What Terraform says to a plan that it refuses, its line breaks and frames taken out."""
-        self.settings(**variables)
-        with pytest.raises(tftest.TerraformTestError) as caught:
-            self.terraform.plan()
-        return " ".join(str(caught.value.cmd_error).replace("│", " ").replace("╷", " ").split())
-
-    def settings(self, **variables: Any) -> None:
-        """The variables of every later command."""
-        (self.directory / "terraform.tfvars.json").write_text(json.dumps(variables))
-
-    def get(self) -> None:
-        """The configuration's calls of the module are known; its providers are there already."""
-        self.terraform.execute_command("get")
-
-    def apply(self, **variables: Any) -> dict[str, Any]:
-        """Applied; the outputs."""
-        self.settings(**variables)
-        self.terraform.apply()
-        outputs = self.terraform.output()
-        return {name: outputs[name] for name in outputs}
-
-    def destroy(self) -> None:
-        """Destroyed. tftest takes most exit codes for success, so the state is looked at too."""
-        self.terraform.destroy()
-        state = self.terraform.state_pull()
-        assert state["resources"] == []
-
-    def changes(self, **variables: Any) -> dict[str, str]:
-        """Address of each resource that a plan would change: create, update, replace, delete."""
-        self.settings(**variables)
-        flags = ("-json", "-input=false", "-detailed-exitcode")
-        lines = self.terraform.execute_command("plan", *flags).out.splitlines()
-        planned = [one for one in map(json.loads, lines) if one["type"] == "planned_change"]
-        return {
-            one["change"]["resource"]["addr"]: one["change"]["action"]
-            for one in planned
-            if one["change"]["action"] not in ("noop", "read")
-        }
-
-    def is_unchanged(self) -> bool:
-        """A plan with the same variables finds nothing to do, outputs included."""
-        flags = ("-detailed-exitcode", "-input=false", "-no-color")
-        return bool(self.terraform.execute_command("plan", *flags).retcode == 0)
 
 
 @pytest.fixture(scope="session")
@@ -132,3 +73,36 @@ def make_copy(providers: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
 def _give_providers(providers: Path, directory: Path) -> None:
     shutil.copytree(providers / ".terraform", directory / ".terraform", symlinks=True)
     shutil.copy(providers / ".terraform.lock.hcl", directory)
+
+
+@dataclass(frozen=True)
+class Lives:
+    """What tests/module/lives.py has under way; asking for one waits for its end."""
+
+    futures: Mapping[str, Future[Any]]
+    switched: Future[Any]
+    upstream: Future[Any]
+
+    def seen(self, name: str) -> Any:
+        return self.futures[name].result()
+
+
+@pytest.fixture(scope="session")
+def lives(make_copy: Callable[..., Copy]) -> Iterator[Lives]:
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
+
+        def begin(way: Callable[..., Any], *more: Any, example: str | None = None) -> Future[Any]:
+            copy = make_copy(stack.enter_context(served()), example)
+            if example in ways.EXAMPLES:
+                copy.get()
+            return pool.submit(way, copy, *more)
+
+        switched = begin(ways.switch)
+        upstream = begin(ways.change_upstream, example="upstream")
+        plain = {name: begin(ways.live, values) for name, values in ways.PLAIN.items()}
+        examples = {
+            name: begin(ways.live, {}, ways.REGIONS.get(name, "us-east-1"), example=name)
+            for name in ways.EXAMPLES
+        }
+        yield Lives({**plain, **examples}, switched, upstream)

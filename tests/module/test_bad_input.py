@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.module.cases import ED25519, HASH, write_cases
-from tests.module.conftest import REPOSITORY, Copy
+from tests.module.copies import REPOSITORY, Copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,37 +17,18 @@ from tests.ec2 import served
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.module.conftest import Copy
+    from tests.module.conftest import Lives
+    from tests.module.copies import Copy
 
 pytestmark = pytest.mark.slow
 
 SPOT = "aws_spot_instance_request.this[0]"
-NETWORK = """
-resource "aws_vpc" "this" {
-  cidr_block = "10.20.0.0/16"
-  tags       = { round = var.round }
-}
-
-resource "aws_subnet" "this" {
-  vpc_id     = aws_vpc.this.id
-  cidr_block = "10.20.1.0/24"
-}
-
-variable "round" {
-  type = string
-}
-
-module "notebook" {
-  source     = "../.."
-  subnet_id  = aws_subnet.this.id
-  depends_on = [aws_vpc.this]
-}
-"""
 
 
 @pytest.fixture(scope="module")
-def running(make_copy: Callable[..., Copy]) -> Iterator[Copy]:
+def running(make_copy: Callable[..., Copy], lives: Lives) -> Iterator[Copy]:
     """A spot machine that runs; no test changes it for the next one."""
+    assert lives  # under way meanwhile
     with served() as account:
         copy = make_copy(account)
         copy.apply(spot=True)
@@ -115,39 +96,19 @@ def test_other_addresses_let_in_change_rules_only(running: Copy) -> None:
     }
 
 
-def test_going_on_demand_keeps_address_and_group_and_ends_one_machine_before_the_other(
-    make_copy: Callable[..., Copy],
-) -> None:
-    with served() as account:
-        copy, ec2 = make_copy(account), account.client()
-        before = copy.apply(spot=True)
-        after = copy.apply(spot=False)
-        try:
-            assert after["market"] == "on-demand"
-            assert after["public_ip"] == before["public_ip"]
-            assert after["security_group_id"] == before["security_group_id"]
-            assert after["availability_zone"] == before["availability_zone"]
-            assert after["password"] == before["password"]
-            assert copy.is_unchanged()
-            ended = ec2.describe_instances(InstanceIds=[before["instance_id"]])
-            assert ended["Reservations"][0]["Instances"][0]["State"]["Name"] == "terminated"
-        finally:
-            copy.destroy()
-        assert account.left() == []
+def test_going_on_demand_keeps_address_and_group_and_ends_the_machine(lives: Lives) -> None:
+    seen = lives.switched.result()
+
+    assert seen.after["market"] == "on-demand"
+    for kept in ("availability_zone", "password", "public_ip", "security_group_id"):
+        assert seen.after[kept] == seen.before[kept]
+    assert seen.unchanged
+    assert seen.first_machine == "terminated"
+    assert seen.left == []
 
 
-def test_a_change_upstream_of_a_module_with_depends_on_replaces_nothing(
-    make_copy: Callable[..., Copy],
-) -> None:
-    with served() as account:
-        copy = make_copy(account, "upstream")
-        (copy.directory / "main.tf").write_text(NETWORK)
-        copy.get()
-        copy.apply(round="first")
-        try:
-            assert copy.changes(round="second") == {"aws_vpc.this": "update"}
-        finally:
-            copy.destroy()
+def test_a_change_upstream_of_a_module_with_depends_on_replaces_nothing(lives: Lives) -> None:
+    assert lives.upstream.result() == {"aws_vpc.this": "update"}
 
 
 def _wait_for(copy: Copy, machine: str, state: str) -> dict[str, Any]:

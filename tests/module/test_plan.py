@@ -10,14 +10,14 @@ import pytest
 import yaml
 
 from tests.module.cases import ED25519, HASH, ME, Planned, write_cases
-from tests.module.conftest import REPOSITORY
+from tests.module.copies import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.ec2 import Account
-    from tests.module.conftest import Copy
+    from tests.module.copies import Copy
 
 CASES: dict[str, dict[str, Any]] = {
     "default": {},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import tftest
 
-from tests.module.conftest import REPOSITORY
+from tests.module.copies import REPOSITORY
 from wrapper import provider_mirror
 
 if TYPE_CHECKING:

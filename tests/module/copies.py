@@ -1,0 +1,80 @@
+"""A copy of the module, and Terraform in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tftest
+
+from tests.ec2 import terraform_environment
+
+if TYPE_CHECKING:
+    from tests.ec2 import Account
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A root module in a directory of its own. tftest's clean-up may do there what it likes."""
+
+    directory: Path
+    account: Account
+
+    @property
+    def terraform(self) -> tftest.TerraformTest:
+        return tftest.TerraformTest(str(self.directory), env=terraform_environment(self.account))
+
+    def plan(self, **variables: Any) -> Any:
+        """The plan as tftest parses it; TerraformTestError with Terraform's words otherwise."""
+        self.settings(**variables)
+        return self.terraform.plan(output=True)
+
+    def refusal(self, **variables: Any) -> str:
+        """What Terraform says to a plan that it refuses, its line breaks and frames taken out."""
+        self.settings(**variables)
+        with pytest.raises(tftest.TerraformTestError) as caught:
+            self.terraform.plan()
+        return " ".join(str(caught.value.cmd_error).replace("│", " ").replace("╷", " ").split())
+
+    def settings(self, **variables: Any) -> None:
+        """The variables of every later command."""
+        (self.directory / "terraform.tfvars.json").write_text(json.dumps(variables))
+
+    def get(self) -> None:
+        """The configuration's calls of the module are known; its providers are there already."""
+        self.terraform.execute_command("get")
+
+    def apply(self, **variables: Any) -> dict[str, Any]:
+        """Applied; the outputs."""
+        self.settings(**variables)
+        self.terraform.apply()
+        outputs = self.terraform.output()
+        return {name: outputs[name] for name in outputs}
+
+    def destroy(self) -> None:
+        """Destroyed. tftest takes most exit codes for success, so the state is looked at too."""
+        self.terraform.destroy()
+        state = self.terraform.state_pull()
+        assert state["resources"] == []
+
+    def changes(self, **variables: Any) -> dict[str, str]:
+        """Address of each resource that a plan would change: create, update, replace, delete."""
+        self.settings(**variables)
+        flags = ("-json", "-input=false", "-detailed-exitcode")
+        lines = self.terraform.execute_command("plan", *flags).out.splitlines()
+        planned = [one for one in map(json.loads, lines) if one["type"] == "planned_change"]
+        return {
+            one["change"]["resource"]["addr"]: one["change"]["action"]
+            for one in planned
+            if one["change"]["action"] not in ("noop", "read")
+        }
+
+    def is_unchanged(self) -> bool:
+        """A plan with the same variables finds nothing to do, outputs included."""
+        flags = ("-detailed-exitcode", "-input=false", "-no-color")
+        return bool(self.terraform.execute_command("plan", *flags).retcode == 0)

@@ -1,0 +1,125 @@
+"""Whole lives of deployments, led side by side: most of their time is the provider's waiting.
+
+Each is in an account of its own. They begin with the first test that asks for one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.module.copies import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.module.copies import Copy
+
+EXAMPLES = sorted(path.name for path in (REPOSITORY / "examples").iterdir() if path.is_dir())
+PLAIN: dict[str, dict[str, Any]] = {
+    "no inputs but spot": {"spot": True},
+    "one-time spot": {"spot": True, "on_interruption": "terminate"},
+    "everything": {
+        "allowed_cidrs": ["203.0.113.7/32", "2001:db8::/64"],
+        "elastic_ip": False,
+        "instance_type": "t4g.large",
+        "name": "mine",
+        "owner": "ada",
+        "root_volume_size": 55,
+        "spot": True,
+        "tags": {"team": "blue"},
+    },
+}
+REGIONS = {"aliased-provider": "ap-northeast-1"}
+
+
+@dataclass
+class Seen:
+    """One life, as it was seen from outside."""
+
+    outputs: dict[str, Any] = field(default_factory=dict)
+    unchanged: bool = False
+    instances: list[dict[str, Any]] = field(default_factory=list)
+    volumes: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def live(copy: Copy, variables: Mapping[str, Any], region: str = "us-east-1") -> Seen:
+    """Applied, planned again, looked at, destroyed."""
+    seen = Seen()
+    ec2 = copy.account.client(region)
+    try:
+        seen.outputs = copy.apply(**variables)
+        seen.unchanged = copy.is_unchanged()
+        seen.instances = [
+            one
+            for reservation in ec2.describe_instances()["Reservations"]
+            for one in reservation["Instances"]
+        ]
+        seen.volumes = ec2.describe_volumes()["Volumes"]
+        seen.requests = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
+    finally:
+        copy.destroy()
+    # An example's own network is its own; here it counts that nothing costs money or blocks a name.
+    seen.left = copy.account.left(region)
+    return seen
+
+
+@dataclass
+class Switched:
+    """A spot machine that became an on-demand one."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    unchanged: bool
+    first_machine: str
+    left: list[str]
+
+
+def switch(copy: Copy) -> Switched:
+    """Applied as spot, then on demand, then destroyed."""
+    ec2 = copy.account.client()
+    before = copy.apply(spot=True)
+    try:
+        after = copy.apply(spot=False)
+        unchanged = copy.is_unchanged()
+        found = ec2.describe_instances(InstanceIds=[before["instance_id"]])
+        state = found["Reservations"][0]["Instances"][0]["State"]["Name"]
+    finally:
+        copy.destroy()
+    return Switched(before, after, unchanged, state, copy.account.left())
+
+
+NETWORK = """
+resource "aws_vpc" "this" {
+  cidr_block = "10.20.0.0/16"
+  tags       = { round = var.round }
+}
+
+resource "aws_subnet" "this" {
+  vpc_id     = aws_vpc.this.id
+  cidr_block = "10.20.1.0/24"
+}
+
+variable "round" {
+  type = string
+}
+
+module "notebook" {
+  source     = "../.."
+  subnet_id  = aws_subnet.this.id
+  depends_on = [aws_vpc.this]
+}
+"""
+
+
+def change_upstream(copy: Copy) -> dict[str, str]:
+    """What a plan would change when only the VPC of the caller has changed."""
+    (copy.directory / "main.tf").write_text(NETWORK)
+    copy.get()
+    copy.apply(round="first")
+    try:
+        return copy.changes(round="second")
+    finally:
+        copy.destroy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -228,13 +227,6 @@ def test_every_file_of_the_templates_is_there_and_programs_are_executable(
     for path, file in files.items():
         if path.endswith(".py"):
             compile(file.read_text(), path, "exec")
-
-
-def test_an_environment_file_of_some_length_still_fits(planned: dict[str, Planned]) -> None:
-    encoded = planned["told"].values("aws_instance.this[0]")["user_data_base64"]
-
-    # Sixty packages with versions compress to about 500 bytes.
-    assert len(base64.b64decode(encoded)) <= 16384 - 512
 
 
 def _image_id(account: Account, name: str) -> str:

@@ -78,7 +78,7 @@ def test_output_is_in_the_file_within_five_seconds_with_the_tab_open(lab: Lab, t
 
 
 def test_output_goes_on_into_the_file_and_into_the_next_tab(lab: Lab, tab: Open) -> None:
-    lab.write("closed.ipynb", clock(75))
+    lab.write("closed.ipynb", clock(110))
     first = tab("closed.ipynb")
     first.run()
     first.until(lambda: "2 " in first.output())
@@ -93,11 +93,11 @@ def test_output_goes_on_into_the_file_and_into_the_next_tab(lab: Lab, tab: Open)
     back.until(lambda: len(numbers(back.output())) > 10)
     assert back.prompt() == "[*]:"
     seen = len(numbers(back.output()))
-    back.until(lambda: len(numbers(back.output())) > seen, 5)
+    back.until(lambda: len(numbers(back.output())) > seen, 10)
     back.until(lambda: back.prompt() == "[1]:")
     back.wait(5)
-    assert numbers(back.output()) == list(range(75))
-    assert numbers(lab.read("closed.ipynb")) == list(range(75))
+    assert numbers(back.output()) == list(range(110))
+    assert numbers(lab.read("closed.ipynb")) == list(range(110))
     assert back.dialogs() == 0
     assert not back.errors
 
@@ -105,7 +105,7 @@ def test_output_goes_on_into_the_file_and_into_the_next_tab(lab: Lab, tab: Open)
 def test_a_tab_that_lost_its_connection_misses_nothing_and_doubles_nothing(
     lab: Lab, tab: Open, browser: BrowserContext
 ) -> None:
-    lab.write("asleep.ipynb", clock(60))
+    lab.write("asleep.ipynb", clock(45))
     browser.add_init_script("""
         const Real = WebSocket; const open = []; window.asleep = false;
         window.WebSocket = class extends Real {
@@ -127,8 +127,8 @@ def test_a_tab_that_lost_its_connection_misses_nothing_and_doubles_nothing(
     opened.page.evaluate("asleep = false")
     opened.until(lambda: opened.prompt() == "[1]:")
     opened.wait(5)
-    assert numbers(opened.output()) == list(range(60))
-    assert numbers(lab.read("asleep.ipynb")) == list(range(60))
+    assert numbers(opened.output()) == list(range(45))
+    assert numbers(lab.read("asleep.ipynb")) == list(range(45))
     assert opened.dialogs() == 0
 
 
@@ -201,7 +201,7 @@ def test_a_change_by_another_program_is_still_asked_about(lab: Lab, tab: Open) -
     opened.cell().locator(".cm-content").click()
     opened.page.keyboard.type("# and this")
     opened.page.wait_for_selector(".jp-Dialog >> text=has changed on disk", timeout=10_000)
-    opened.page.click(".jp-Dialog >> text=Revert")
+    opened.page.click('.jp-Dialog button:has-text("Revert")')
     opened.until(lambda: "theirs" in opened.cell().inner_text(), 10)
 
 

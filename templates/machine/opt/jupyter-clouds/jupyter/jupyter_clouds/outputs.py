@@ -38,6 +38,24 @@ def terminal(text: str, new: str) -> str:
     return head + newline + "\n".join(lines)
 
 
+def extent(outputs: list[Any]) -> int:
+    """Return about how much there is to see."""
+    return sum(
+        1 + len(o.get("text", "")) + sum(map(len, o.get("data", {}).values())) for o in outputs
+    )
+
+
+def headless(theirs: list[Any], ours: list[Any]) -> bool:
+    """Return whether `theirs` are `ours` without their beginning: the user cleared it away."""
+    if not theirs or not ours:
+        return False
+    first = theirs[0].get("text")
+    if first is None:
+        return theirs[0] in ours[1:] and theirs[0] != ours[0]
+    texts = [o.get("text", "") for o in ours]
+    return not texts[0].startswith(first) and any(first in text for text in texts)
+
+
 @dataclass(eq=False)
 class Execution:
     """One request to run a cell: what it made, and who has seen how much of it."""
@@ -84,13 +102,13 @@ class Execution:
         when it clears what somebody has seen.
         """
         ours = self.outputs()
+        old, self.extent = self.extent, (extent(theirs), extent(ours))
         if theirs == ours:
-            self.changed, self.shown, self.extent = None, self.running is False, (0, 0)
+            self.changed, self.shown = None, self.running is False
             return False
         if self.lost and (theirs or not self.shown):
             return True
-        old, self.extent = self.extent, (len(json.dumps(theirs)), len(json.dumps(ours)))
-        cleared = self.extent[0] < old[0] and self.extent[1] >= old[1]
+        cleared = headless(theirs, ours) or (self.extent[0] < old[0] and self.extent[1] >= old[1])
         if self.running and cleared:
             self.cell["outputs"] = theirs
         if self.running:
@@ -272,6 +290,9 @@ class Recorder(NotebookClient):
         return made
 
     def _update_display_id(self, display_id: str, msg: dict[str, Any]) -> None:
+        for msg_id, places in self._display_id_map.get(display_id, {}).items():
+            e = self.executions[msg_id]
+            # The user may have cleared some away.
+            places[:] = [place for place in places if place < len(e.cell["outputs"])]
+            e.touch()
         super()._update_display_id(display_id, msg)
-        for msg_id in self._display_id_map.get(display_id, ()):
-            self.executions[msg_id].touch()

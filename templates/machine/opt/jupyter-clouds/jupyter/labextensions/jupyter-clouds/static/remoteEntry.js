@@ -47,7 +47,7 @@
         /* Once more after the end: words on their way may have come after the answer. */
         if (cells?.some(cell => cell.running)) left = 3;
         if (cells?.length === 0) break;
-        await sleep(Math.max(2000, 10 * (Date.now() - began)));
+        await sleep(Math.max(2000, 2 * (Date.now() - began)));
       }
       following.delete(panel);
     };

@@ -61,8 +61,8 @@ class Record:
     key_sha256: str | None = None
     """The pin: SHA-256 of the key's SPKI, as the console showed it."""
     certificate_sha256: str | None = None
-    own_certificate: bool = False
-    """The pin is that of the user's own certificate, not of the machine's."""
+    certificate_for: str | None = None
+    """The name that the user's own certificate is for: the pin is that one's, not the machine's."""
     verified: bool = False
     """A cell ran on this machine."""
     hourly_price: str | None = None

@@ -168,6 +168,18 @@ PLAIN = (
 """Settings that are what was typed."""
 
 
+AT_FIRST_BOOT = (
+    "ami_id",
+    "domain",
+    "environment",
+    "miniforge_sha256",
+    "miniforge_url",
+    "ssh_public_key",
+    "sudo",
+)
+"""Settings that a machine is told once: for a running one they change nothing."""
+
+
 def tags(given: Iterable[str]) -> dict[str, str]:
     """Of KEY=VALUE words. SettingsError when one is none."""
     found = {}

@@ -42,12 +42,13 @@ class Person:
             return password.from_file(Path(file).expanduser())
         if generate or self.yes or not self.there:
             return password.generate()
-        typed: str = click.prompt(
-            "Password for the notebook (empty: one is made)",
-            default="",
-            show_default=False,
-            hide_input=True,
-            confirmation_prompt="Once more",
-            err=True,
-        )
-        return typed or password.generate()
+        while typed := _hidden("Password for the notebook (empty: one is made)"):
+            if typed == _hidden("Once more"):
+                return typed
+            click.echo("These were not the same.", err=True)
+        return password.generate()
+
+
+def _hidden(question: str) -> str:
+    typed: str = click.prompt(question, default="", show_default=False, hide_input=True, err=True)
+    return typed

@@ -73,7 +73,7 @@ def _new_bar() -> tuple[Any, Any]:
 
     bar = Progress(
         TimeElapsedColumn(),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=24),
         TextColumn("{task.description}", markup=False),
         console=Console(stderr=True),
         transient=True,

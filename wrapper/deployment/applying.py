@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from wrapper.aws.model import Leftover
-from wrapper.deployment.events import Step, Warned
+from wrapper.deployment.events import Progress, Step, Warned
 from wrapper.deployment.question import machine_ends
 from wrapper.errors import CloudsError, Interrupted, UsageError
 
@@ -27,6 +27,7 @@ def apply(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch)
     record = home.remember(ready.record)
     make_way(world, ready)
     world.report(Step("Terraform applies it"))
+    world.report(Progress(0, 0, "Terraform plans"))
     try:
         with watch.in_background():
             _apply(world, ready, meter)
@@ -57,16 +58,16 @@ def _apply(world: World, ready: Prepared, meter: Meter) -> None:
         world.report(Warned(warning))
 
 
-def to_be_replaced(ready: Prepared) -> tuple[str, ...]:
-    """Machines that the plan ends, also those of an interrupted `up` that no output names."""
-    if not machine_ends(ready.changes):
+def machines_of_before(ready: Prepared) -> tuple[str, ...]:
+    """Machines that exist already, also those of an interrupted `up` that no output names."""
+    if ready.fresh:
         return ()
     return tuple(one.instance_id for one in ready.way.aws.find_instances(ready.record.name))
 
 
 def make_way(world: World, ready: Prepared) -> None:
     """At most one machine runs: those to be replaced are stopped first."""
-    for old in to_be_replaced(ready):
+    for old in machines_of_before(ready) if machine_ends(ready.changes) else ():
         found = ready.way.aws.instance(old)
         if found and found.state in ("pending", "running", "stopping"):
             world.report(Step(f"Stopping the machine of before, {old}"))
@@ -83,7 +84,7 @@ def with_outputs(record: Record, outputs: dict[str, object]) -> Record:
         outputs=public,
         key_sha256=None,
         certificate_sha256=None,
-        own_certificate=False,
+        certificate_for=None,
         verified=False,
         seconds={},
     )

@@ -51,8 +51,12 @@ def up(world: World, wanted: Wanted) -> Up:
         ready = preparing.prepare(world, home, wanted, lock)
         _ask(world, home, ready)
         meter = Meter(world.report)
-        old = applying.to_be_replaced(ready)
-        watch = Watch(world.aws_like(ready.way), wanted.name, meter.event, ignore=old)
+        watch = Watch(
+            world.aws_like(ready.way),
+            wanted.name,
+            meter.event,
+            ignore=applying.machines_of_before(ready),
+        )
         going = _Going(world, home, ready, meter, watch)
         if ready.nothing_to_do:
             record = home.remember(ready.record)
@@ -68,7 +72,7 @@ def up(world: World, wanted: Wanted) -> Up:
 def _ask(world: World, home: Home, ready: Prepared) -> None:
     """The user has agreed. UsageError when not, and nothing was made."""
     record = ready.record
-    if ready.nothing_to_do:
+    if ready.plan and not ready.plan.changes:
         return
     zone = record.outputs.get("availability_zone") or next(iter(ready.facts.zones), "")
     price = ready.way.aws.hourly_price(
@@ -101,7 +105,7 @@ def _bring_to_answer(going: _Going, record: Record) -> Up:
         dataclasses.replace(
             record,
             verified=True,
-            seconds=going.meter.seconds if changed else record.seconds,
+            seconds=record.seconds or going.meter.seconds,
             hourly_price=None if price is None else str(price),
         )
     )
@@ -173,7 +177,7 @@ def _serve_own(world: World, home: Home, record: Record, pin: Pin, pair: Pair) -
     own = home.remember(
         dataclasses.replace(
             record,
-            own_certificate=True,
+            certificate_for=record.settings.get("domain") or record.outputs.get("public_ip"),
             key_sha256=pair.fingerprints.key_sha256,
             certificate_sha256=pair.fingerprints.certificate_sha256,
         )

@@ -89,7 +89,7 @@ def allow(world: World, name: str) -> Allowed:
         except BaseException:
             home.write_variables(before)
             raise
-        if plan.changes:
+        if plan.changes or plan.outputs_change:
             terraform.apply(_reporter(world, len(plan.changes)))
             record = with_outputs(record, terraform.outputs())
         home.remember(record)

@@ -196,7 +196,7 @@ def _console_key(way: Way, instance_id: str) -> str:
 
 def _same_key(way: Way, record: Record, instance_id: str, key: str) -> str:
     """What the key was compared with. FingerprintError when the console shows another."""
-    if record.own_certificate:
+    if record.certificate_for:
         return "your certificate's"
     fingerprint = console.parse(way.aws.console(instance_id)).fingerprint
     if fingerprint is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wrapper import certificate, environment, module_copy, settings
 from wrapper import password as passwords
 from wrapper.aws.model import Request
-from wrapper.deployment import mending, place
+from wrapper.deployment import mending, place, question
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import AddressError, DiskError, UsageError
 from wrapper.home import Record
@@ -72,7 +72,8 @@ class Prepared:
     @property
     def nothing_to_do(self) -> bool:
         """Everything exists as it is wanted."""
-        return self.plan is not None and not self.plan.changes and bool(self.record.outputs)
+        planned = self.plan is None or self.plan.changes or self.plan.outputs_change
+        return not planned and bool(self.record.outputs)
 
 
 def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
@@ -96,6 +97,8 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     terraform = world.terraform(home.path, environment=way.for_terraform(world), keep_open=(lock,))
     terraform.init(say=lambda text: world.report(Note(text)))
     plan = None if fresh else _plan(world, terraform)
+    if before and plan and not question.machine_ends(plan.changes):
+        _warn_of_the_ineffective(world, before, asked)
     return Prepared(
         way=way,
         record=record,
@@ -105,6 +108,20 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         terraform=terraform,
         plan=plan,
     )
+
+
+def _warn_of_the_ineffective(world: World, before: Record, asked: Settings) -> None:
+    now = asked.said()
+    changed = [one for one in settings.AT_FIRST_BOOT if now.get(one) != before.settings.get(one)]
+    if changed:
+        options = ", ".join(f"--{one.replace('_', '-')}" for one in changed)
+        world.report(
+            Warned(
+                f"{options}: for the machine's first boot, which is over. To take effect, a new "
+                f"machine (what is on its disk is gone): python -m wrapper up {before.name} "
+                "--replace"
+            )
+        )
 
 
 def _plan(world: World, terraform: Terraform) -> Plan:

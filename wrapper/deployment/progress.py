@@ -26,6 +26,7 @@ class Meter:
         self._report = report
         self._total = len(PHASES)
         self._done: set[str] = set()
+        self._running: dict[str, str] = {}
         self._lock = threading.Lock()
         self.seconds: dict[str, float] = {}
         self._started = time.monotonic()
@@ -36,12 +37,17 @@ class Meter:
 
     def terraform(self, event: Applying) -> None:
         """A step of Terraform's began or ended."""
-        short = event.address
-        if event.state == "done":
-            self._step(f"{event.action} {short}", f"Terraform: {short} in {event.seconds:.0f} s")
-        elif event.state == "started":
-            verb = _VERBS.get(event.action, "works on")
-            self._step(None, f"Terraform {verb} {short}")
+        key, words = f"{event.action} {event.address}", _VERBS.get(event.action, "works on")
+        if event.state == "started":
+            self._running[key] = f"Terraform {words} {event.address}"
+            self._step(None, self._running[key])
+        elif event.state in ("done", "failed"):
+            self._running.pop(key, None)
+            ended = key if event.state == "done" else None
+            how = f"in {event.seconds:.0f} s" if ended else "failed"
+            self._step(ended, f"Terraform: {event.address} {how}")
+            for other in [*self._running.values()][:1]:
+                self._step(None, other)  # a bar tells what is still going on
 
     def event(self, event: Event) -> None:
         """Any other event; a phase of the boot counts."""

@@ -34,8 +34,7 @@ READY_WITHIN = 45 * 60.0
 
 def address(record: Record, public_ip: str | None = None) -> Address:
     """Of the deployment's notebook. FailedError when it never had one."""
-    domain = record.settings.get("domain") if record.own_certificate else None
-    host = domain or public_ip or record.outputs.get("public_ip")
+    host = record.certificate_for or public_ip or record.outputs.get("public_ip")
     if not host:
         raise FailedError(
             f"{record.name} has no address: it was never finished.",

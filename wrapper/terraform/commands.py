@@ -107,10 +107,12 @@ class Terraform:
     def plan(self) -> Plan:
         """What an apply would do, kept for `apply`."""
         seen = self._json("plan", input=False, out=PLAN_FILE)
-        changes = tuple(item for item in seen if isinstance(item, events.Change))
+        changes = [item for item in seen if isinstance(item, events.Change)]
         if not changes:
             (self.directory / PLAN_FILE).unlink(missing_ok=True)
-        return events.Plan(changes, _warnings(seen))
+        of_resources = tuple(one for one in changes if one.type != events.OUTPUTS)
+        outputs_change = len(of_resources) < len(changes)
+        return events.Plan(of_resources, _warnings(seen), outputs_change)
 
     def apply(self, on_event: Callable[[Applying], None]) -> None:
         """What was planned is done. Interrupted, after Terraform's own shut-down, on Ctrl-C."""
@@ -172,7 +174,7 @@ class Terraform:
                 on_event(item)
             elif item is not None:
                 seen.append(item)
-            if isinstance(item, events.Change):
+            if isinstance(item, events.Change) and item.type != events.OUTPUTS:
                 on_change(item)
 
         # -json wants its place right after the verb's other flags, and no -no-color beside it.

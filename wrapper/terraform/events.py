@@ -16,6 +16,8 @@ _ACTIONS: dict[str, Action] = {
     "delete": "delete",
     "replace": "replace",
 }
+OUTPUTS = "outputs"
+"""Type of the change that stands for all of the root's outputs."""
 _LOOKS = ("noop", "no-op", "read")
 
 
@@ -35,7 +37,9 @@ class Plan:
     """All that Terraform would do."""
 
     changes: tuple[Change, ...]
+    """Of resources."""
     warnings: tuple[str, ...] = ()
+    outputs_change: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ def read(line: str) -> Change | Applying | Diagnostic | None:
         kind = event["type"]
         if kind == "planned_change":
             return _change(event["change"])
+        if kind == "outputs":
+            return _outputs(event["outputs"])
         if kind == "diagnostic":
             return _diagnostic(event["diagnostic"])
         if kind in _STATES:
@@ -102,6 +108,12 @@ def _change(raw: dict[str, Any]) -> Change | None:
     resource = raw["resource"]
     reason = raw.get("reason")
     return Change(_address(resource), resource["resource_type"], _action(raw["action"]), reason)
+
+
+def _outputs(raw: dict[str, Any]) -> Change | None:
+    """After an apply the same event tells values, and no actions."""
+    actions = {output.get("action", "noop") for output in raw.values()}
+    return Change("outputs", OUTPUTS, "update") if actions - {*_LOOKS} else None
 
 
 def _applying(kind: str, hook: dict[str, Any]) -> Applying | None:

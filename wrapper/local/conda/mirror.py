@@ -67,6 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
                     self._file(self.server.index.file(project, name))
                 case _:
                     self._bytes(b"", status=HTTPStatus.NOT_FOUND)
+        except (ConnectionResetError, BrokenPipeError):
+            self.close_connection = True  # the machine went away in the middle
         except AbsentError as error:
             log.debug("mirror: %s", error)
             self._bytes(f"{error}\n".encode(), status=HTTPStatus.NOT_FOUND)

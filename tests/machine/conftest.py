@@ -15,6 +15,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -25,10 +26,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+import websocket
 
 from wrapper.aws import Aws
 from wrapper.errors import NoAnswerError
-from wrapper.notebook import Notebook, pin
+from wrapper.notebook import Notebook, Pin, pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +118,28 @@ def answering(call: Any, *, within: float) -> Any:
             if time.monotonic() > until:
                 raise
             time.sleep(1)
+
+
+def open_channels(
+    live: Live, notebook: Notebook, kernel_id: str, *, origin: str
+) -> websocket.WebSocket:
+    """A kernel's websocket as a page of that origin opens it, with the user's cookies."""
+    session = notebook._session
+    cookies = "; ".join(f"{name}={value}" for name, value in session.cookies.items())
+    sock = session.context.wrap_socket(
+        socket.create_connection((live.host, live.port), 20), server_hostname=live.host
+    )
+    try:
+        return websocket.create_connection(
+            f"{live.url.rstrip('/').replace('https', 'wss', 1)}/api/kernels/{kernel_id}/channels",
+            socket=sock,
+            origin=origin,
+            cookie=cookies,
+            timeout=20,
+        )
+    except websocket.WebSocketException:
+        sock.close()
+        raise
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -253,3 +277,8 @@ def _is_key(line: str) -> bool:
             b"ecdsa-s",
         )
     return False
+
+
+@pytest.fixture(scope="session")
+def pinned(live: Live) -> Pin:
+    return pin(live.host, live.port, key_sha256=live.key_sha256)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FINAL = (400, 401, 403, 404, 410)  # refusals that another try does not change
 SILENCE = 15  # seconds; a connection of the address that was replaced never says it is dead
-MINIMUM = 900  # MiB of memory; with less, the installer and the solver are killed half-way
+MINIMUM = 1700  # MiB of memory; with less, the installer and the solver are killed half-way
 # A container sees its host's /proc/meminfo: its own limit is in one of these (cgroup v2, v1).
 LIMITS = ("memory.max", "memory.limit_in_bytes", "memory/memory.limit_in_bytes")
 

@@ -119,7 +119,7 @@ class Lab:
 
     def write(self, name: str, *sources: str, outputs: Sequence[object] = ()) -> None:
         """A notebook with these cells; the first shows `outputs`, which nobody has signed."""
-        cells = [
+        cells: list[dict[str, object]] = [
             {
                 "cell_type": "code",
                 "id": f"cell-{number}",
@@ -233,7 +233,9 @@ class Tab:
         self.page.keyboard.press("Control+Enter")
 
     def output(self, number: int = 0) -> str:
-        return self.cell(number).locator(".jp-OutputArea").inner_text()
+        # The first: an Output widget has an area of its own inside. tqdm pads with wide spaces.
+        text = self.cell(number).locator(".jp-OutputArea").first.inner_text()
+        return text.replace("\u2007", " ")
 
     def prompt(self, number: int = 0) -> str:
         return self.cell(number).locator(".jp-InputPrompt").inner_text()

@@ -12,8 +12,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Lab, Tab
     from playwright.sync_api import BrowserContext
+
+    from tests.browser.conftest import Lab, Tab
 
     Open = Callable[[str], Tab]
 
@@ -45,7 +46,7 @@ class Abandoned:
     """A cell that runs without a tab since `closed`, for longer than a minute."""
 
     def __init__(self, lab: Lab, browser: BrowserContext) -> None:
-        from conftest import Tab  # noqa: PLC0415  (pytest's own import of it comes first)
+        from tests.browser.conftest import Tab  # noqa: PLC0415  (pytest's own import of it comes first)
 
         self.name = "abandoned.ipynb"
         self.lines = 280

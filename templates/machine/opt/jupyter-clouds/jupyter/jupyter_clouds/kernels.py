@@ -47,7 +47,8 @@ class KernelManager(AsyncMappingKernelManager):
 
             def send(msg: dict[str, Any]) -> None:
                 shell = kernel.connect_shell()
-                session.send(shell, msg)
+                # The stream would queue it, and lose it when closed; the socket sends it first.
+                session.send(shell.socket, msg)
                 shell.close(linger=1000)
 
             client = SimpleNamespace(session=session, shell_channel=SimpleNamespace(send=send))

@@ -81,6 +81,17 @@ class Person:
             f"{task.user}@{task.address}",
         ]
 
+    def waits_for_ssh(self) -> None:
+        """SSH answers. Raises RuntimeError when it does not within PATIENCE."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.types("true")
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+
     def types(self, command: str, *, stdin: str = "") -> None:
         """The command ran to its end. Raises CalledProcessError."""
         done = subprocess.run(
@@ -105,6 +116,7 @@ def follow(account: Account, instance_id: str, task: Task) -> None:
     """A notebook answers on that machine, made by hand."""
     _remember_host_key(account, instance_id, task)
     person = Person(task)
+    person.waits_for_ssh()
     person.types("cat > environment.yml", stdin=task.environment)
     person.types("umask 077; cat > .password", stdin="a long pass phrase of the bench\n")
     for step in STEPS:

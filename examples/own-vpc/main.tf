@@ -1,5 +1,15 @@
 # A notebook in a network made in the same apply.
 
+# Not every zone offers every type, and EC2 picks any zone for a subnet that names none.
+data "aws_ec2_instance_type_offerings" "this" {
+  location_type = "availability-zone"
+
+  filter {
+    name   = "instance-type"
+    values = ["t3.large"]
+  }
+}
+
 resource "aws_vpc" "this" {
   cidr_block           = "10.20.0.0/16"
   enable_dns_hostnames = true
@@ -10,8 +20,9 @@ resource "aws_internet_gateway" "this" {
 }
 
 resource "aws_subnet" "this" {
-  vpc_id     = aws_vpc.this.id
-  cidr_block = "10.20.1.0/24"
+  vpc_id            = aws_vpc.this.id
+  availability_zone = sort(data.aws_ec2_instance_type_offerings.this.locations)[0]
+  cidr_block        = "10.20.1.0/24"
 }
 
 resource "aws_route_table" "this" {

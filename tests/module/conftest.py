@@ -106,3 +106,5 @@ def lives(make_copy: Callable[..., Copy]) -> Iterator[Lives]:
             for name in ways.EXAMPLES
         }
         yield Lives({**plain, **examples}, switched, upstream)
+        # Before the accounts go: what still runs ends on its own, what has not begun never does.
+        pool.shutdown(cancel_futures=True)

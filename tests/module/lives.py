@@ -98,8 +98,10 @@ resource "aws_vpc" "this" {
 }
 
 resource "aws_subnet" "this" {
-  vpc_id     = aws_vpc.this.id
-  cidr_block = "10.20.1.0/24"
+  vpc_id            = aws_vpc.this.id
+  cidr_block        = "10.20.1.0/24"
+  # Otherwise EC2 picks a zone, and not every zone offers the type.
+  availability_zone = "us-east-1a"
 }
 
 variable "round" {

@@ -32,8 +32,8 @@ reference: setup ## docs/module.md and docs/commands.md, from the code
 bundle: setup ## templates/machine.bz2, from templates/machine
 	@$(python) -m scripts.bundle
 
-unit: setup ## no Terraform, no root
-	@$(pytest) tests/unit
+unit: setup ## no Terraform, no root; on all cores
+	@$(pytest) -n auto tests/unit
 
 module: setup ## the Terraform module on copies, planned and applied
 	@$(pytest) tests/module

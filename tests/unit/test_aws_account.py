@@ -84,6 +84,7 @@ def test_a_profile_that_does_not_exist_is_told(tmp_path: Path) -> None:
         ("nonsense", "AWS_ENDPOINT_URL is no URL"),
         (f"http://127.0.0.1:{free_port()}", "cannot be reached while asking whose"),
     ],
+    ids=["no address", "nobody listens"],
 )
 def test_an_endpoint_that_does_not_answer_is_told(endpoint: str, reason: str) -> None:
     environment = {**KEYS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": endpoint}

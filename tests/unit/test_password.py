@@ -75,6 +75,7 @@ def test_jupyter_accepts_the_hash_and_only_with_its_password() -> None:
 @pytest.mark.parametrize(
     "known",
     [passwd("correct horse"), passwd("correct horse", "sha1"), f"sha512:0123456789ab:{SALTED}"],
+    ids=["argon2", "sha1", "sha512"],
 )
 def test_jupyters_own_hashes_are_taken(known: str) -> None:
     assert passwd_check(known, "correct horse")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from wrapper.errors import FingerprintError
@@ -44,7 +44,8 @@ class Phase:
     exit: int | None = None
     """Exit code of a failed one."""
     log: tuple[str, ...] = ()
-    """Last lines of a failed one's log, control characters made visible."""
+    """Last lines of its newest quoted log, control characters made visible; kept while it is tried
+    again, empty once it is done."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,10 @@ def parse(text: str) -> Boot:
     for line in _lines(text):
         if found := _PHASE.fullmatch(line):
             phase = _phase(found)
-            if phase.state == "running" and phase.name in phases:
+            before = phases.get(phase.name)
+            if phase.state == "running" and before:
                 ready = None
-            phases[phase.name] = phase
+            phases[phase.name] = _with_log_of(before, phase)
         elif found := _LOG.fullmatch(line):
             _add_log(phases, found["phase"], found["text"])
         elif found := _FINGERPRINT.fullmatch(line):
@@ -118,8 +120,16 @@ def _phase(found: re.Match[str]) -> Phase:
     return Phase(found["phase"], "running")
 
 
+def _with_log_of(before: Phase | None, phase: Phase) -> Phase:
+    """A phase that fails again the same way does not quote its log again (phase.py): what the
+    first failure said still holds."""
+    if before is None or phase.state == "done":
+        return phase
+    return replace(phase, log=before.log)
+
+
 def _add_log(phases: dict[str, Phase], name: str, quoted: str) -> None:
-    """The line is kept with its phase; a log quoted of no known phase is nothing to rely on."""
+    """The log is its phase's; one quoted of no known phase is nothing to rely on."""
     phase = phases.get(name)
     try:
         text = json.loads(quoted)
@@ -129,7 +139,8 @@ def _add_log(phases: dict[str, Phase], name: str, quoted: str) -> None:
         return
     # A terminal would obey escape sequences out of a package's log.
     lines = tuple(_visible(line) for line in text.split("\n"))
-    phases[name] = Phase(phase.name, phase.state, phase.seconds, phase.exit, phase.log + lines)
+    # A failure has one log line: what was kept of an earlier failure was another reason.
+    phases[name] = replace(phase, log=lines)
 
 
 def _visible(text: str) -> str:

@@ -65,6 +65,33 @@ def test_a_failed_phase_keeps_the_end_of_its_log_made_harmless() -> None:
     assert failed.log == ("Downloading", "\\x1b[2J\\x07 404  not found", "ü")
 
 
+STARTED = "jupyter-clouds: phase=conda state=started\n"
+FAILED = "jupyter-clouds: phase=conda state=failed seconds=3.2 exit=22\n"
+
+
+def quoted(log: str) -> str:
+    return f"jupyter-clouds: log phase=conda text={json.dumps(log)}\n"
+
+
+def test_a_phase_that_fails_again_the_same_way_keeps_the_log_of_the_first_time() -> None:
+    once = STARTED + FAILED + quoted("no space left")
+    (tried,) = console.parse(once + STARTED).phases
+    assert (tried.state, tried.log) == ("running", ("no space left",))
+    (failed,) = console.parse(once + STARTED + FAILED).failures
+    assert (failed.exit, failed.log) == (22, ("no space left",))
+
+
+def test_a_phase_that_fails_another_way_tells_the_newest_reason_only() -> None:
+    again = STARTED + FAILED + quoted("no space left") + STARTED + FAILED + quoted("404")
+    assert [one.log for one in console.parse(again).failures] == [("404",)]
+
+
+def test_a_failure_after_a_success_is_not_explained_by_one_before_it() -> None:
+    done = STARTED + FAILED + quoted("404") + STARTED + "jupyter-clouds: phase=conda seconds=9\n"
+    assert [one.log for one in console.parse(done).phases] == [()]
+    assert [one.log for one in console.parse(done + STARTED + FAILED).failures] == [()]
+
+
 def test_a_phase_that_succeeds_on_the_next_boot_is_no_failure() -> None:
     failed = "jupyter-clouds: phase=conda state=failed seconds=3.2 exit=1\n"
     assert console.parse(failed).failures

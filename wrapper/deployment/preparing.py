@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wrapper import certificate, environment, module_copy, settings
 from wrapper import password as passwords
 from wrapper.aws.model import Request
-from wrapper.deployment import mending, place, question
+from wrapper.deployment import first_password, mending, place, question
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import AddressError, DiskError, UsageError
 from wrapper.home import Record
@@ -39,9 +39,11 @@ class Wanted:
     name: str
     settings: Settings
     new_password: Callable[[], str]
-    """Called only when the deployment has none yet."""
+    """Called only when the deployment has none yet, or when the user named one."""
     password_said: bool = False
     """The user named a password, as opposed to letting one be made or asked."""
+    generate_password: bool = False
+    """The user asked for one to be made."""
     local: bool = False
     region: str | None = None
     certificate: Path | None = None
@@ -93,7 +95,7 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         mending.refuse_stranger(way, wanted.name)
     else:
         mending.mend(world, way, record)
-    _write(home, wanted, record, asked, way, fresh=fresh)
+    _write(world, home, wanted, record, asked, way, fresh=fresh)
     terraform = world.terraform(home.path, environment=way.for_terraform(world), keep_open=(lock,))
     terraform.init(say=lambda text: world.report(Note(text)))
     plan = None if fresh else _plan(world, terraform)
@@ -212,22 +214,25 @@ def _own_cidr(world: World, record: Record, asked: Settings) -> Record:
     return dataclasses.replace(record, own_cidr=own)
 
 
-def _write(  # noqa: PLR0913 (all that the directory is made of)
-    home: Home, wanted: Wanted, record: Record, asked: Settings, way: Way, *, fresh: bool
+def _write(  # noqa: PLR0913, PLR0917 (all that the directory is made of)
+    world: World,
+    home: Home,
+    wanted: Wanted,
+    record: Record,
+    asked: Settings,
+    way: Way,
+    *,
+    fresh: bool,
 ) -> None:
     if fresh:
         home.empty()
     module_copy.write(home)
     kept = {} if fresh else home.variables()
     kept |= environment.terraform_variables(way.local)
-    if home.password() is None or "password_hash" not in kept:
-        chosen = wanted.new_password()
+    hash_kept = "password_hash" in kept
+    chosen = first_password.choose(world, home, wanted, way, hash_kept=hash_kept)
+    if chosen is not None:
         passwords.check_strength(chosen, related=[record.name, asked.owner or ""])
         home.write_password(chosen)
         kept["password_hash"] = passwords.hash_password(chosen)
-    elif wanted.password_said:
-        raise UsageError(
-            f"{record.name} has a password already.",
-            hint="Change it on the running machine: python -m wrapper password --new",
-        )
     home.write_variables(variables(record, asked, kept))

@@ -1,0 +1,165 @@
+"""`up` that failed, and the commands after it; no Terraform, an account with no machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.conftest import PASSWORD, QUICK
+from tests.unit.fleet import launch
+from wrapper import deployment
+from wrapper.aws import Aws
+from wrapper.deployment.events import Note
+from wrapper.deployment.preparing import Wanted
+from wrapper.deployment.world import World
+from wrapper.errors import CloudsError, TerraformError, UsageError
+from wrapper.home import Home, root
+from wrapper.local import Status
+from wrapper.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mypy_boto3_ec2 import EC2Client
+
+    from tests.ec2 import Account
+
+OTHER = "gutih-babad-lusab-tugad"
+
+
+@dataclass
+class Failing:
+    """A Terraform that refuses at one of its steps."""
+
+    errors: dict[str, CloudsError] = field(default_factory=dict)
+
+    def __call__(self, *_: Any, **__: Any) -> Failing:
+        """The adapter of one directory."""
+        return self
+
+    def _at(self, step: str) -> None:
+        if step in self.errors:
+            raise self.errors[step]
+
+    def init(self, **_: Any) -> None:
+        """Providers are there."""
+        self._at("init")
+
+    def plan_and_apply(self, *_: Any, **__: Any) -> list[str]:
+        """What is asked of a first `up`."""
+        self._at("plan")
+        return []
+
+    def plan(self) -> None:
+        """What is asked of a later one; here it always ends."""
+        raise TerraformError("planned", hint="")
+
+
+@dataclass
+class Embedded:
+    """The embedded EC2's door, on the account of the test."""
+
+    env: dict[str, str]
+
+    def start(self, **_: Any) -> Status:
+        """It runs."""
+        return self.status()
+
+    def status(self) -> Status:
+        """Likewise."""
+        return Status(running=True, env=self.env)
+
+
+@pytest.fixture
+def terraform() -> Failing:
+    return Failing({"plan": TerraformError("refused", hint="")})
+
+
+@pytest.fixture
+def told() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def world(tmp_path: Path, account: Account, terraform: Failing, told: list[Any]) -> World:
+    """A computer that knows of no AWS account and no region, beside the embedded EC2."""
+    nothing: Any = None
+    return World(
+        environment={"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)},
+        aws=partial(Aws, pace=QUICK),
+        terraform=terraform,  # type: ignore[arg-type] # as much of it as is asked
+        pin=nothing,
+        notebook=nothing,
+        embedded=lambda: Embedded(account.environment),  # type: ignore[arg-type, return-value]
+        public_address=lambda: "203.0.113.7",
+        report=told.append,
+        confirm=lambda _: True,
+    )
+
+
+@pytest.fixture
+def up(world: World, name: str) -> Callable[..., None]:
+    """`up --local` of the test's deployment, with a password."""
+
+    def again(password: str = PASSWORD, **more: Any) -> None:
+        settings = Settings(allow=("203.0.113.7/32",))
+        wanted = Wanted(
+            name=name, settings=settings, new_password=lambda: password, local=True, **more
+        )
+        deployment.up(world, wanted)
+
+    return again
+
+
+def _home(world: World, name: str) -> Home:
+    return Home(root(world.environment) / name)
+
+
+def test_a_generated_password_is_generated_once(
+    world: World, name: str, up: Callable[..., None], told: list[Any]
+) -> None:
+    for password in (PASSWORD, OTHER):
+        with pytest.raises(TerraformError):
+            up(password, generate_password=True)
+    assert _home(world, name).password() == PASSWORD
+    assert any("password is kept" in one.text for one in told if isinstance(one, Note))
+
+
+def test_the_same_password_may_be_named_again(
+    world: World, name: str, up: Callable[..., None]
+) -> None:
+    for _ in range(2):
+        with pytest.raises(TerraformError):
+            up(password_said=True)
+    assert _home(world, name).password() == PASSWORD
+
+
+def test_another_password_is_taken_while_there_is_no_machine(
+    world: World, name: str, up: Callable[..., None]
+) -> None:
+    with pytest.raises(TerraformError):
+        up()
+    before = _home(world, name).variables()["password_hash"]
+    with pytest.raises(TerraformError):
+        up(OTHER, password_said=True)
+    assert _home(world, name).password() == OTHER
+    assert _home(world, name).variables()["password_hash"] != before
+
+
+def test_another_password_is_refused_for_a_machine_that_has_one(
+    world: World, name: str, up: Callable[..., None], ec2: EC2Client
+) -> None:
+    with pytest.raises(TerraformError):
+        up()
+    launch(ec2, name)
+    with pytest.raises(UsageError, match="has a password already") as raised:
+        up(OTHER, password_said=True)
+    assert "password --new" in (raised.value.hint or "")
+    assert _home(world, name).password() == PASSWORD
+    with pytest.raises(TerraformError, match="planned"):
+        up(OTHER, generate_password=True)
+    deployment.down(world, name)

@@ -157,11 +157,10 @@ class Home:
                 else:
                     entry.unlink()
 
-    def forget(self) -> None:
-        """No deployment of that name is known here any more."""
+    def end(self, record: Record) -> None:
+        """Only the place is remembered, so that a later `down` knows where to look."""
         self.empty()
-        with _as_disk_error(self.path):
-            (self.path / "deployment.json").unlink(missing_ok=True)
+        self.remember(Record(name=record.name, place=record.place, ended=True))
 
     @contextmanager
     def locked(self, command: str) -> Iterator[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ from wrapper.aws import Aws
 from wrapper.deployment.events import Note
 from wrapper.deployment.preparing import Wanted
 from wrapper.deployment.world import World
-from wrapper.errors import CloudsError, TerraformError, UsageError
-from wrapper.home import Home, root
+from wrapper.errors import CloudsError, PasswordError, TerraformError, UsageError
+from wrapper.home import Home, homes, root
 from wrapper.local import Status
 from wrapper.settings import Settings
 
@@ -113,6 +113,45 @@ def up(world: World, name: str) -> Callable[..., None]:
         deployment.up(world, wanted)
 
     return again
+
+
+@pytest.mark.parametrize(
+    ("step", "refusal"),
+    [
+        ("init", TerraformError("refused", hint="")),
+        ("plan", TerraformError("refused", hint="")),
+        ("plan", UsageError("refused", hint="")),
+    ],
+    ids=["no provider", "no plan", "not possible"],
+)
+def test_down_finds_the_place_of_an_up_that_failed(
+    world: World, up: Callable[..., None], terraform: Failing, step: str, refusal: CloudsError
+) -> None:
+    terraform.errors = {step: refusal}
+    with pytest.raises(type(refusal), match="refused"):
+        up()
+    (home,) = homes(world.environment)
+    done = deployment.down(world, home.name)
+    assert (done.ended, done.removed, done.left) == ((), (), ())
+
+
+def test_down_finds_the_place_of_an_up_that_was_not_agreed_to(
+    world: World, name: str, up: Callable[..., None]
+) -> None:
+    with pytest.raises(PasswordError):
+        up("password1")
+    refusing = replace(world, confirm=lambda _: False)
+    wanted = Wanted(
+        name=name,
+        settings=Settings(allow=("203.0.113.7/32",)),
+        new_password=lambda: PASSWORD,
+        local=True,
+    )
+    with pytest.raises(UsageError, match="Nothing was made"):
+        deployment.up(refusing, wanted)
+    assert _home(world, name).password() is None
+    assert deployment.every(world) == []
+    assert deployment.down(world, name).left == ()
 
 
 def _home(world: World, name: str) -> Home:

@@ -33,7 +33,7 @@ def apply(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch)
             _apply(world, ready, meter)
     except (CloudsError, KeyboardInterrupt) as error:
         if ready.fresh and isinstance(error, UsageError):
-            home.forget()  # Terraform refused the request before it made anything
+            home.end(record)  # Terraform refused the request before it made anything
             raise
         _after_failure(world, home, ready.way, record)
         if isinstance(error, KeyboardInterrupt):

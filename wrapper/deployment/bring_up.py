@@ -82,7 +82,7 @@ def _ask(world: World, home: Home, ready: Prepared) -> None:
     if world.confirm(f"{text}\n\nGo on?"):
         return
     if ready.fresh:
-        home.forget()
+        home.end(record)
     raise UsageError("Nothing was made.", hint=f"python -m wrapper up {record.name}")
 
 

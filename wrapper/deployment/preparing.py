@@ -87,6 +87,9 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     pair = _own_certificate(wanted, asked, before)
     _need_space(home)
     way = place.choose(world, local=wanted.local, region=wanted.region, before=before)
+    if fresh:
+        # Whatever fails from here on, `down` knows where to look without being told.
+        home.remember(Record(name=wanted.name, place=way.place, ended=True))
     world.report(Step(f"Checking the request in {way.place}"))
     facts = way.aws.check_request(request(asked, way.place.region))
     record = _record(before, wanted, way, asked, fresh=fresh)

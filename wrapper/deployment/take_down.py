@@ -178,7 +178,5 @@ def _clear(world: World, way: Way, record: Record) -> tuple[list[Leftover], list
 
 
 def _forget(home: Home, record: Record, result: Down) -> Down:
-    """Only the place is remembered, so that a second `down` knows where to look."""
-    home.empty()
-    home.remember(Record(name=record.name, place=record.place, ended=True))
+    home.end(record)
     return result

@@ -84,18 +84,20 @@ class Watch:
         boot = console.parse(self._aws.console(self.instance_id))
         if boot == self.boot:
             return
-        known = {phase.name: phase for phase in self.boot.phases} if self.boot else {}
-        self.boot, self._changed = boot, time.monotonic()
-        for phase in boot.phases:
-            if known.get(phase.name) is None or known[phase.name].state != phase.state:
-                self._report(BootPhase(phase.name, phase.state, phase.seconds))
+        before = self.boot
+        self.boot = boot
+        known = {_news_of(phase) for phase in before.phases} if before else set()
+        news = [phase for phase in boot.phases if _news_of(phase) not in known]
+        for phase in news:
+            self._report(BootPhase(phase.name, phase.state, phase.seconds))
+        signs = before and (before.fingerprint, before.ready_port)
+        if news or signs != (boot.fingerprint, boot.ready_port):
+            self._changed = time.monotonic()
 
     def check_alive(self) -> None:
         """The boot can still succeed. BootError when a phase failed for good or all is silent."""
         quiet = self.quiet
-        failed = (
-            [one for one in self.boot.failures if one.name not in HARMLESS] if self.boot else []
-        )
+        failed = self.failures
         if failed and quiet > SETTLED:
             log = "".join(f"\n  | {line}" for line in failed[0].log)
             raise BootError(
@@ -149,3 +151,11 @@ class Watch:
                 f"The machine {instance_id} is {state}{why}.",
                 hint="Try again: python -m wrapper up. End it: python -m wrapper down",
             )
+
+
+def _news_of(phase: Phase) -> tuple[str, ...]:
+    """The same as long as a phase fails in vain, again and again, for the same reason.
+
+    Otherwise a service that systemd restarts every few seconds would be news for ever.
+    """
+    return (phase.name, "failed" if phase.log else phase.state, *phase.log)

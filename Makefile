@@ -36,7 +36,7 @@ unit: setup ## no Terraform, no root; on all cores
 	@$(pytest) -n auto tests/unit
 
 module: setup ## the Terraform module on copies, planned and applied
-	@$(pytest) tests/module
+	@$(pytest) -n auto --dist loadgroup tests/module
 
 machine: setup ## boots the real thing; needs root or sudo
 	@$(pytest) tests/machine

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tests.ec2 import Account
 
 
+pytestmark = pytest.mark.xdist_group("plan")
+
+
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory, shared_account: Account) -> Copy:
     """The module's inputs and their validations alone: no provider has to start."""

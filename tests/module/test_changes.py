@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.module.conftest import Lives
     from tests.module.copies import Copy
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lives")]
 
 SPOT = "aws_spot_instance_request.this[0]"
 

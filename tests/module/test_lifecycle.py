@@ -11,7 +11,7 @@ from tests.module.lives import EXAMPLES, PLAIN
 if TYPE_CHECKING:
     from tests.module.conftest import Lives
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lives")]
 
 
 @pytest.mark.parametrize("name", [*PLAIN, *EXAMPLES])

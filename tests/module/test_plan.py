@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.ec2 import Account
     from tests.module.copies import Copy
 
+pytestmark = pytest.mark.xdist_group("plan")
+
 CASES: dict[str, dict[str, Any]] = {
     "default": {},
     "spot": {"spot": True, "root_volume_size": 55},

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -147,6 +150,36 @@ def test_missing_packages_come_with_one_command(monkeypatch: pytest.MonkeyPatch)
     }
     (command,) = {item.command for item in packages}
     assert command.endswith("apt-get install --yes iproute2 mmdebstrap nftables systemd-container")
+
+
+def test_pythons_packages_come_with_a_command_that_this_python_can_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def lacking(*names: str) -> str:
+        real = importlib.util.find_spec
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                importlib.util,
+                "find_spec",
+                lambda name: None if name in names else real(name),
+            )
+            found = [item for item in requirements.missing() if "Python's" in item.name]
+        assert [item.name for item in found] == [f"Python's {name}" for name in names]
+        return found[0].command
+
+    assert lacking("moto") == "make setup", "in a clone"
+    monkeypatch.setattr(requirements, "__file__", str(tmp_path / "a/b/c.py"))
+    assert lacking("uv") == f"{sys.executable} -m pip install 'jupyter-clouds[local]'"
+    assert lacking("pip").startswith(f"{sys.executable} -m uv pip install --python")
+    assert lacking("pip", "uv").startswith(f"uv pip install --python {sys.executable} ")
+
+
+def test_all_that_the_embedded_ec2_asks_for_is_in_its_extra() -> None:
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]["local"]
+    named = {re.split(r"[\[>=]", one)[0] for one in extra}
+    assert named == set(requirements._PACKAGES)
 
 
 def test_the_door_imports_nothing_heavy() -> None:

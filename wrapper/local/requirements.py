@@ -8,12 +8,18 @@ import platform
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 _PROGRAMS = {
     "ip": ("iproute2", "machines have a network of their own"),
     "mmdebstrap": ("mmdebstrap", "machines have a Debian of their own"),
     "nft": ("nftables", "security groups are real"),
     "systemd-nspawn": ("systemd-container", "machines run in it"),
+}
+_PACKAGES = {
+    "moto": "it is the EC2 API",
+    "pip": "it knows which package index this computer uses",
+    "uv": "it installs packages on machines, where conda's servers cannot be reached",
 }
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -54,8 +60,18 @@ def missing() -> list[Requirement]:
         found += [Requirement(name, why, command) for name, why in sorted(absent.items())]
     if os.geteuid() != 0 and not shutil.which("sudo"):
         found.append(Requirement("root, or sudo", "namespaces and mounts need it", "su -"))
-    for module in ("moto", "uv", "pip"):
-        if importlib.util.find_spec(module) is None:
-            command = f"{sys.executable} -m pip install 'jupyter-clouds[local]'"
-            found.append(Requirement(f"the Python package {module}", "it is the EC2 API", command))
+    absent = {name: why for name, why in _PACKAGES.items() if not importlib.util.find_spec(name)}
+    command = _installs_packages() if absent else ""
+    found += [Requirement(f"Python's {name}", why, command) for name, why in absent.items()]
     return found
+
+
+def _installs_packages() -> str:
+    """The command for this Python: an environment made by uv has no pip in it."""
+    if (Path(__file__).parents[2] / "pyproject.toml").is_file():
+        return "make setup"
+    wanted = "'jupyter-clouds[local]'"
+    if importlib.util.find_spec("pip"):
+        return f"{sys.executable} -m pip install {wanted}"
+    uv = f"{sys.executable} -m uv" if importlib.util.find_spec("uv") else "uv"
+    return f"{uv} pip install --python {sys.executable} {wanted}"

@@ -50,7 +50,7 @@ def _default() -> str:
     except ImportError as error:
         raise LocalError(
             "this Python has no pip, which knows where packages come from",
-            hint=f"{sys.executable} -m ensurepip",
+            hint="jupyter-clouds doctor",
         ) from error
     return str(PyPI.simple_url)
 

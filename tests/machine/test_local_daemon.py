@@ -22,7 +22,7 @@ import pytest
 from wrapper import local
 from wrapper.errors import LocalError
 from wrapper.local.host import CACHE
-from wrapper.local.service import port
+from wrapper.local.record import port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

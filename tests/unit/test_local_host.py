@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from wrapper.errors import LocalError
-from wrapper.local import firewall, guest, host, image, memory, requirements, service
+from wrapper.local import firewall, guest, host, image, installation, memory, record, requirements
 from wrapper.local.console import KEPT, Console
 from wrapper.local.machines import IMAGES, IngressRule
 
@@ -135,7 +136,7 @@ def test_a_held_lock_names_its_holder(tmp_path: Path) -> None:
 def test_a_port_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("JUPYTER_CLOUDS_LOCAL_PORT", text)
     with pytest.raises(LocalError, match="is no port"):
-        service.port()
+        record.port()
 
 
 def test_missing_packages_come_with_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +181,36 @@ def test_all_that_the_embedded_ec2_asks_for_is_in_its_extra() -> None:
     ]["local"]
     named = {re.split(r"[\[>=]", one)[0] for one in extra}
     assert named == set(requirements._PACKAGES)
+
+
+PUBLISHED = {"stage": "", "pid": 1, "port": 5999}
+
+
+@pytest.mark.parametrize("more", [{}, {"from_the_future": 1}], ids=["older", "newer"])
+def test_what_a_daemon_of_another_version_tells_is_understood(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, more: dict[str, int]
+) -> None:
+    monkeypatch.setattr(record, "FILE", tmp_path / "daemon.json")
+    monkeypatch.setattr(record, "is_daemon", lambda _: True)
+    (tmp_path / "daemon.json").write_text(json.dumps(PUBLISHED | more))
+    found = record.read()
+    assert found is not None
+    assert (found.port, found.package) == (5999, "")
+
+
+def _remark(package: Path, prefix: Path, made: int) -> str | None:
+    return installation.remark(package_of=str(package), prefix_of=str(prefix), made_of=made)
+
+
+def test_a_daemon_of_another_installation_is_told_of(tmp_path: Path) -> None:
+    assert installation.remark(package_of="", prefix_of="", made_of=0) is None
+    own = (Path(installation.package()), Path(installation.prefix()))
+    assert _remark(*own, installation.made()) is None
+    assert "is older than" in str(_remark(*own, 1))
+    assert f"started from {tmp_path}" in str(_remark(tmp_path, tmp_path, 0))
+    with pytest.raises(LocalError, match=f"{tmp_path}/gone, which is gone") as raised:
+        _remark(own[0], tmp_path / "gone", 0)
+    assert "local stop" in str(raised.value.hint)
 
 
 def test_the_door_imports_nothing_heavy() -> None:

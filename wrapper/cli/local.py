@@ -67,6 +67,7 @@ def _tell(found: Status, *, as_json: bool) -> None:
     if found.running:
         click.echo(f"endpoint   {found.endpoint}\nprocess    {found.pid}")
         click.echo(f"machines   {len(found.machines)}")
+        click.echo(f"code       {found.installation or 'not told'}")
     click.echo(f"log        {found.log}")
 
 

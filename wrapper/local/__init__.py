@@ -6,7 +6,9 @@ room          the machine room; machine, container, console, memory, cgroups are
 image, guest  Debian root file systems, and what makes them guests
 network       the router namespace; firewall, its rules; metadata, IMDSv2 inside it
 conda/        a stand-in for Miniforge where conda's servers cannot be reached
-daemon        the process that holds it all; service, how it is started and stopped; sweep
+daemon        the process that holds it all; service, how it is started and stopped; sweep;
+              record, what it tells of itself
+installation  whose code the daemon runs
 requirements  what this host has to have
 """
 
@@ -35,6 +37,8 @@ class Status:
     log: str = "/var/lib/jupyter-clouds-local/daemon.log"
     machines: list[dict[str, Any]] = field(default_factory=list)
     """instance_id, state, private_ip, public_ip, pid (of the machine's PID 1, or None)."""
+    installation: str = ""
+    """The folder of the code that it runs; empty when it does not tell."""
 
 
 def start(*, report: Callable[[str], None] | None = None) -> Status:

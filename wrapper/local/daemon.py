@@ -19,8 +19,9 @@ from wrapper.local.conda import installer, reach
 from wrapper.local.conda.index import Index, configured
 from wrapper.local.conda.mirror import Mirror
 from wrapper.local.host import CACHE, LOG, RUN, STATE, locked, log
+from wrapper.local.record import Record, forget, port, publish
 from wrapper.local.room import Room
-from wrapper.local.service import HEALTH, Record, forget, port, publish
+from wrapper.local.service import HEALTH
 from wrapper.local.sweep import sweep
 
 if TYPE_CHECKING:

@@ -10,75 +10,23 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import LocalError
 
-from . import Status, guest
+from . import Status, guest, installation
 from .host import LOG, RUN, STATE, locked, log
+from .record import FILE, PORT_VARIABLE, Record, forget, is_daemon, port, read
 from .requirements import missing, search_path, sudo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 HEALTH = "/_jupyter_clouds/health"
-_PORT = "JUPYTER_CLOUDS_LOCAL_PORT"
-_RECORD = RUN / "daemon.json"
 _STOP = 60.0
 _START = 900.0
-_KEYS = ("PATH", _PORT, "JUPYTER_CLOUDS_LOCAL_CONDA", "PIP_INDEX_URL", *guest.PASSED_ON)
-
-
-def port() -> int:
-    """The API's port on 127.0.0.1. Raises LocalError when the variable holds none."""
-    text = os.environ.get(_PORT, "5999")
-    if not text.isdecimal() or not 1024 <= int(text) <= 65535:  # noqa: PLR2004 - TCP's own
-        raise LocalError(f"{_PORT}={text} is no port", hint=f"unset {_PORT}")
-    return int(text)
-
-
-@dataclass(frozen=True)
-class Record:
-    """What the daemon tells about itself, for those who are not root."""
-
-    stage: str
-    """What it is at; empty once it serves."""
-    variables: dict[str, str] = field(default_factory=dict)
-    error: str = ""
-    hint: str | None = None
-    pid: int = field(default_factory=os.getpid)
-    port: int = field(default_factory=port)
-
-
-def publish(record: Record) -> None:
-    """The record is what others read."""
-    new = _RECORD.with_suffix(".new")
-    new.write_text(json.dumps(asdict(record)))
-    new.chmod(0o644)
-    new.replace(_RECORD)
-
-
-def forget() -> None:
-    """There is no daemon to read of."""
-    _RECORD.unlink(missing_ok=True)
-
-
-def _read() -> Record | None:
-    try:
-        record = Record(**json.loads(_RECORD.read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
-    return record if _is_daemon(record.pid) else None
-
-
-def _is_daemon(pid: int) -> bool:
-    """Numbers are used again: the process has to be a daemon of ours too."""
-    try:
-        return b"wrapper.local.daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+_KEYS = ("PATH", PORT_VARIABLE, "JUPYTER_CLOUDS_LOCAL_CONDA", "PIP_INDEX_URL", *guest.PASSED_ON)
 
 
 def _health(record: Record) -> dict[str, Any] | None:
@@ -94,7 +42,7 @@ def _health(record: Record) -> dict[str, Any] | None:
 
 def status() -> Status:
     """See the door."""
-    record = _read()
+    record = read()
     health = _health(record) if record and not record.stage else None
     if record is None or health is None:
         return Status(running=False)
@@ -113,6 +61,7 @@ def status() -> Status:
         env=env | record.variables,
         pid=record.pid,
         machines=health["machines"],
+        installation=record.package,
     )
 
 
@@ -121,6 +70,7 @@ def start(report: Callable[[str], None]) -> Status:
     port()
     now = status()
     if now.running:
+        _tell_whose(report)
         return now
     if absent := missing():
         names = ", ".join(item.name for item in absent)
@@ -134,6 +84,16 @@ def start(report: Callable[[str], None]) -> Status:
     else:
         _start(report)
     return status()
+
+
+def _tell_whose(report: Callable[[str], None]) -> None:
+    """A daemon of another installation is used, and said to be. LocalError when that is gone."""
+    found = read()
+    remark = found and installation.remark(
+        package_of=found.package, prefix_of=found.prefix, made_of=found.made
+    )
+    if remark:
+        report(remark)
 
 
 def _as_root(verb: str) -> None:
@@ -155,7 +115,7 @@ def _start(report: Callable[[str], None]) -> None:
     with locked(RUN / "start.lock", wait=_START):
         if status().running:  # somebody else was faster
             return
-        old = _read()
+        old = read()
         if old:
             _end(old.pid, patience=5)  # it runs, and does not answer
         forget()
@@ -178,7 +138,7 @@ def _start(report: Callable[[str], None]) -> None:
 def _wait(process: subprocess.Popen[bytes], report: Callable[[str], None]) -> None:
     end, stage = time.monotonic() + _START, ""
     while time.monotonic() < end:
-        record = _read()
+        record = read()
         if record and record.pid == process.pid:
             if record.error:
                 process.wait(timeout=_STOP)  # it cleans up behind itself first
@@ -197,7 +157,7 @@ def _wait(process: subprocess.Popen[bytes], report: Callable[[str], None]) -> No
 
 def _explain(code: int) -> None:
     try:
-        told = json.loads(_RECORD.read_text())
+        told = json.loads(FILE.read_text())
     except (OSError, ValueError):
         told = {}
     if told.get("error"):
@@ -211,14 +171,14 @@ def _explain(code: int) -> None:
 def stop() -> Status:
     """See the door."""
     if os.geteuid() != 0:
-        if _read() or (STATE / "ip_forward").exists() or list((STATE / "machines").glob("*")):
+        if read() or (STATE / "ip_forward").exists() or list((STATE / "machines").glob("*")):
             _as_root("stop")
         return status()
     from .sweep import sweep  # noqa: PLC0415 - only root comes here
 
     RUN.mkdir(parents=True, exist_ok=True)
     with locked(RUN / "start.lock", wait=_STOP):
-        record = _read()
+        record = read()
         if record:
             _end(record.pid, patience=_STOP)
         sweep()
@@ -230,7 +190,7 @@ def _end(pid: int, *, patience: float) -> None:
     """The daemon is gone: asked first, then not asked."""
     end = time.monotonic() + patience
     os.kill(pid, signal.SIGTERM)
-    while _is_daemon(pid):
+    while is_daemon(pid):
         if time.monotonic() > end:
             log.warning("daemon %d does not end by itself", pid)
             os.kill(pid, signal.SIGKILL)

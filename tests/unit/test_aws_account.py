@@ -107,11 +107,18 @@ def refusing(code: str, message: str) -> Iterator[str]:
         "<ErrorResponse><Error><Type>Sender</Type>"
         f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
     ).encode()
+    with answering(403, body) as endpoint:
+        yield endpoint
 
-    class Refusal(BaseHTTPRequestHandler):
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """A server with one answer to everything."""
+
+    class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(403)
+            self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -119,7 +126,7 @@ def refusing(code: str, message: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusal)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -157,6 +164,18 @@ def test_a_refusal_is_told_in_words(
     assert raised.value.hint
     assert len(raised.value.message) < 300
     assert "s3cret" not in raised.value.message
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_a_page_for_people_is_no_answer_of_aws(status: int) -> None:
+    page = b"<!doctype html>\n<html lang=en>\n<title>Sign in to the hotel's network</title>"
+    with answering(status, page + b"<br>" * 500) as endpoint:
+        environment = {**KEYS, "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": endpoint}
+        with pytest.raises(AwsError, match=r"does not speak AWS.s language.*the hotel") as raised:
+            Aws(environment=environment).identity()
+    assert "\n" not in raised.value.message
+    assert len(raised.value.message) < 700
+    assert raised.value.hint
 
 
 def exceptions_of_the_sdk() -> list[type[Exception]]:

@@ -13,6 +13,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from wrapper.aws.model import Identity, Pace
 from wrapper.aws.words import in_words, missing_region
@@ -96,7 +97,7 @@ class Account:
         """Errors of the SDK leave as ours; `doing` completes "AWS failed while ..."."""
         try:
             yield
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError) as error:
             raise in_words(error, doing=doing, region=getattr(self, "region", None)) from error
         except ValueError as error:
             # botocore's own for an endpoint that is no URL.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from botocore import exceptions as sdk
+from botocore.parsers import ResponseParserError
 
 from wrapper.errors import AwsError, CloudsError, CredentialsError, RequestError
 
@@ -61,6 +62,13 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], type[CloudsError], str, str], .
         "AWS{where} cannot be reached while {doing}",
         _UNREACHABLE,
     ),
+    (
+        # A proxy's or a hotel's page, or a server that has broken down.
+        (ResponseParserError,),
+        AwsError,
+        "What answered{where} while {doing} does not speak AWS's language",
+        _UNREACHABLE,
+    ),
 )
 """The SDK's own errors: the first kind that fits counts."""
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -117,7 +125,8 @@ def in_words(error: Exception, *, doing: str, region: str | None) -> CloudsError
         return missing_region()
     for kinds, family, message, hint in _KINDS:
         if isinstance(error, kinds):
-            return family(f"{message.format(where=where, doing=doing)}: {error}", hint=hint)
+            told = " ".join(str(error).split())
+            return family(f"{message.format(where=where, doing=doing)}: {told[:500]}", hint=hint)
     return AwsError(
         f"The AWS SDK failed{where} while {doing}: {error}", hint="python -m wrapper doctor"
     )

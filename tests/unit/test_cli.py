@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from wrapper import cli, deployment, errors
+from wrapper import cli, deployment, doctor, errors
 from wrapper.deployment.bring_up import Up
 from wrapper.deployment.change import Allowed
 from wrapper.deployment.events import Checked, Note
@@ -21,6 +21,7 @@ from wrapper.deployment.look import Status
 from wrapper.deployment.plain_terraform import Configured
 from wrapper.deployment.summary import Summary
 from wrapper.deployment.take_down import Down
+from wrapper.doctor import Finding
 from wrapper.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -340,6 +341,31 @@ def test_each_command_says_what_it_does(name: str, capsys: pytest.CaptureFixture
     assert cli.main([name, "--help"]) == 0
     assert cli.cli.commands[name].help
     assert "Usage:" in capsys.readouterr().out
+
+
+def test_the_version_is_told_in_a_clone_too() -> None:
+    done = _run("-m", "wrapper", "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("jupyter-clouds, version ")
+
+
+@pytest.mark.parametrize("typed", [["list"], ["doctor"]], ids=" ".join)
+def test_hints_name_the_program_as_it_was_called(
+    calls: Calls,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: list[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/jupyter-clouds"])
+    monkeypatch.setattr(deployment, "every", lambda _: [])
+    lacking = Finding("account", ok=False, detail="none", mend="python -m wrapper up")
+    monkeypatch.setattr(doctor, "examine", lambda _: [lacking])
+    cli.main(typed)
+    assert not calls
+    captured = capsys.readouterr()
+    said = captured.out + captured.err
+    assert "jupyter-clouds up" in said
+    assert "python -m" not in said
 
 
 def _run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:

@@ -28,6 +28,20 @@ _EPILOG = (
 )
 
 
+def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Also in a clone, where nothing is installed under that name."""
+    if not wanted:
+        return
+    from importlib import metadata  # noqa: PLC0415 (after --help)
+
+    try:
+        version = metadata.version("jupyter-clouds")
+    except metadata.PackageNotFoundError:
+        version = "of this clone; see CHANGELOG.md"
+    click.echo(f"jupyter-clouds, version {version}")
+    ctx.exit()
+
+
 class _InOrder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """As they were added: in the order of a deployment's life."""
@@ -36,7 +50,14 @@ class _InOrder(click.Group):
 
 
 @click.group(cls=_InOrder, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="jupyter-clouds", prog_name="jupyter-clouds")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """A JupyterLab on EC2 with one command: TLS, a password, conda, and nothing left behind."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wrapper.cli import options, worlds
+from wrapper.cli.failure import fitting
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
 
@@ -45,7 +46,7 @@ def every(*, as_json: bool) -> None:
         click.echo(json.dumps([one.document() for one in found], indent=2))
         return
     if not found:
-        click.echo("No deployments. Make one: python -m wrapper up", err=True)
+        click.echo(fitting("No deployments. Make one: python -m wrapper up", None), err=True)
     for one in found:
         where = "local" if one.place == "local" else one.region
         click.echo(

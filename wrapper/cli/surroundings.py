@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from wrapper.cli import options, worlds
+from wrapper.cli.failure import fitting
 from wrapper.cli.options import option
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
@@ -70,5 +71,5 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
         for one in found:
             click.echo(f"{'ok' if one.ok else 'MISSING':<8} {one.name:<18} {one.detail}")
             if not one.ok and one.mend:
-                click.echo(f"         → {one.mend}")
+                click.echo(f"         → {fitting(one.mend, None)}")
     ctx.exit(ExitCode.DONE if room.usable(found) else ExitCode.FAILED)

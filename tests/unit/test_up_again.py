@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,14 @@ from wrapper.aws import Aws
 from wrapper.deployment.events import Note
 from wrapper.deployment.preparing import Wanted
 from wrapper.deployment.world import World
-from wrapper.errors import CloudsError, PasswordError, TerraformError, UsageError
+from wrapper.errors import (
+    CloudsError,
+    DiskError,
+    PasswordError,
+    RequestError,
+    TerraformError,
+    UsageError,
+)
 from wrapper.home import Home, homes, root
 from wrapper.local import Status
 from wrapper.settings import Settings
@@ -106,10 +115,8 @@ def up(world: World, name: str) -> Callable[..., None]:
     """`up --local` of the test's deployment, with a password."""
 
     def again(password: str = PASSWORD, **more: Any) -> None:
-        settings = Settings(allow=("203.0.113.7/32",))
-        wanted = Wanted(
-            name=name, settings=settings, new_password=lambda: password, local=True, **more
-        )
+        said = {"settings": Settings(allow=("203.0.113.7/32",)), **more}
+        wanted = Wanted(name=name, new_password=lambda: password, local=True, **said)
         deployment.up(world, wanted)
 
     return again
@@ -152,6 +159,27 @@ def test_down_finds_the_place_of_an_up_that_was_not_agreed_to(
     assert _home(world, name).password() is None
     assert deployment.every(world) == []
     assert deployment.down(world, name).left == ()
+
+
+def test_a_region_that_does_not_exist_is_not_where_down_looks(
+    world: World, name: str, up: Callable[..., None]
+) -> None:
+    with pytest.raises(RequestError, match="atlantis-1"):
+        up(region="atlantis-1")
+    assert homes(world.environment) == []
+    with pytest.raises(RequestError, match="gigantic"):
+        up(settings=Settings(instance_type="t3.gigantic"))
+    assert deployment.down(world, name).left == ()
+
+
+def test_a_full_disk_is_told_before_anything_is_made(
+    up: Callable[..., None], monkeypatch: pytest.MonkeyPatch, told: list[Any]
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    with pytest.raises(DiskError, match="has 1 MiB free; 50 are needed") as raised:
+        up()
+    assert "df -h" in (raised.value.hint or "")
+    assert told == []
 
 
 def _home(world: World, name: str) -> Home:

@@ -87,11 +87,12 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     pair = _own_certificate(wanted, asked, before)
     _need_space(home)
     way = place.choose(world, local=wanted.local, region=wanted.region, before=before)
-    if fresh:
-        # Whatever fails from here on, `down` knows where to look without being told.
-        home.remember(Record(name=wanted.name, place=way.place, ended=True))
+    if fresh and wanted.region is None:  # one that was typed may not exist
+        _remember_place(home, way)
     world.report(Step(f"Checking the request in {way.place}"))
     facts = way.aws.check_request(request(asked, way.place.region))
+    if fresh:
+        _remember_place(home, way)
     record = _record(before, wanted, way, asked, fresh=fresh)
     record = _own_cidr(world, record, asked)
     if fresh:
@@ -179,6 +180,11 @@ def _own_certificate(wanted: Wanted, asked: Settings, before: Record | None) -> 
             hint="Give it one: --domain notebook.example.org",
         )
     return pair
+
+
+def _remember_place(home: Home, way: Way) -> None:
+    """Whatever fails from here on, `down` knows where to look without being told."""
+    home.remember(Record(name=home.name, place=way.place, ended=True))
 
 
 def _need_space(home: Home) -> None:

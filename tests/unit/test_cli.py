@@ -221,6 +221,31 @@ def test_an_unknown_key_of_the_project_file_is_a_2(
     assert not calls
 
 
+def test_a_wrong_value_is_told_with_the_place_where_it_stands(
+    calls: Calls,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "jupyter-clouds.toml").write_text('spot = "maybe"\n')
+    assert cli.main(["up", "--yes"]) == 2
+    assert "error: jupyter-clouds.toml: Invalid value for '--spot'" in capsys.readouterr().err
+    monkeypatch.setenv("JUPYTER_CLOUDS_SPOT", "perhaps")
+    assert cli.main(["up", "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert "The environment's JUPYTER_CLOUDS_SPOT: Invalid value" in said
+    assert "up --help" in said
+    assert not calls
+
+
+def test_wrong_usage_is_a_document_too(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--json", "--nonsense"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert (told["exit_code"], "--nonsense" in told["error"]) == (2, True)
+    assert told["hint"].endswith("status --help")
+    assert not calls
+
+
 UP_FIELDS = {
     "name",
     "url",

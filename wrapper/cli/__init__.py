@@ -14,7 +14,7 @@ import click
 
 from wrapper import project_file
 from wrapper.cli import daily, lifecycle, local, surroundings
-from wrapper.cli.failure import fail, program
+from wrapper.cli.failure import fail, in_words, program
 from wrapper.errors import CloudsError, ExitCode, Interrupted
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as wish:
         return wish.exit_code
     except click.ClickException as error:
-        error.show()
-        return ExitCode.USAGE
+        return fail(in_words(error), context)
     except CloudsError as error:
         return fail(error, context)
     except (KeyboardInterrupt, click.Abort):

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from wrapper.errors import ExitCode
+from wrapper.errors import ExitCode, UsageError
+from wrapper.project_file import FILE
 
 if TYPE_CHECKING:
     from wrapper.errors import CloudsError
@@ -32,6 +34,26 @@ def fitting(text: str, name: str | None) -> str:
     if name and name != "notebook":
         text = _OF_ONE.sub(rf"\1 {name}", text)
     return text.replace(_PROGRAM, program())
+
+
+def in_words(error: click.ClickException) -> UsageError:
+    """click's complaint as ours: also what was not typed, but stood in a file or a variable."""
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    command = ctx.command_path if ctx else program()
+    help_of = f"{_PROGRAM}{command.removeprefix(program())} --help"
+    return UsageError(_origin(error) + error.format_message(), hint=help_of)
+
+
+def _origin(error: click.ClickException) -> str:
+    """Where a wrong value was found; empty for one that was typed."""
+    if not isinstance(error, click.BadParameter) or not error.ctx or not error.param:
+        return ""
+    source = error.ctx.get_parameter_source(error.param.name or "")
+    if source is ParameterSource.DEFAULT_MAP:
+        return f"{FILE}: "
+    if source is ParameterSource.ENVIRONMENT:
+        return f"The environment's {error.param.envvar}: "
+    return ""
 
 
 def fail(error: CloudsError, context: dict[str, Any]) -> ExitCode:

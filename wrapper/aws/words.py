@@ -112,7 +112,8 @@ def missing_region() -> RequestError:
     """The error for a region that nobody named."""
     return RequestError(
         "No AWS region is chosen.",
-        hint="python -m wrapper up --region eu-central-1, or export AWS_REGION=...",
+        hint="export AWS_REGION=eu-central-1, or add: --region eu-central-1. What was made on the "
+        "embedded EC2 is found with: --local",
     )
 
 

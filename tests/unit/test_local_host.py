@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -14,7 +15,18 @@ from pathlib import Path
 import pytest
 
 from wrapper.errors import LocalError
-from wrapper.local import firewall, guest, host, image, installation, memory, record, requirements
+from wrapper.local import (
+    daemon,
+    firewall,
+    guest,
+    host,
+    image,
+    installation,
+    memory,
+    record,
+    requirements,
+)
+from wrapper.local.api import create_app
 from wrapper.local.console import KEPT, Console
 from wrapper.local.machines import IMAGES, IngressRule
 
@@ -137,6 +149,15 @@ def test_a_port_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: s
     monkeypatch.setenv("JUPYTER_CLOUDS_LOCAL_PORT", text)
     with pytest.raises(LocalError, match="is no port"):
         record.port()
+
+
+def test_a_port_in_use_is_told_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("JUPYTER_CLOUDS_LOCAL_PORT", str(port))
+        with pytest.raises(LocalError, match=f"port {port} .* in use") as raised:
+            daemon._listen(create_app(None))
+    assert "JUPYTER_CLOUDS_LOCAL_PORT=" in str(raised.value.hint)
 
 
 def test_missing_packages_come_with_one_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from wrapper import errors
 from wrapper.terraform import Applying, Change, events
 from wrapper.terraform.diagnosis import explain
-from wrapper.terraform.events import Diagnostic
+from wrapper.terraform.events import Diagnostic, Outputs
 
 RESOURCE = {
     "addr": "module.notebook.aws_instance.this[0]",
@@ -74,7 +74,13 @@ def _line(kind: str, **content: Any) -> str:
             Change("outputs", "outputs", "update"),
         ),
         (_line("outputs", outputs={"url": {"sensitive": False, "action": "noop"}}), None),
-        (_line("outputs", outputs={"url": {"sensitive": False, "value": "x"}}), None),
+        (
+            _line(
+                "outputs",
+                outputs={"url": {"sensitive": False, "value": "x"}, "secret": {"sensitive": True}},
+            ),
+            Outputs({"url": "x"}),
+        ),
         (_line("version", terraform="1.11.4", ui="1.2"), None),
         (_line("planned_change"), None),
         ("panic: runtime error", None),

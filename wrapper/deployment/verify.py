@@ -51,6 +51,7 @@ def wait_for_fingerprint(watch: Watch) -> str:
         if watch.boot and watch.boot.fingerprint:
             return watch.boot.fingerprint.key_sha256
         _still_hope(watch, end, "has not shown its certificate's fingerprint")
+        time.sleep(EVERY)
 
 
 def wait_for_answer(world: World, watch: Watch, where: Address, key_sha256: str) -> Pin:
@@ -59,6 +60,7 @@ def wait_for_answer(world: World, watch: Watch, where: Address, key_sha256: str)
     BootError when the machine cannot get there; FingerprintError when somebody else answers.
     """
     end = time.monotonic() + READY_WITHIN
+    look_at = 0.0
     while True:
         try:
             ready = watch.boot is not None and watch.boot.ready
@@ -67,12 +69,17 @@ def wait_for_answer(world: World, watch: Watch, where: Address, key_sha256: str)
             raise
         except NoAnswerError as error:
             unanswered = error
-        _look(watch)
-        if watch.boot and watch.boot.ready and watch.quiet > _GRACE:
-            raise unanswered
-        _still_hope(watch, end, f"does not answer at {where.url}")
+        if time.monotonic() > look_at:
+            _look(watch)
+            look_at = time.monotonic() + EVERY
+            if watch.boot and watch.boot.ready and watch.quiet > _GRACE:
+                raise unanswered
+            _still_hope(watch, end, f"does not answer at {where.url}")
+        time.sleep(_KNOCK_EVERY)
 
 
+_KNOCK_EVERY = 0.25
+"""Seconds between tries of the notebook, which unlike EC2's API counts nobody's requests."""
 _GRACE = 60.0
 """Seconds after "ready" in which the way to the machine may still be opening."""
 
@@ -92,7 +99,6 @@ def _still_hope(watch: Watch, end: float, otherwise: str) -> None:
             f"The machine {watch.instance_id} {otherwise} after {READY_WITHIN / 60:.0f} minutes.",
             hint="Look again: python -m wrapper check. End it: python -m wrapper down",
         )
-    time.sleep(EVERY)
 
 
 def log_in_and_compute(world: World, home: Home, where: Address, pin: Pin) -> None:

@@ -57,6 +57,7 @@ class Terraform:
         self.binary = find_binary(environment)
         self._environment = dict(environment)
         self._keep_open = tuple(keep_open)
+        self._told: dict[str, Any] | None = None
         self._builder = python_terraform.Terraform(
             working_dir=str(directory), terraform_bin_path=self.binary, is_env_vars_included=False
         )
@@ -139,7 +140,12 @@ class Terraform:
         self._json("destroy", on_event=on_event, input=False, auto_approve=True)
 
     def outputs(self) -> dict[str, Any]:
-        """The root module's outputs, sensitive ones too."""
+        """The root module's outputs, of which the sensitive ones may be missing.
+
+        An apply of this object told them; otherwise they are asked for, which takes a second.
+        """
+        if self._told is not None:
+            return self._told
         lines: list[str] = []
         self._run("output", self._command("output", json=IsFlagged), on_line=lines.append)
         try:
@@ -172,6 +178,8 @@ class Terraform:
             if isinstance(item, events.Applying):
                 applied.append(item)
                 on_event(item)
+            elif isinstance(item, events.Outputs):
+                self._told = item.values
             elif item is not None:
                 seen.append(item)
             if isinstance(item, events.Change) and item.type != events.OUTPUTS:
@@ -179,6 +187,7 @@ class Terraform:
 
         # -json wants its place right after the verb's other flags, and no -no-color beside it.
         command = self._builder.generate_cmd_string(verb, *arguments, json=IsFlagged, **options)
+        self._told = None
         log = self.directory / f"{verb}.jsonl"
         ended = self._start(command[1:], log, take)
         if ended.code != 0:

@@ -55,6 +55,13 @@ class Applying:
 
 
 @dataclass(frozen=True)
+class Outputs:
+    """The root module's outputs after an apply, but for the sensitive ones."""
+
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Diagnostic:
     """An error or a warning of Terraform's."""
 
@@ -76,7 +83,10 @@ _STATES: dict[str, Literal["started", "running", "done", "failed"]] = {
 }
 
 
-def read(line: str) -> Change | Applying | Diagnostic | None:
+Event = Change | Applying | Outputs | Diagnostic
+
+
+def read(line: str) -> Event | None:
     """What a line says; None for everything that nobody here asks about."""
     try:
         event = json.loads(line)
@@ -110,9 +120,11 @@ def _change(raw: dict[str, Any]) -> Change | None:
     return Change(_address(resource), resource["resource_type"], _action(raw["action"]), reason)
 
 
-def _outputs(raw: dict[str, Any]) -> Change | None:
-    """After an apply the same event tells values, and no actions."""
-    actions = {output.get("action", "noop") for output in raw.values()}
+def _outputs(raw: dict[str, Any]) -> Change | Outputs | None:
+    """Actions in a plan, values after an apply."""
+    actions = {output["action"] for output in raw.values() if "action" in output}
+    if raw and not actions:
+        return Outputs({name: item["value"] for name, item in raw.items() if "value" in item})
     return Change("outputs", OUTPUTS, "update") if actions - {*_LOOKS} else None
 
 

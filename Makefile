@@ -29,7 +29,7 @@ format: setup ## ruff and terraform fmt, written back
 reference: setup ## docs/module.md and docs/commands.md, from the code
 	@$(python) -m scripts.reference
 
-bundle: setup ## templates/machine.bz2, from templates/machine
+bundle: setup ## templates/machine.bin and unpack.min, from their sources
 	@$(python) -m scripts.bundle
 
 unit: setup ## no Terraform, no root; on all cores

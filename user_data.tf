@@ -6,15 +6,13 @@ locals {
   # Terraform, which has gzip only, could.
   programs = [
     {
-      path        = "/opt/jupyter-clouds/machine.bz2"
-      content     = filebase64("${path.module}/templates/machine.bz2")
-      encoding    = "b64"
-      permissions = "0644"
+      path     = "/opt/jupyter-clouds/machine.bin"
+      content  = filebase64("${path.module}/templates/machine.bin")
+      encoding = "b64"
     },
     {
-      path        = "/opt/jupyter-clouds/unpack.py"
-      content     = replace(file("${path.module}/templates/unpack.py"), "/(?m)^ *(# |\"\"\").*\\n|  # .*$/", "")
-      permissions = "0644"
+      path    = "/opt/jupyter-clouds/unpack.py"
+      content = file("${path.module}/templates/unpack.min")
     },
   ]
 
@@ -35,21 +33,20 @@ locals {
   # bits need no slow hash.
   generated_password = terraform_data.password.triggers_replace.password
   generated_salt     = substr(sha256(terraform_data.password.triggers_replace.salt), 0, 16)
-  generated_hash     = "sha512:${local.generated_salt}:${sha512("${local.generated_password}${local.generated_salt}")}"
+  generated_hash     = "sha256:${local.generated_salt}:${sha256("${local.generated_password}${local.generated_salt}")}"
 
   # "sample" is known when a plan is made, and as long as "machine": its size is the one checked.
   user_data = {
     for name, late in {
       machine = { address = one(aws_eip.this[*].public_ip), password_hash = var.password_hash != null ? var.password_hash : local.generated_hash }
-      sample  = { address = var.elastic_ip ? "203.0.113.255" : null, password_hash = var.password_hash != null ? var.password_hash : "sha512:${substr(sha256("salt"), 0, 16)}:${sha512("sample")}" }
+      sample  = { address = var.elastic_ip ? "203.0.113.255" : null, password_hash = var.password_hash != null ? var.password_hash : "sha256:${substr(sha256("salt"), 0, 16)}:${sha256("sample")}" }
       } : name => base64gzip(templatefile("${path.module}/templates/cloud-init.yaml", {
         hostname       = var.name
         ssh_public_key = var.ssh_public_key == null ? null : trimspace(var.ssh_public_key)
         write_files = concat(local.programs, [
           {
-            path        = "/etc/jupyter-clouds/environment.yml"
-            content     = local.environment
-            permissions = "0644"
+            path    = "/etc/jupyter-clouds/environment.yml"
+            content = local.environment
           },
           {
             path        = "/etc/jupyter-clouds/machine.json"
@@ -63,7 +60,25 @@ locals {
   # Compression may differ by some bytes between the two.
   user_data_size = floor(length(nonsensitive(local.user_data["sample"])) * 3 / 4) + 64
 
-  environment = var.environment != null ? var.environment : file("${path.module}/templates/environment.yml")
+  # What is large, each compressed by itself, for the words of a refusal.
+  user_data_parts = {
+    for name, text in {
+      environment    = local.environment
+      programs       = join("", local.programs[*].content)
+      ssh_public_key = var.ssh_public_key == null ? "" : var.ssh_public_key
+    } : name => text == "" ? 0 : floor(length(base64gzip(text)) * 3 / 4)
+  }
+  user_data_large = local.user_data_parts.ssh_public_key > local.user_data_parts.environment ? "ssh_public_key" : "environment"
+  user_data_advice = {
+    environment    = "Shorten the environment file, or install from a file on the notebook later."
+    ssh_public_key = "Give an ed25519 key, a tenth as long: ssh-keygen -t ed25519"
+  }
+
+  # Without comments, unless YAML would read it differently: in a block of text they are none.
+  environment_given  = var.environment != null ? var.environment : file("${path.module}/templates/environment.yml")
+  environment_terse  = replace(local.environment_given, "/(?m)^[ \\t]*#.*\\n|[ \\t]+#.*$/", "")
+  environment_parsed = [for text in [local.environment_given, local.environment_terse] : try(jsonencode(yamldecode(text)), text)]
+  environment        = local.environment_parsed[0] == local.environment_parsed[1] ? local.environment_terse : local.environment_given
   settings = {
     domain           = var.domain
     https            = var.https

@@ -1,8 +1,8 @@
-"""Writes templates/machine.bz2: what user data carries of templates/machine.
+"""Writes templates/machine.bin: what user data carries of templates/machine.
 
 EC2 takes 16 KB of user data, compressed, and Terraform has gzip only. So the archive is made here
-and committed, for templates/unpack.py to read; tar alone would cost 800 bytes. Beside it lies the
-digest of its sources, by which a test sees that it is stale. Made with the oldest Python that
+and committed, for templates/unpack.py to read, which lies beside it as it is sent. So does the
+digest of the sources, by which a test sees that both are stale. Made with the oldest Python that
 machines have (3.11): the minifier writes for the one it runs on.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import bz2
 import hashlib
 import json
 import re
@@ -19,18 +18,23 @@ from typing import TYPE_CHECKING
 
 import python_minifier
 
+from templates.unpack import END, expand
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parent.parent
 MACHINE = ROOT / "templates/machine"
-BUNDLE = ROOT / "templates/machine.bz2"
+BUNDLE = ROOT / "templates/machine.bin"
+UNPACK = ROOT / "templates/unpack.py"
+SENT = ROOT / "templates/unpack.min"
 DIGEST = ROOT / "templates/machine.sha256"
 
 
 def sources() -> dict[str, str]:
     """Path on the machine and text of every file, in the archive's order."""
-    paths = sorted(path for path in MACHINE.rglob("*") if path.is_file())
+    # Backwards: found by trying.
+    paths = sorted((path for path in MACHINE.rglob("*") if path.is_file()), reverse=True)
     return {
         str(path.relative_to(MACHINE)): path.read_text()
         for path in paths
@@ -39,8 +43,8 @@ def sources() -> dict[str, str]:
 
 
 def digest() -> str:
-    """SHA-256 of all sources, names included."""
-    found = hashlib.sha256()
+    """SHA-256 of all sources, names and the unpacker included."""
+    found = hashlib.sha256(UNPACK.read_bytes())
     for name, text in sources().items():
         found.update(f"{name}\0{text}\0".encode())
     return found.hexdigest()
@@ -57,6 +61,30 @@ def shared_names(texts: Iterable[str]) -> list[str]:
     found |= {name for name in functions if name.startswith("_")}
     # bzip2 knows these better than a line that renames them.
     return sorted(found | set(dir(builtins)))
+
+
+def keyword_names(texts: Iterable[str]) -> set[str]:
+    """Names by which any call of ours passes an argument."""
+    nodes = [node for text in texts for node in ast.walk(ast.parse(text))]
+    return {node.arg for node in nodes if isinstance(node, ast.keyword) and node.arg}
+
+
+def with_parameters_by_position(text: str, keywords: set[str]) -> str:
+    """The text, where functions that nobody calls by keyword say so: the minifier renames theirs.
+
+    Not methods, nor what Jupyter finds by its name (_): others may call those.
+    """
+    tree = ast.parse(text)
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    methods = {id(member) for one in classes for member in one.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and id(node) not in methods:
+            arguments = node.args
+            if not node.name.startswith("_") and not {a.arg for a in arguments.args} & keywords:
+                arguments.posonlyargs, arguments.args = arguments.args, []
+    # How it is started is a comment to ast.
+    first = re.match(r"#!.*\n", text)
+    return (first[0] if first else "") + ast.unparse(tree)
 
 
 def without_unused_imports(text: str) -> str:
@@ -85,26 +113,62 @@ def shortened(name: str, text: str, shared: list[str]) -> str:
         return without_unused_imports(f"{short}\n")
     if name.endswith(".js"):
         text = re.sub(r"(?s)/\* .*?\*/", "", text)
-        return re.sub(r"(?m)^\s+", "", text)
+        text = re.sub(r"(?m)^\s+", "", text)
+        # Spaces about signs, but for those in texts. There are no regular expressions in ours.
+        return re.sub(r"('.*?'|`.*?`)| ?([=(){},;:?<>|&*]+) ?", r"\1\2", text)
     if name.endswith(".json"):
         return json.dumps(json.loads(text), separators=(",", ":"))
     return re.sub(r"(?m)^[ \t]*# .*\n", "", text)
 
 
-def archive(files: dict[str, str]) -> bytes:
-    """Paths and texts in turn, as templates/unpack.py wants them."""
-    parts = [part for pair in files.items() for part in pair]
-    return bz2.compress("\0".join(parts).encode(), 9)
+def compressed(text: str, known: str) -> bytes:
+    """The bytes from which templates/unpack.py, knowing itself, makes the same choices again."""
+    if strange := set(text) - set(map(chr, range(127))) | set(END) & set(text):
+        raise ValueError(f"not ASCII: {''.join(sorted(strange))!r}")
+    rest, goal = iter(text + END), ""
+    low, width, size = 0, 1, 0
+
+    def pick(table: dict[str, int], total: int, stay: int) -> str:
+        nonlocal goal, low, width, size
+        goal = goal or next(rest)
+        while width < 2**40:
+            low, width, size = low << 8, width << 8, size + 1
+        unit = width * stay // (total << 16)
+        for one in reversed(table):
+            part = unit * table[one]
+            if one == goal:
+                goal, width = "", part
+                return one
+            low, width = low + part, width - part
+        return ""
+
+    expand(pick, known)
+    # Of all numbers in the last range, the one with the most zeros at its end, which need no bytes.
+    zeros = max(n for n in range(8 * size) if -(-low >> n) << n < low + width) // 8 * 8
+    return (-(-low >> zeros)).to_bytes(size - zeros // 8, "big")
+
+
+def unpacker() -> str:
+    """templates/unpack.py as it is sent."""
+    program = UNPACK.read_text()
+    return shortened(UNPACK.name, program, shared_names([program]))
 
 
 def bundled() -> bytes:
-    """The archive of all sources."""
+    """Paths and texts of all sources in turn, as templates/unpack.py wants them."""
     found = sources()
-    shared = shared_names(text for name, text in found.items() if name.endswith(".py"))
-    return archive({name: shortened(name, text, shared) for name, text in found.items()})
+    programs = [text for name, text in found.items() if name.endswith(".py")]
+    shared, keywords = shared_names(programs), keyword_names(programs)
+    for name, text in found.items():
+        if name.endswith(".py"):
+            found[name] = with_parameters_by_position(text, keywords)
+    parts = [(name, shortened(name, text, shared)) for name, text in found.items()]
+    return compressed("\0".join(part for pair in parts for part in pair), unpacker())
 
 
 if __name__ == "__main__":
+    SENT.write_text(unpacker())
     BUNDLE.write_bytes(bundled())
     DIGEST.write_text(f"{digest()}\n")
-    print(f"{BUNDLE.relative_to(ROOT)}: {BUNDLE.stat().st_size} bytes")
+    for path in (BUNDLE, SENT):
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")

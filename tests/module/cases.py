@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import subprocess
 import sys
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 HASH = "sha512:0123456789abcdef:" + "ab" * 64
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDdGKqHHqqPjzdvFFzO0TVbCJxLYjYUc7pwcNGZ7SYXb me"
+ARGON2 = (
+    "argon2:$argon2id$v=19$m=10240,t=10,p=8$IY1HTnrDLQyDdyIwZNH0Fw$"
+    "1Yl6zAFEiQmVVWYPRDTDDfhXvNPuCIFhCXQFSEYsbVs"
+)
+# As long as a real one and compressing as badly: ssh-rsa, 65537 and 4096 bits.
+_RSA = b"\0\0\0\7ssh-rsa\0\0\0\3\1\0\1\0\0\2\1\0" + hashlib.shake_256().digest(512)
+RSA = f"ssh-rsa {base64.b64encode(_RSA).decode()} me@laptop"
 ME = "203.0.113.7/32"
 
 
@@ -51,10 +59,13 @@ class Planned:
         ]
         return {(rule["from_port"], rule["cidr_ipv4"] or rule["cidr_ipv6"]) for rule in rules}
 
+    def sent(self) -> bytes:
+        """What EC2 hands to the machine; known when no address has to be waited for."""
+        return base64.b64decode(self.values("aws_instance.this[0]")["user_data_base64"])
+
     def user_data(self) -> str:
-        """The document that cloud-init reads; known when no address has to be waited for."""
-        encoded = self.values("aws_instance.this[0]")["user_data_base64"]
-        return gzip.decompress(base64.b64decode(encoded)).decode()
+        """The document that cloud-init reads."""
+        return gzip.decompress(self.sent()).decode()
 
     def files(self) -> dict[str, dict[str, Any]]:
         """Each file that user data writes, by path."""
@@ -63,13 +74,13 @@ class Planned:
     def unpack(self, root: Path) -> dict[str, Path]:
         """The programs that user data carries, unpacked as the machine does it, by path there."""
         files = self.files()
-        for name in ("machine.bz2", "unpack.py"):
+        for name in ("machine.bin", "unpack.py"):
             one = files[f"/opt/jupyter-clouds/{name}"]
             content: str = one["content"]
             packed = one.get("encoding") == "b64"
             (root / name).write_bytes(base64.b64decode(content) if packed else content.encode())
         target = root / "root"
-        unpack = map(str, (sys.executable, root / "unpack.py", target, root / "machine.bz2"))
+        unpack = map(str, (sys.executable, root / "unpack.py", target, root / "machine.bin"))
         subprocess.run(list(unpack), check=True)
         return {
             f"/{path.relative_to(target)}": path for path in target.rglob("*") if path.is_file()

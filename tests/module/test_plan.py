@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
-from tests.module.cases import ED25519, HASH, ME, Planned, write_cases
-from tests.module.copies import REPOSITORY
+from tests.module.cases import ED25519, ME, Planned, write_cases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.ec2 import Account
     from tests.module.copies import Copy
@@ -32,23 +28,7 @@ CASES: dict[str, dict[str, Any]] = {
     "graviton": {"instance_type": "t4g.large"},
     "own_image": {"ami_id": "debian-13-amd64-*"},
     "tagged": {"name": "mine", "owner": "ada", "tags": {"team": "blue"}, "allowed_cidrs": [ME]},
-    # Everything the machine is told is known at once, because no address is waited for.
-    "told": {
-        "domain": "notebook.example.org",
-        "elastic_ip": False,
-        "name": "mine",
-        "password_hash": HASH,
-        "root_volume_size": 55,
-        "ssh_public_key": ED25519,
-        "sudo": True,
-    },
-    "mirrored": {
-        "elastic_ip": False,
-        "environment": "dependencies: [python, ipykernel, xarray]\n",
-        "miniforge_sha256": "ab" * 32,
-        "miniforge_url": "https://mirror.example/miniforge.sh",
-        "password_hash": HASH,
-    },
+    "no_address": {"elastic_ip": False, "root_volume_size": 55},
 }
 
 
@@ -105,7 +85,7 @@ def test_a_spot_machine_that_may_end_is_an_instance_with_market_options(
 
 @pytest.mark.parametrize(
     ("case", "address"),
-    [("spot", "aws_spot_instance_request.this[0]"), ("told", "aws_instance.this[0]")],
+    [("spot", "aws_spot_instance_request.this[0]"), ("no_address", "aws_instance.this[0]")],
 )
 def test_the_disk_is_encrypted_gp3_of_the_size_asked_for(
     planned: dict[str, Planned], case: str, address: str
@@ -144,7 +124,7 @@ def test_the_image_is_canonicals_newest_of_the_types_architecture_or_ones_own(
 
 
 def test_no_address_is_kept_when_none_is_wanted(planned: dict[str, Planned]) -> None:
-    assert not [one for one in planned["told"].resources if one.startswith("aws_eip")]
+    assert not [one for one in planned["no_address"].resources if one.startswith("aws_eip")]
 
 
 def test_everything_that_can_be_is_tagged(planned: dict[str, Planned]) -> None:
@@ -164,71 +144,6 @@ def test_everything_that_can_be_is_tagged(planned: dict[str, Planned]) -> None:
     assert all(tags == expected for tags in tagged.values()), tagged
     instance = planned["tagged"].values("aws_instance.this[0]")
     assert instance["root_block_device"][0]["tags"] == expected
-
-
-def test_the_machine_is_told_its_settings_readable_by_root_only(
-    planned: dict[str, Planned],
-) -> None:
-    settings = planned["told"].settings()
-
-    assert planned["told"].files()["/etc/jupyter-clouds/machine.json"]["permissions"] == "0600"
-    assert settings["domain"] == "notebook.example.org"
-    assert settings["name"] == "mine"
-    assert settings["password_hash"] == HASH
-    assert settings["port"] == 9999
-    assert settings["sudo"] is True
-    assert settings["address"] is None
-    assert set(settings["miniforge"]) == {"x86_64"}
-    assert settings["miniforge"]["x86_64"]["url"].endswith("-Linux-x86_64.sh")
-
-
-def test_a_mirror_of_miniforge_is_handed_on(planned: dict[str, Planned]) -> None:
-    assert planned["mirrored"].settings()["miniforge"]["x86_64"] == {
-        "sha256": "ab" * 32,
-        "url": "https://mirror.example/miniforge.sh",
-    }
-
-
-def test_cloud_init_gets_yaml_with_the_key_that_was_given(planned: dict[str, Planned]) -> None:
-    document = planned["told"].user_data()
-
-    assert document.startswith("#cloud-config\n")
-    assert ED25519 in yaml.safe_load(document)["ssh_authorized_keys"]
-
-
-@pytest.mark.parametrize(
-    ("case", "packages"),
-    [
-        ("told", {"ipykernel", "ipywidgets", "numpy", "pandas", "polars", "scikit-learn"}),
-        ("mirrored", {"python", "ipykernel", "xarray"}),
-    ],
-)
-def test_the_machine_gets_the_environment_file(
-    planned: dict[str, Planned], case: str, packages: set[str]
-) -> None:
-    content = planned[case].files()["/etc/jupyter-clouds/environment.yml"]["content"]
-
-    assert packages <= set(yaml.safe_load(content)["dependencies"])
-
-
-def test_every_file_of_the_templates_is_there_and_programs_are_executable(
-    planned: dict[str, Planned], tmp_path: Path
-) -> None:
-    root = REPOSITORY / "templates" / "machine"
-    sources = {
-        f"/{path.relative_to(root)}"
-        for path in root.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-
-    files = planned["told"].unpack(tmp_path)
-
-    assert set(files) == sources
-    executable = {path for path, file in files.items() if os.access(file, os.X_OK)}
-    assert executable == {path for path in sources if path.startswith("/opt/jupyter-clouds/bin/")}
-    for path, file in files.items():
-        if path.endswith(".py"):
-            compile(file.read_text(), path, "exec")
 
 
 def _image_id(account: Account, name: str) -> str:

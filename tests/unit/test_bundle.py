@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import bundle
+from templates.unpack import expand, picker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-UNPACK = bundle.ROOT / "templates/unpack.py"
+NOISE = hashlib.shake_256().digest(3000)
 PROGRAMS = sorted(name for name in bundle.sources() if name.endswith(".py"))
 
 
@@ -29,10 +31,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def unpack(root: Path) -> Path:
     """The files are laid out; where the mark of it is."""
-    copy = root / "machine.bz2"
+    copy = root / "machine.bin"
     if not copy.exists():
         shutil.copyfile(bundle.BUNDLE, copy)
-    subprocess.run([sys.executable, UNPACK, root, copy], check=True)
+    subprocess.run([sys.executable, bundle.SENT, root, copy], check=True)
     return root / "machine.done"
 
 
@@ -42,12 +44,21 @@ def test_the_bundle_is_made_of_the_sources_as_they_are() -> None:
 
 def test_every_file_arrives(machine: Path) -> None:
     arrived = {str(path.relative_to(machine)) for path in machine.rglob("*") if path.is_file()}
-    assert arrived - {"machine.bz2", "machine.done"} == set(bundle.sources())
+    assert arrived - {"machine.bin", "machine.done"} == set(bundle.sources())
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_is_still_one(machine: Path, name: str) -> None:
     compile((machine / name).read_text(), name, "exec")
+
+
+def test_what_is_started_by_its_first_line_keeps_it(machine: Path) -> None:
+    def first_lines(texts: dict[str, str]) -> dict[str, str]:
+        return {k: v.splitlines()[0] for k, v in texts.items() if v.startswith("#!")}
+
+    sources = bundle.sources()
+    assert first_lines(sources)
+    assert first_lines({k: (machine / k).read_text() for k in sources}) == first_lines(sources)
 
 
 def test_programs_can_be_run_and_nothing_else(machine: Path) -> None:
@@ -75,6 +86,28 @@ def test_what_was_unpacked_is_left_alone_until_another_bundle_comes(tmp_path: Pa
     os.utime(done, (0, 0))
     unpack(tmp_path)
     assert file.read_text() != "changed by hand"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("a", id="one-character"),
+        pytest.param("".join(map(chr, range(2, 127))), id="every-character"),
+        pytest.param("ab" * 3000, id="run"),
+        pytest.param("".join("\0 etaoin\n_()"[n % 12] for n in NOISE), id="noise"),
+    ],
+)
+@pytest.mark.parametrize("known", ["", "def eta(): return noise\n"])
+def test_what_is_packed_comes_out_again(text: str, known: str) -> None:
+    packed = bundle.compressed(text, known)
+
+    assert expand(picker(iter(packed)), known) == text
+
+
+def test_a_text_that_the_packer_cannot_tell_is_refused() -> None:
+    with pytest.raises(ValueError, match="not ASCII: 'ü'"):
+        bundle.compressed("für", "")
 
 
 def test_comments_and_docstrings_stay_at_home(machine: Path) -> None:

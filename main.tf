@@ -115,7 +115,7 @@ resource "terraform_data" "generation" {
     }
     precondition {
       condition     = local.user_data_size <= local.user_data_limit
-      error_message = "environment: too large. The machine's user data would be ${local.user_data_size} bytes compressed, EC2 takes ${local.user_data_limit}. Shorten the environment file, or install from a file on the notebook later."
+      error_message = "${local.user_data_large}: too large. The machine's user data would be ${local.user_data_size} bytes compressed, EC2 takes ${local.user_data_limit}: ${local.user_data_parts.programs} of this module's programs, ${local.user_data_parts.environment} of the environment file, ${local.user_data_parts.ssh_public_key} of the SSH key. ${local.user_data_advice[local.user_data_large]}"
     }
   }
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.module.cases import ED25519, HASH, write_cases
+from tests.module.cases import ARGON2, ED25519, HASH, RSA, write_cases
 from tests.module.copies import REPOSITORY, Copy
 
 if TYPE_CHECKING:
@@ -96,11 +96,7 @@ def test_a_wrong_value_is_refused(inputs: Copy, variables: dict[str, Any], words
     [
         pytest.param(HASH, id="sha512"),
         pytest.param("sha1:4f6a:" + "0a" * 20, id="sha1"),
-        pytest.param(
-            "argon2:$argon2id$v=19$m=10240,t=10,p=8$IY1HTnrDLQyDdyIwZNH0Fw$"
-            "1Yl6zAFEiQmVVWYPRDTDDfhXvNPuCIFhCXQFSEYsbVs",
-            id="argon2",
-        ),
+        pytest.param(ARGON2, id="argon2"),
     ],
 )
 def test_jupyters_own_hashes_are_taken(inputs: Copy, password_hash: str) -> None:
@@ -135,6 +131,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
             + "\n".join(f"- p{7**n % 2**521:x}" for n in range(900, 1200))
         },
         "environment: too large",
+    ),
+    # A comment that is longer than any key.
+    "ssh_key": (
+        {"ssh_public_key": f"{RSA} {7**6000:x}"},
+        "Give an ed25519 key, a tenth as long: ssh-keygen -t ed25519",
     ),
     "whole_world": ({"allowed_cidrs": ["0.0.0.0/0"]}, "0.0.0.0/0 is the whole internet"),
     "disk": (

@@ -240,7 +240,7 @@ def _locked_by(name: str, holder: str) -> LockedError:
     if alive:
         return LockedError(
             f"{name} is locked by process {pid} (`{command}`).",
-            hint=f"Wait for it, or end it: kill -INT {pid}",
+            hint=f"Wait for it, or end it: kill {pid}",
         )
     return LockedError(
         f"{name} is locked: process {pid or 'unknown'} (`{command}`) is gone, "

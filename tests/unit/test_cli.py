@@ -480,6 +480,37 @@ def test_ctrl_c_kill_and_a_closed_terminal_are_130(sent: signal.Signals) -> None
     assert time.monotonic() - started < 5
 
 
+def test_what_a_script_started_in_the_background_can_be_interrupted() -> None:
+    script = '"$0" -c "$1" & child=$!; sleep 3; kill -INT $child; wait $child'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable, SLEEPER],
+        capture_output=True,
+        timeout=20,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 130
+
+
+def test_under_nohup_a_closed_terminal_is_no_interruption() -> None:
+    child = subprocess.Popen(
+        ["nohup", sys.executable, "-c", SLEEPER],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "asleep\n"
+    child.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(timeout=0.5)
+    child.terminate()
+    child.communicate(timeout=20)
+    assert child.returncode == 130
+
+
 def test_output_that_nobody_reads_any_more_is_no_traceback() -> None:
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m wrapper --help | head -n 1"],

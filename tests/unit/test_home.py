@@ -129,8 +129,9 @@ def test_a_second_command_is_told_who_works_on_it(
     assert holder.stdout is not None
     child = int(holder.stdout.readline())
     try:
-        with pytest.raises(LockedError, match=rf"process {holder.pid} \(`up x`\)"):
+        with pytest.raises(LockedError, match=rf"process {holder.pid} \(`up x`\)") as told:
             home.locked("down x").__enter__()
+        assert str(told.value.hint).endswith(f": kill {holder.pid}")
         # The command is killed; the Terraform that it started goes on, and so does the lock.
         holder.kill()
         holder.wait()

@@ -153,3 +153,13 @@ def test_signals_are_put_back(tmp_path: Path) -> None:
     before = [signal.getsignal(one) for one in process.ENDING_SIGNALS]
     _run(tmp_path, "true", lines=[])
     assert [signal.getsignal(one) for one in process.ENDING_SIGNALS] == before
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        lines: list[str] = []
+        _run(tmp_path, "sh", "-c", "kill -HUP $PPID; echo goes on", lines=lines)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert lines == ["goes on"]

@@ -84,8 +84,10 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """What happened, as an exit code; whatever is no CloudsError is a bug and is raised."""
-    for one in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(one, _as_ctrl_c)
+    # SIGINT too: Python leaves it ignored in what a script has started with `&`.
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if one is not signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN:  # by nohup
+            signal.signal(one, _as_ctrl_c)
     given = list(sys.argv[1:] if arguments is None else arguments)
     context: dict[str, Any] = {"json": "--json" in given, "name": None}
     try:

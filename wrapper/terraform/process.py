@@ -118,11 +118,16 @@ def _follow(log: Path, child: subprocess.Popen[bytes]) -> Iterator[str]:
 
 @contextmanager
 def _signals_to(receive: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C, kill and a closed terminal call `receive`, and nothing else, while this is open."""
+    """Ctrl-C, kill and a closed terminal call `receive`, and nothing else, while this is open.
+
+    Under nohup a closed terminal is not heard.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread gets signals
         return
-    before = {one: signal.signal(one, lambda *_: receive()) for one in ENDING_SIGNALS}
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    heard = [one for one in ENDING_SIGNALS if not (nohup and one is signal.SIGHUP)]
+    before = {one: signal.signal(one, lambda *_: receive()) for one in heard}
     try:
         yield
     finally:

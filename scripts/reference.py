@@ -67,8 +67,8 @@ COMMANDS = """# Commands
 
 Made from the command line itself by `scripts/reference.py`; a test keeps it so.
 
-`python -m wrapper COMMAND [NAME] [options]` in a clone, `jupyter-clouds COMMAND` once installed, and
-`jupyter clouds COMMAND` where there is a `jupyter` too (`pip install jupyter-core`).
+`python -m wrapper COMMAND [NAME] [options]` in a clone, `jupyter-clouds COMMAND` once installed,
+and `jupyter clouds COMMAND` where there is a `jupyter` too (`pip install jupyter-core`).
 NAME is `notebook` when not given. Defaults come from `jupyter-clouds.toml` in the working
 directory (keys as the options, with underscores: `instance_type = "r7i.large"`); the environment's
 `JUPYTER_CLOUDS_*` goes before it, and options before both. An unknown key is an error.

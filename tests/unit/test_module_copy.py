@@ -6,15 +6,15 @@ import os
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from wrapper import module_copy
 from wrapper.home import Home
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -71,3 +71,10 @@ def test_the_root_is_formatted_as_terraform_would(home: Home) -> None:
         env={"PATH": os.environ["PATH"]},
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_wheel_takes_the_whole_module_along() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    taken = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    wanted = {path.name for path in ROOT.glob("*.tf")} | {"templates"}
+    assert taken == {name: f"wrapper/module/{name}" for name in wanted}

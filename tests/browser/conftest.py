@@ -117,7 +117,9 @@ class Lab:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def write(self, name: str, *sources: str, outputs: Sequence[object] = ()) -> None:
+    def write(
+        self, name: str, *sources: str, outputs: Sequence[object] = (), minor: int = 5
+    ) -> None:
         """A notebook with these cells; the first shows `outputs`, which nobody has signed."""
         cells: list[dict[str, object]] = [
             {
@@ -130,9 +132,12 @@ class Lab:
             }
             for number, source in enumerate(sources)
         ]
+        for cell in cells if minor < 5 else ():
+            # Ids came with 4.5.
+            del cell["id"]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         notebook = {"cells": cells, "metadata": {"kernelspec": kernel}}
-        text = json.dumps(notebook | {"nbformat": 4, "nbformat_minor": 5})
+        text = json.dumps(notebook | {"nbformat": 4, "nbformat_minor": minor})
         (self.work / name).write_text(text)
 
     def read(self, name: str, cell: int = 0) -> str:
@@ -214,12 +219,16 @@ def browser(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brow
 class Tab:
     """A notebook open in the browser."""
 
-    def __init__(self, context: BrowserContext, lab: Lab, name: str) -> None:
+    def __init__(self, context: BrowserContext, lab: Lab, name: str, *, busy: bool = False) -> None:
         self.page = context.new_page()
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         # A workspace of its own: the default one opens again what was open last.
         self.page.goto(f"{lab.url}/lab/workspaces/{time.monotonic_ns()}/tree/{name}")
+        if busy:
+            # The kernel answers a new tab only once its cell has ended.
+            self.page.wait_for_selector(".jp-CodeCell", timeout=PATIENCE * 1000)
+            return
         # The kernel's state stands there once the tab is connected to it.
         self.page.wait_for_selector(
             r"#jp-main-statusbar >> text=/\| (Idle|Busy)/", timeout=PATIENCE * 1000
@@ -263,12 +272,12 @@ class Tab:
 
 
 @pytest.fixture
-def tab(browser: BrowserContext, lab: Lab) -> Iterator[Callable[[str], Tab]]:
+def tab(browser: BrowserContext, lab: Lab) -> Iterator[Callable[..., Tab]]:
     """Opens notebooks, and closes those that are open at the end."""
     tabs: list[Tab] = []
 
-    def opened(name: str) -> Tab:
-        tabs.append(Tab(browser, lab, name))
+    def opened(name: str, *, busy: bool = False) -> Tab:
+        tabs.append(Tab(browser, lab, name, busy=busy))
         return tabs[-1]
 
     yield opened

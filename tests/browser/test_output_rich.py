@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tests.browser.conftest import Lab, Tab
 
-    Open = Callable[[str], Tab]
+    Open = Callable[..., Tab]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

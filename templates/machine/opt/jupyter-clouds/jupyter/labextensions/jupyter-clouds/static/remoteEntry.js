@@ -64,7 +64,11 @@
     /* What runs is in the file, where its output can be put if the tab is closed the next moment. */
     NotebookActions.executionScheduled.connect(async (_, { notebook }) => {
       const panel = tracker.find(one => one.content === notebook);
-      if (!panel?.context.model.dirty || saving.has(panel)) return;
+      if (!panel) return;
+      /* Before 4.5 the file has no cell ids, and cells with the same code cannot be told apart. */
+      const { model } = panel.context;
+      if (model.sharedModel.nbformat_minor < 5) model.sharedModel.nbformat_minor = 5;
+      if (!model.dirty || saving.has(panel)) return;
       saving.add(panel);
       await panel.context.save().catch(() => {});
       saving.delete(panel);

@@ -7,7 +7,7 @@
 
   const activate = ({ NotebookActions }, { JSONExt }) => (app, tracker) => {
     const settings = app.serviceManager.serverSettings;
-    const following = new Set(), saving = new Set();
+    const following = new Map(), saving = new Set();
 
     const missed = async panel => {
       const query = new URLSearchParams({
@@ -23,21 +23,20 @@
       if (!cell) return;
       /* The user ran it. */
       cell.trusted = true;
-      outputs.forEach((output, i) => {
-        if (i >= cell.outputs.length) cell.outputs.add(output);
-        else if (!JSONExt.deepEqual(cell.outputs.get(i).toJSON(), output)) cell.outputs.set(i, output);
-      });
-      while (cell.outputs.length > outputs.length) cell.outputs.remove(cell.outputs.length - 1);
+      /* All of them anew: the view of an output that is replaced misses the words that follow. */
+      if (!JSONExt.deepEqual(cell.outputs.toJSON(), outputs)) cell.outputs.fromJSON(outputs);
       cell.executionCount = execution_count;
       cell.executionState = running ? 'running' : 'idle';
     };
 
     /* As long as a cell runs for which another tab asked, or this one before it lost its connection. */
     const follow = async panel => {
-      if (following.has(panel)) return;
-      following.add(panel);
-      for (let left = 2; left && !panel.isDisposed; left--) {
+      const before = following.has(panel);
+      following.set(panel, 2);
+      if (before) return;
+      while (following.get(panel) && !panel.isDisposed) {
         const began = Date.now();
+        following.set(panel, following.get(panel) - 1);
         const cells = await missed(panel).catch(console.warn);
         const { model } = panel.context;
         const { dirty } = model;
@@ -45,7 +44,7 @@
         /* The file has it already: saving is for what the user changes. */
         model.dirty = dirty;
         /* Once more after the end: words on their way may have come after the answer. */
-        if (cells?.some(cell => cell.running)) left = 3;
+        if (!cells || cells.some(cell => cell.running)) following.set(panel, 2);
         if (cells?.length === 0) break;
         await sleep(Math.max(2000, 2 * (Date.now() - began)));
       }

@@ -17,7 +17,8 @@ from typing import Any
 
 from bench import measure, tutorial
 from bench.embedded import TYPE, Account
-from bench.memory import server_memory
+from bench.memory import in_use
+from bench.plain import PlainTerraform
 from bench.report import Row, phases, table
 from wrapper import local
 
@@ -52,20 +53,27 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
     whole: list[Any] = []
     up = measure.seconds(lambda: whole.append(measure.wrapper(*arguments, environment=environment)))
     made = whole[0]
+    password = (folder / "data/jupyter-clouds/bench/password").read_text().strip()
+    account.wait_until_installed(made["instance_id"])  # which takes a core
     user_data = account.user_data(made["instance_id"])
     image = account.image(made["instance_id"])
-    rows = [*commands(environment), memory(made, folder)]
+    rows = [*commands(environment), *memory(made, password)]
     say("down")
     down = measure.seconds(
         lambda: measure.wrapper("down", "bench", "--yes", environment=environment)
     )
     say("the floor: the same machine by the EC2 API alone")
-    floor, gone = the_floor(account, image, user_data, made["url"])
+    floor, installed, gone = the_floor(account, image, user_data, made["url"], password)
+    say("Terraform, typed")
+    terraform = by_terraform(account, folder, embedded)
     say("the tutorial, typed")
     typed = the_tutorial(account, image, folder, embedded)
+    what = "up to a cell that ran"
     ups = [
-        Row("up to verified login", up, "its floor", floor, aim=1.3),
-        Row("up to verified login", up, "the tutorial, typed", typed),
+        Row(what, up, "its floor", floor, aim=1.3),
+        Row(what, up, "its floor, until both environments are installed", installed),
+        Row(what, up, "plain Terraform, then a login by hand", terraform),
+        Row(what, up, "the tutorial, typed", typed),
         Row("down to `0 left`", down, "terminating the machine alone", gone),
     ]
     return f"{table([*ups, *rows])}\n\n{phases(made['seconds'])}\n"
@@ -82,16 +90,21 @@ def commands(environment: dict[str, str]) -> list[Row]:
     return [Row("--help", helped, against, bare), Row("status", status, against, bare)]
 
 
-def memory(made: dict[str, Any], folder: Path) -> Row:
-    """Resident memory of our Jupyter server, against a plain one on the same machine."""
-    say("memory of the server")
-    password = (folder / "data/jupyter-clouds/bench/password").read_text().strip()
-    ours, plain = server_memory(made["url"], made["key_sha256"], password)
-    return Row("memory of the notebook's server", ours, "plain JupyterLab", plain, unit="MiB")
+def memory(made: dict[str, Any], password: str) -> list[Row]:
+    """Memory of our Jupyter server, against a plain one on the same machine; and of all of it."""
+    say("memory")
+    machine, ours, plain = in_use(made["url"], made["key_sha256"], password)
+    server = "memory of the notebook's server"
+    return [
+        Row(server, ours, "plain JupyterLab", plain, unit="MiB"),
+        Row("memory of the machine, one kernel", machine, server, ours, unit="MiB"),
+    ]
 
 
-def the_floor(account: Account, image: str, user_data: str, url: str) -> tuple[float, float]:
-    """Seconds from RunInstances to an answering notebook, and of its end."""
+def the_floor(
+    account: Account, image: str, user_data: str, url: str, password: str
+) -> tuple[float, float, float]:
+    """Seconds from RunInstances to a cell that ran, to all installed; and of the machine's end."""
     old_address = url.split("/")[2].split(":", maxsplit=1)[0]
     with account.address() as (address, allocation), account.group(PORT) as group:
         text = gzip.decompress(base64.b64decode(user_data)).decode().replace(old_address, address)
@@ -105,11 +118,31 @@ def the_floor(account: Account, image: str, user_data: str, url: str) -> tuple[f
 
         def boot() -> None:
             ids.append(machine.__enter__())
-            account.wait_until_ready(ids[0])
+            account.wait_until_verified(ids[0], address, password)
 
         floor = measure.seconds(boot)
+        installing = measure.seconds(lambda: account.wait_until_installed(ids[0]))
         gone = measure.seconds(lambda: machine.__exit__(None, None, None))
-    return floor, gone
+    return floor, floor + installing, gone
+
+
+def by_terraform(account: Account, folder: Path, embedded: dict[str, str]) -> float:
+    """Seconds from `terraform init` to a cell that ran, with no wrapper."""
+    terraform = PlainTerraform(ROOT, folder / "plain", {**os.environ, **embedded})
+
+    def all_of_it() -> None:
+        made = terraform.up(
+            name="bench-plain",
+            instance_type=TYPE,
+            allow_world=True,
+            allowed_cidrs=["0.0.0.0/0"],
+        )
+        account.wait_until_verified(made["instance_id"], made["public_ip"], made["password"])
+
+    try:
+        return measure.seconds(all_of_it)
+    finally:
+        terraform.down()
 
 
 def the_tutorial(account: Account, image: str, folder: Path, embedded: dict[str, str]) -> float:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 
 from wrapper import console
+from wrapper.notebook import Notebook, pin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PATIENCE = 600  # seconds
 TYPE = "t3.medium"
@@ -96,12 +98,39 @@ class Account:
                 InstanceIds=[instance_id], WaiterConfig=waiter
             )
 
-    def wait_until_ready(self, instance_id: str) -> console.Boot:
-        """The machine's console says that the notebook answers. Raises TimeoutError."""
+    def wait_until_verified(self, instance_id: str, address: str, password: str) -> None:
+        """The notebook answers with its console's key, took the password and ran a cell."""
+        fingerprint = self._wait_for(instance_id, lambda boot: boot.ready).fingerprint
+        if fingerprint is None:
+            raise RuntimeError(f"{instance_id} is ready and shows no key")
+        with logged_in(f"https://{address}:9999", fingerprint.key_sha256, password) as notebook:
+            if notebook.run_cell("print(6 * 7)").strip() != "42":
+                raise RuntimeError(f"{instance_id} cannot multiply")
+
+    def wait_until_installed(self, instance_id: str) -> None:
+        """The machine installs nothing any more. Raises TimeoutError."""
+        self._wait_for(
+            instance_id,
+            lambda boot: any(
+                phase.name == "environment" and phase.seconds for phase in boot.phases
+            ),
+        )
+
+    def _wait_for(self, instance_id: str, done: Callable[[console.Boot], bool]) -> console.Boot:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             boot = console.parse(self.shown(instance_id))
-            if boot.ready:
+            if done(boot):
                 return boot
-            time.sleep(0.5)
-        raise TimeoutError(f"{instance_id} not ready after {PATIENCE} s")
+            time.sleep(0.25)
+        raise TimeoutError(f"{instance_id} not there after {PATIENCE} s")
+
+
+@contextlib.contextmanager
+def logged_in(url: str, key_sha256: str, password: str) -> Iterator[Notebook]:
+    """The notebook at that address, its key pinned, after the login."""
+    parts = urlsplit(url)
+    seen = pin(str(parts.hostname), parts.port or 443, key_sha256=key_sha256)
+    with Notebook(url, seen, password) as notebook:
+        notebook.login()
+        yield notebook

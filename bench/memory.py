@@ -1,11 +1,10 @@
-"""What the notebook's server holds in memory, beside a plain JupyterLab on the same machine."""
+"""What a machine and its notebook's server hold in memory, a plain JupyterLab beside them."""
 
 from __future__ import annotations
 
 import json
-from urllib.parse import urlsplit
 
-from wrapper.notebook import Notebook, pin
+from bench.embedded import logged_in
 
 CELL = """
 import json, os, re, subprocess, sys, tempfile, time
@@ -15,6 +14,8 @@ def resident(pid):
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024
 
+fields = dict(line.split(":") for line in open("/proc/meminfo"))
+total, free = (int(fields[name].split()[0]) / 1024 for name in ("MemTotal", "MemAvailable"))
 ours = resident(os.getppid())
 jupyter = "/opt/conda/envs/server/bin/jupyter"
 with tempfile.TemporaryDirectory() as home:
@@ -25,17 +26,14 @@ with tempfile.TemporaryDirectory() as home:
         if "is running at" in line:
             break
     time.sleep(3)
-    print(json.dumps([ours, resident(plain.pid)]))
+    print(json.dumps([total - free, ours, resident(plain.pid)]))
     plain.terminate()
     plain.wait()
 """
 
 
-def server_memory(url: str, key_sha256: str, password: str) -> tuple[float, float]:
-    """MiB of that notebook's server and of a plain one."""
-    parts = urlsplit(url)
-    seen = pin(str(parts.hostname), parts.port or 443, key_sha256=key_sha256)
-    with Notebook(url, seen, password) as notebook:
-        notebook.login()
-        ours, plain = json.loads(notebook.run_cell(CELL))
-    return float(ours), float(plain)
+def in_use(url: str, key_sha256: str, password: str) -> tuple[float, float, float]:
+    """MiB of the machine with one kernel, of its notebook's server, of a plain one beside it."""
+    with logged_in(url, key_sha256, password) as notebook:
+        machine, ours, plain = json.loads(notebook.run_cell(CELL))
+    return float(machine), float(ours), float(plain)

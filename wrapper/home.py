@@ -80,6 +80,9 @@ class Record:
         return found if isinstance(found, str) else None
 
 
+_LASTING = ("deployment.json", "lock")
+
+
 class Home:
     """One deployment's directory. Nothing is made before `create`."""
 
@@ -145,12 +148,17 @@ class Home:
         """The password is kept, readable by its owner alone."""
         self.write("password", password + "\n")
 
+    def is_bare(self) -> bool:
+        """At most a record is here."""
+        with _as_disk_error(self.path):
+            return all(entry.name in _LASTING for entry in self.path.iterdir())
+
     def empty(self) -> None:
         """Everything but the record is gone, the password first."""
         with _as_disk_error(self.path):
             (self.path / "password").unlink(missing_ok=True)
             for entry in self.path.iterdir():
-                if entry.name in ("deployment.json", "lock"):
+                if entry.name in _LASTING:
                     continue
                 if entry.is_dir() and not entry.is_symlink():
                     shutil.rmtree(entry)

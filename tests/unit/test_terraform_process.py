@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from wrapper.errors import DiskError, TerraformError
+from wrapper.errors import DiskError, Interrupted, TerraformError
 from wrapper.terraform import process
 
 if TYPE_CHECKING:
@@ -163,3 +164,23 @@ def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
     assert lines == ["goes on"]
+
+
+def test_a_cancelled_child_is_interrupted_once(tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    lines: list[str] = []
+
+    def take(line: str) -> None:
+        lines.append(line)
+        cancelled.set()
+
+    with pytest.raises(Interrupted):
+        process.run(
+            ["sh", "-c", POLITE],
+            directory=tmp_path,
+            environment={"PATH": os.environ["PATH"]},
+            log=tmp_path / "child.jsonl",
+            on_line=take,
+            cancelled=cancelled,
+        )
+    assert lines == ["ready", "asked", "saved"]

@@ -30,6 +30,7 @@ from wrapper.local import Status
 from wrapper.settings import Settings
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
     from pathlib import Path
 
@@ -45,9 +46,13 @@ class Failing:
     """A Terraform that refuses at one of its steps."""
 
     errors: dict[str, CloudsError] = field(default_factory=dict)
+    cancelled: threading.Event | None = None
+    slow: bool = False
+    """Providers come only after an hour."""
 
-    def __call__(self, *_: Any, **__: Any) -> Failing:
+    def __call__(self, *_: Any, cancelled: threading.Event | None = None, **__: Any) -> Failing:
         """The adapter of one directory."""
+        self.cancelled = cancelled or self.cancelled
         return self
 
     def _at(self, step: str) -> None:
@@ -57,6 +62,8 @@ class Failing:
     def init(self, **_: Any) -> None:
         """Providers are there."""
         self._at("init")
+        if self.slow and self.cancelled:
+            assert self.cancelled.wait(3600)
 
     def plan_and_apply(self, *_: Any, **__: Any) -> list[str]:
         """What is asked of a first `up`."""
@@ -170,6 +177,26 @@ def test_a_region_that_does_not_exist_is_not_where_down_looks(
     with pytest.raises(RequestError, match="gigantic"):
         up(settings=Settings(instance_type="t3.gigantic"))
     assert deployment.down(world, name).left == ()
+
+
+def test_a_refused_request_does_not_wait_for_providers(
+    world: World, name: str, up: Callable[..., None], terraform: Failing
+) -> None:
+    terraform.slow = True
+    with pytest.raises(RequestError, match="gigantic"):
+        up(settings=Settings(instance_type="t3.gigantic"))
+    assert _home(world, name).is_bare()
+
+
+def test_what_lies_in_a_directory_is_left_until_the_request_is_checked(
+    world: World, name: str, up: Callable[..., None]
+) -> None:
+    home = _home(world, name)
+    home.create()
+    state = home.write("terraform.tfstate", "a machine that nobody else knows of")
+    with pytest.raises(RequestError, match="gigantic"):
+        up(settings=Settings(instance_type="t3.gigantic"))
+    assert state.read_text() == "a machine that nobody else knows of"
 
 
 def test_a_full_disk_is_told_before_anything_is_made(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wrapper import certificate, environment, module_copy, settings
 from wrapper import password as passwords
 from wrapper.aws.model import Request
-from wrapper.deployment import first_password, mending, place, question
+from wrapper.deployment import first_password, mending, place, providers, question
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import AddressError, DiskError, UsageError
 from wrapper.home import Record
@@ -86,19 +86,11 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     asked = settings.check(wanted.settings.over(record_settings))
     pair = _own_certificate(wanted, asked, before)
     _need_space(home)
-    way = place.choose(world, local=wanted.local, region=wanted.region, before=before)
-    if fresh and wanted.region is None:  # one that was typed may not exist
-        _remember_place(home, way)
-    world.report(Step(f"Checking the request in {way.place}"))
-    facts = way.aws.check_request(request(asked, way.place.region))
-    if fresh:
-        _remember_place(home, way)
-    record = _record(before, wanted, way, asked, fresh=fresh)
-    record = _own_cidr(world, record, asked)
-    if fresh:
-        mending.refuse_stranger(way, wanted.name)
-    else:
-        mending.mend(world, way, record)
+    bare = home.is_bare()
+    with providers.on_their_way(world, home, lock):
+        way, facts, record = _look(world, home, wanted, asked, before)
+    if fresh and not bare:
+        home.empty()
     _write(world, home, wanted, record, asked, way, fresh=fresh)
     terraform = world.terraform(home.path, environment=way.for_terraform(world), keep_open=(lock,))
     terraform.init(say=lambda text: world.report(Note(text)))
@@ -114,6 +106,26 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         terraform=terraform,
         plan=plan,
     )
+
+
+def _look(
+    world: World, home: Home, wanted: Wanted, asked: Settings, before: Record | None
+) -> tuple[Way, Facts, Record]:
+    """The request can be met where it is wanted, and nobody else has the name there."""
+    fresh = before is None or before.ended
+    way = place.choose(world, local=wanted.local, region=wanted.region, before=before)
+    if fresh and wanted.region is None:  # one that was typed may not exist
+        _remember_place(home, way)
+    world.report(Step(f"Checking the request in {way.place}"))
+    facts = way.aws.check_request(request(asked, way.place.region))
+    if fresh:
+        _remember_place(home, way)
+    record = _own_cidr(world, _record(before, wanted, way, asked, fresh=fresh), asked)
+    if fresh:
+        mending.refuse_stranger(way, wanted.name)
+    else:
+        mending.mend(world, way, record)
+    return way, facts, record
 
 
 def _warn_of_the_ineffective(world: World, before: Record, asked: Settings) -> None:
@@ -233,8 +245,6 @@ def _write(  # noqa: PLR0913, PLR0917 (all that the directory is made of)
     *,
     fresh: bool,
 ) -> None:
-    if fresh:
-        home.empty()
     module_copy.write(home)
     kept = {} if fresh else home.variables()
     kept |= environment.terraform_variables(way.local)

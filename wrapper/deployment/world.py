@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from wrapper.environment import for_aws
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
@@ -69,7 +70,12 @@ class MakeTerraform(Protocol):
     """Makes the Terraform adapter."""
 
     def __call__(
-        self, directory: Path, *, environment: Mapping[str, str], keep_open: Sequence[int]
+        self,
+        directory: Path,
+        *,
+        environment: Mapping[str, str],
+        keep_open: Sequence[int],
+        cancelled: threading.Event | None = None,
     ) -> Terraform:
         """One root module."""
         ...

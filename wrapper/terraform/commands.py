@@ -22,6 +22,7 @@ from wrapper.terraform import events, process
 from wrapper.terraform.diagnosis import explain
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
@@ -47,16 +48,23 @@ class Terraform:
     """One root module. Raises TerraformError, or what `diagnosis` makes of the complaint."""
 
     def __init__(
-        self, directory: Path, *, environment: Mapping[str, str], keep_open: Sequence[int] = ()
+        self,
+        directory: Path,
+        *,
+        environment: Mapping[str, str],
+        keep_open: Sequence[int] = (),
+        cancelled: threading.Event | None = None,
     ) -> None:
         """Nothing is run yet; TerraformError when there is no terraform.
 
-        `keep_open` are descriptors that the child inherits: the deployment's lock.
+        `keep_open` are descriptors that the child inherits: the deployment's lock. Once
+        `cancelled` is set, what runs is interrupted as by Ctrl-C.
         """
         self.directory = directory
         self.binary = find_binary(environment)
         self._environment = dict(environment)
         self._keep_open = tuple(keep_open)
+        self._cancelled = cancelled
         self._told: dict[str, Any] | None = None
         self._builder = python_terraform.Terraform(
             working_dir=str(directory), terraform_bin_path=self.binary, is_env_vars_included=False
@@ -218,6 +226,7 @@ class Terraform:
             log=log,
             keep_open=self._keep_open,
             on_line=on_line,
+            cancelled=self._cancelled,
         )
 
     def _init(self, **options: Any) -> None:

@@ -38,13 +38,14 @@ def run(  # noqa: PLR0913 (each is one fact about a child)
     log: Path,
     keep_open: Sequence[int] = (),
     on_line: Callable[[str], None],
+    cancelled: threading.Event | None = None,
 ) -> Run:
     """The child ran to its end; each line of its output was handed on as it came.
 
     Ctrl-C and kill reach it as one interrupt each: the first lets Terraform finish its work and
     save its state, what a second means is Terraform's decision. Interrupted is raised after it
-    ended. Its output goes to files and not through pipes: a wrapper that is killed must not take
-    Terraform, half-way through, along with it.
+    ended; so it is once `cancelled` is set. Its output goes to files and not through pipes: a
+    wrapper that is killed must not take Terraform, half-way through, along with it.
     """
     errors = log.with_suffix(".err")
     interrupts = _Interrupts()
@@ -66,7 +67,10 @@ def run(  # noqa: PLR0913 (each is one fact about a child)
             ) from error
         interrupts.hand_to(child)
         for line in _follow(log, child):
-            on_line(line)
+            if line is not None:
+                on_line(line)
+            elif cancelled and cancelled.is_set() and not interrupts.count:
+                interrupts()
     if interrupts.count:
         raise Interrupted("Interrupted; Terraform finished what it was at and saved its state.")
     return Run(child.returncode, errors.read_text(encoding="utf-8", errors="replace"))
@@ -100,8 +104,8 @@ def _opened(path: Path) -> Iterator[FileIO]:
         yield stream
 
 
-def _follow(log: Path, child: subprocess.Popen[bytes]) -> Iterator[str]:
-    """Whole lines as they are written, until the child has ended and all were read."""
+def _follow(log: Path, child: subprocess.Popen[bytes]) -> Iterator[str | None]:
+    """Whole lines as they are written, until the child has ended; None whenever there is none."""
     with log.open(encoding="utf-8", errors="replace") as stream:
         rest = ""
         while True:
@@ -111,6 +115,7 @@ def _follow(log: Path, child: subprocess.Popen[bytes]) -> Iterator[str]:
             if ended:
                 break
             if not lines:
+                yield None
                 time.sleep(_LOOK_EVERY)
         if rest:
             yield rest

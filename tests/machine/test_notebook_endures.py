@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.machine.conftest import answering, open_channels
-from wrapper.errors import LoginError, NoAnswerError
+from wrapper.errors import KernelError, LoginError, NoAnswerError
 from wrapper.notebook import Notebook, Pin
+from wrapper.notebook.kernel import _execute as run
 
 if TYPE_CHECKING:
     from tests.machine.conftest import Live, Shell
@@ -136,6 +137,27 @@ def test_a_server_that_is_killed_comes_back(live: Live) -> None:
         with pytest.raises(NoAnswerError):
             notebook.run_cell("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)")
     _came_back(live, started)
+
+
+HOARD = "hoard = []\nwhile True:\n    hoard.append(bytearray(b'x') * 2**26)"
+
+
+def test_a_kernel_out_of_memory_costs_that_kernel_only(live: Live) -> None:
+    if not live.own:
+        pytest.skip("only machines of the tests' own run out of memory")
+    with live.logged_in() as notebook:
+        started = notebook.status().started
+        other = notebook.call("POST", "/api/kernels", {"name": "python3"})["id"]
+        try:
+            channels = open_channels(live, notebook, other, origin=live.url.rstrip("/"))
+            run(channels, "kept = 6 * 7", until=time.monotonic() + 60)
+            with pytest.raises(KernelError, match="died"):
+                notebook.run_cell(HOARD, timeout=120)
+            assert run(channels, "print(kept)", until=time.monotonic() + 60) == "42\n"
+            channels.close()
+        finally:
+            notebook.call("DELETE", f"/api/kernels/{other}")
+        assert notebook.status().started == started
 
 
 def _came_back(live: Live, before: str) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import boto3
 
 from wrapper import console
+from wrapper.errors import NoAnswerError
 from wrapper.notebook import Notebook, pin
 
 if TYPE_CHECKING:
@@ -103,9 +104,13 @@ class Account:
         fingerprint = self._wait_for(instance_id, lambda boot: boot.ready).fingerprint
         if fingerprint is None:
             raise RuntimeError(f"{instance_id} is ready and shows no key")
-        with logged_in(f"https://{address}:9999", fingerprint.key_sha256, password) as notebook:
-            if notebook.run_cell("print(6 * 7)").strip() != "42":
-                raise RuntimeError(f"{instance_id} cannot multiply")
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return _run_a_cell(f"https://{address}:9999", fingerprint.key_sha256, password)
+            except NoAnswerError:  # a person would press reload
+                if time.monotonic() > deadline:
+                    raise
 
     def wait_until_installed(self, instance_id: str) -> None:
         """The machine installs nothing any more. Raises TimeoutError."""
@@ -124,6 +129,12 @@ class Account:
                 return boot
             time.sleep(0.25)
         raise TimeoutError(f"{instance_id} not there after {PATIENCE} s")
+
+
+def _run_a_cell(url: str, key_sha256: str, password: str) -> None:
+    with logged_in(url, key_sha256, password) as notebook:
+        if notebook.run_cell("print(6 * 7)").strip() != "42":
+            raise RuntimeError(f"{url} cannot multiply")
 
 
 @contextlib.contextmanager

@@ -1,9 +1,7 @@
-"""Passwords: made, judged, hashed; and hashes that Jupyter would accept told from others."""
+"""Passwords: made, judged, hashed."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 import secrets
 from typing import TYPE_CHECKING
 
@@ -29,7 +27,6 @@ _MOST_JUDGED = 72
 _LONGEST = 1024
 
 _PREFIX = "argon2:"
-_DIGEST = re.compile(r"(?P<algorithm>[a-z0-9_-]+):(?P<salt>[^:\s]+):(?P<digest>[0-9a-f]+)")
 _HINT = "Let one be made: python -m wrapper up --generate-password"
 
 
@@ -101,49 +98,3 @@ def hash_password(password: str) -> str:
     # As in jupyter_server.auth.security.passwd: 10 MiB, 10 passes, 8 lanes.
     hasher = argon2.PasswordHasher(memory_cost=10240, time_cost=10, parallelism=8)
     return _PREFIX + hasher.hash(password)
-
-
-def check_hash(value: str) -> None:
-    """Jupyter can check a password against it. PasswordError names the two known formats.
-
-    `argon2:` with an encoded argon2 hash, or ALGORITHM:SALT:HEXDIGEST of a hashlib algorithm.
-    """
-    if value.startswith(_PREFIX):
-        _check_argon2(value.removeprefix(_PREFIX))
-        return
-    found = _DIGEST.fullmatch(value)
-    if found is None:
-        raise _no_hash("is neither argon2:... nor ALGORITHM:SALT:HEXDIGEST")
-    if found["algorithm"] not in hashlib.algorithms_guaranteed or found["algorithm"][:5] == "shake":
-        raise _no_hash(f'names "{found["algorithm"]}", which hashes no password here')
-    expected = hashlib.new(found["algorithm"], usedforsecurity=False).digest_size * 2
-    if len(found["digest"]) != expected:
-        raise _no_hash(
-            f"has {len(found['digest'])} hexadecimal digits where "
-            f"{found['algorithm']} has {expected}"
-        )
-    empty = hashlib.new(found["algorithm"], found["salt"].encode(), usedforsecurity=False)
-    if found["digest"] == empty.hexdigest():
-        raise _of_nothing()
-
-
-def _check_argon2(encoded: str) -> None:
-    try:
-        argon2.extract_parameters(encoded)
-        argon2.PasswordHasher().verify(encoded, "")
-    except argon2.exceptions.VerifyMismatchError:
-        return
-    except (argon2.exceptions.InvalidHashError, argon2.exceptions.VerificationError) as error:
-        raise _no_hash("begins with argon2: but what follows is no argon2 hash") from error
-    raise _of_nothing()
-
-
-def _of_nothing() -> PasswordError:
-    return PasswordError("The password hash is that of an empty password.", hint=_HINT)
-
-
-def _no_hash(why: str) -> PasswordError:
-    return PasswordError(
-        f"The password hash {why}.",
-        hint="Make one: python -c 'from jupyter_server.auth import passwd; print(passwd())'",
-    )

@@ -89,8 +89,10 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     bare = home.is_bare()
     with providers.on_their_way(world, home, lock):
         way, facts, record = _look(world, home, wanted, asked, before)
-    if fresh and not bare:
-        home.empty()
+    if not bare:
+        if fresh:
+            home.empty()
+        module_copy.write(home)
     _write(world, home, wanted, record, asked, way, fresh=fresh)
     terraform = world.terraform(home.path, environment=way.for_terraform(world), keep_open=(lock,))
     terraform.init(say=lambda text: world.report(Note(text)))
@@ -245,7 +247,6 @@ def _write(  # noqa: PLR0913, PLR0917 (all that the directory is made of)
     *,
     fresh: bool,
 ) -> None:
-    module_copy.write(home)
     kept = {} if fresh else home.variables()
     kept |= environment.terraform_variables(way.local)
     hash_kept = "password_hash" in kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import json
 import os
@@ -14,7 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
@@ -27,7 +28,7 @@ from wrapper.aws import Aws, Pace
 from wrapper.password import hash_password
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mypy_boto3_ec2 import EC2Client
 
@@ -35,6 +36,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "lusab-babad-gutih-tugad"
+
+
+@pytest.fixture(scope="module")
+def machines_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """Imports a module of the machine's Jupyter extension, with settings of the test's own."""
+    settings = tmp_path_factory.mktemp("jupyter") / "notebook.json"
+    settings.write_text(json.dumps({"state": str(settings.parent)}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_CLOUDS_NOTEBOOK_JSON", str(settings))
+        patch.syspath_prepend(str(ROOT / "templates/machine/opt/jupyter-clouds/jupyter"))
+        yield lambda name: importlib.import_module(f"jupyter_clouds.{name}")
 
 
 @dataclass(frozen=True)

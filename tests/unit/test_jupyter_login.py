@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import re
 import socket
 import ssl
@@ -18,7 +16,7 @@ import requests
 from wrapper.password import hash_password
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from tests.unit.conftest import LiveJupyter
 
@@ -26,14 +24,9 @@ JUPYTER = Path(__file__).parents[2] / "templates/machine/opt/jupyter-clouds/jupy
 
 
 @pytest.fixture(scope="module")
-def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The machine's module, with settings of the test's own."""
-    settings = tmp_path_factory.mktemp("jupyter") / "notebook.json"
-    settings.write_text(json.dumps({"state": str(settings.parent)}))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_CLOUDS_NOTEBOOK_JSON", str(settings))
-        patch.syspath_prepend(str(JUPYTER))
-        yield importlib.import_module("jupyter_clouds.login")
+def login(machines_module: Callable[[str], Any]) -> Any:
+    """The machine's module."""
+    return machines_module("login")
 
 
 class Clock:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,21 +12,16 @@ from jupyter_client.manager import start_new_kernel
 from jupyter_client.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 JUPYTER = Path(__file__).parents[2] / "templates/machine/opt/jupyter-clouds/jupyter"
 PATIENCE = 30
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The machine's module, with settings of the test's own."""
-    settings = tmp_path_factory.mktemp("jupyter") / "notebook.json"
-    settings.write_text(json.dumps({"state": str(settings.parent)}))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_CLOUDS_NOTEBOOK_JSON", str(settings))
-        patch.syspath_prepend(str(JUPYTER))
-        yield importlib.import_module("jupyter_clouds.outputs")
+def outputs(machines_module: Callable[[str], Any]) -> Any:
+    """The machine's module."""
+    return machines_module("outputs")
 
 
 @pytest.mark.parametrize(

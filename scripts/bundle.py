@@ -59,7 +59,7 @@ def shared_names(texts: Iterable[str]) -> list[str]:
     # Found by their names: Jupyter's entry points.
     functions = (node.name for node in nodes if isinstance(node, ast.FunctionDef))
     found |= {name for name in functions if name.startswith("_")}
-    # bzip2 knows these better than a line that renames them.
+    # The model knows these better than a line that renames them.
     return sorted(found | set(dir(builtins)))
 
 

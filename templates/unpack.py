@@ -38,9 +38,9 @@ def expand(pick: Pick, known: str) -> str:
         seen: set[str] = set()
         for order in 6, 4, 7, 2, 1, 0:
             # 7: the word so far, from its second letter.
-            if order > 6 and not word[1:]:  # noqa: PLR2004
+            if order > 6 and not word[1:]:  # noqa: PLR2004 - see above
                 continue
-            key = word if order > 6 else text[len(text) - order :]  # noqa: PLR2004
+            key = word if order > 6 else text[len(text) - order :]  # noqa: PLR2004 - likewise
             counts = contexts.setdefault((order, key), {})
             asked.append(counts)
             if table := {one: counts[one] for one in counts if one not in seen}:
@@ -55,7 +55,7 @@ def expand(pick: Pick, known: str) -> str:
                 stay = stays.setdefault(look, [total * 65536 // (total + len(table)), 2])
                 table[next(reversed(table))] += 1
                 found = given[: given in table] if given else pick(table, total + 1, stay[0])
-                stay[1] += stay[1] < 255  # noqa: PLR2004
+                stay[1] += stay[1] < 255  # noqa: PLR2004 - learns on for ever
                 stay[0] += (65500 * (found > "") + 18 - stay[0]) // stay[1]
                 if found:
                     break

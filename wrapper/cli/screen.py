@@ -69,7 +69,7 @@ class Screen:
 
 def _new_bar() -> tuple[Any, Any]:
     from rich.console import Console  # noqa: PLC0415 (only for a terminal)
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 (likewise)
 
     bar = Progress(
         TimeElapsedColumn(),

@@ -91,7 +91,7 @@ def run(command: Sequence[str | Path], *, as_user: bool = False) -> None:
     """The command succeeded; raises PassingError when another try may mend it, or SystemExit."""
     account = USER if as_user else pwd.getpwuid(os.geteuid())
     # A service of root's has no HOME. Debian 13's /tmp is memory, and packages are built there.
-    home = {"HOME": account.pw_dir, "USER": account.pw_name, "TMPDIR": "/var/tmp"}  # noqa: S108
+    home = {"HOME": account.pw_dir, "USER": account.pw_name, "TMPDIR": "/var/tmp"}  # noqa: S108 - no file of ours
     environment = {**os.environ, **home}
     user: dict[str, Any] = {}
     if as_user and os.geteuid() == 0:

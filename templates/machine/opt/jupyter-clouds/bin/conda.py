@@ -36,11 +36,11 @@ def memory() -> int:
 def fetch(url: str, partial: Path) -> None:
     """The file is complete; what an earlier try brought is kept. Raises PassingError."""
     have = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"})  # noqa: S310 pinned
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"})  # noqa: S310 - checksum pinned
     try:
-        with urllib.request.urlopen(request, timeout=SILENCE) as reply:  # noqa: S310 pinned
+        with urllib.request.urlopen(request, timeout=SILENCE) as reply:  # noqa: S310 - as above
             # 206: the server goes on where the last try ended.
-            with partial.open("ab" if reply.status == 206 else "wb") as file:  # noqa: PLR2004
+            with partial.open("ab" if reply.status == 206 else "wb") as file:  # noqa: PLR2004 - as said
                 shutil.copyfileobj(reply, file)
             # Read in pieces, a body that was cut short raises nothing.
             if reply.length:

@@ -32,7 +32,7 @@ meta skuid {user} ip6 daddr fd00:ec2::254 reject
 def ask(path: str, header: str, value: str, method: str = "GET") -> str:
     headers = {f"X-aws-ec2-metadata-token{header}": value}
     url = f"{METADATA}/latest/{path}"
-    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 fixed
+    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 - the metadata service
     with OPENER.open(request, timeout=2) as reply:
         return str(reply.read().decode().strip())
 

@@ -13,7 +13,7 @@ os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
 )
 
 # Classes, not their names in quotes: the bundle shortens names that nobody imports.
-# ruff: noqa: E402
+# ruff: noqa: E402 - ours are found by the path that is set above
 from jupyter_clouds import SETTINGS, STATE
 from jupyter_clouds.contents import ContentsManager
 from jupyter_clouds.kernels import Connection, KernelManager

@@ -108,6 +108,7 @@ class ContentsManager(AsyncLargeFileManager):
                     recorder.forget(msg_id)
             return await super().save(model, path)
 
+    # Upstream names all arguments, more of them with each version; ours passes on what comes.
     async def get(self, path: str, content: bool = True, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Get; what is read is known to have been seen, or to have been changed by others."""
         if not path.endswith(".ipynb") or not (content or kwargs.get("require_hash")):

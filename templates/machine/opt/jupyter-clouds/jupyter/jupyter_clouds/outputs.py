@@ -29,7 +29,7 @@ def terminal(text: str, new: str) -> str:
     lines = (last + new).split("\n")
     for number, line in enumerate(lines):
         while "\b" in line:
-            line = re.sub("[^\b]\b|^\b+", "", line)  # noqa: PLW2901
+            line = re.sub("[^\b]\b|^\b+", "", line)  # noqa: PLW2901 - until none is left
         shown = ""
         for part in line.split("\r"):
             shown = part + shown[len(part) :]

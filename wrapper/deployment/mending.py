@@ -26,7 +26,8 @@ def refuse_stranger(way: Way, name: str) -> None:
 
 
 def mend(world: World, way: Way, record: Record) -> None:
-    """What was ended outside is ended wholly: Terraform alone can carry neither half (FACTS).
+    """What was ended outside is ended wholly: Terraform alone can carry neither half
+    (docs/gotchas.md).
 
     A machine gone while its request is open fails every plan; a request cancelled while its
     machine runs makes the plan start a second one beside it.

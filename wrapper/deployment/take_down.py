@@ -92,7 +92,10 @@ def _agreed(world: World, way: Way, record: Record) -> bool:
 
 
 def _end(world: World, way: Way, record: Record, home: Home | None, lock: int | None) -> Down:
-    """Machines first: Terraform's destroy fails on some, and leaves others running (FACTS)."""
+    """Machines first: Terraform's destroy fails on some, and leaves others running.
+
+    See docs/gotchas.md.
+    """
     world.report(Step("Ending spot requests and machines"))
     ended = way.aws.end_machines(
         record.name, request_ids=record.request_ids, instance_ids=record.instance_ids

@@ -248,8 +248,10 @@ def test_a_stop_of_the_server_saves_first(lab: Lab, tab: Open) -> None:
     opened.until(lambda: "2 " in opened.output())
     opened.close()
     time.sleep(1.5)
+    stopped = time.time()
     lab.stop()
     found = lab.read("stopped.ipynb").split("\n")
-    assert time.time() - float(found[-2].split()[1]) < 3
+    # A line is printed every 0.3 s; how long the stop itself takes is the machine's affair.
+    assert float(found[-2].split()[1]) > stopped - 1
     assert numbers("\n".join(found)) == list(range(len(found) - 1))
     lab.start()

@@ -73,3 +73,22 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < give_up, "gave up waiting"
         time.sleep(0.1)
+
+
+def data_volume(ec2: EC2Client, name: str, machine: str | None = None, *, gib: int = 50) -> str:
+    """A volume that holds the deployment's data, as Terraform makes and attaches it."""
+    zone = _zone(ec2, machine) if machine else "us-east-1a"
+    tagged = tags(name, "volume")
+    tagged[0]["Tags"].append({"Key": "jupyter-clouds:data-of", "Value": name})
+    made = ec2.create_volume(
+        AvailabilityZone=zone, Size=gib, VolumeType="gp3", Encrypted=True, TagSpecifications=tagged
+    )["VolumeId"]
+    if machine:
+        ec2.attach_volume(VolumeId=made, InstanceId=machine, Device="/dev/sdf")
+    return made
+
+
+def _zone(ec2: EC2Client, machine: str) -> str:
+    found = ec2.describe_instances(InstanceIds=[machine])
+    instance = found["Reservations"][0].get("Instances", [])[0]
+    return str(instance.get("Placement", {}).get("AvailabilityZone"))

@@ -16,7 +16,9 @@ from wrapper.aws.model import (
     Market,
     Pace,
     Request,
+    Snapshot,
     SpotRequest,
+    Volume,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ __all__ = [
     "Market",
     "Pace",
     "Request",
+    "Snapshot",
     "SpotRequest",
+    "Volume",
 ]
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wrapper.aws import leftovers, machine, market, request
+from wrapper.aws import leftovers, machine, market, request, snapshots, volumes
 from wrapper.aws.account import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from decimal import Decimal
 
     from wrapper.aws.model import (
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
         Market,
         Pace,
         Request,
+        Snapshot,
+        SnapshotKind,
         SpotRequest,
+        Volume,
     )
 
 
@@ -122,3 +125,57 @@ class Aws:
     def remove(self, leftover: Leftover) -> None:
         """That thing is gone, or being deleted. AwsError says what holds it."""
         leftovers.remove(self._account, leftover)
+
+    def volume(self, volume_id: str) -> Volume | None:
+        """The volume as it is now; None when EC2 does not know it (any more)."""
+        return volumes.volume(self._account, volume_id)
+
+    def find_volumes(self, name: str) -> list[Volume]:
+        """Every volume that holds the deployment's data, live and kept."""
+        return volumes.find(self._account, name)
+
+    def claim_volume(self, volume_id: str, name: str) -> None:
+        """The kept volume is a part of the deployment again."""
+        volumes.claim(self._account, volume_id, name)
+
+    def release_volume(self, volume_id: str, name: str) -> None:
+        """The volume is kept: no part of the deployment, and no leftover of it."""
+        volumes.release(self._account, volume_id, name)
+
+    def mark_ending(self, volume_id: str, mark: str) -> None:
+        """A final snapshot with the same mark shows all that will ever be on the volume."""
+        volumes.mark_ending(self._account, volume_id, mark)
+
+    def wait_until_free(self, volume_id: str) -> None:
+        """No machine holds the volume. AwsError after 10 minutes."""
+        volumes.wait_until_free(self._account, volume_id)
+
+    def delete_volume(self, volume_id: str) -> None:
+        """The volume is gone, or being deleted. AwsError when it is held for 10 minutes."""
+        volumes.delete(self._account, volume_id)
+
+    def snapshot(self, snapshot_id: str) -> Snapshot | None:
+        """The snapshot as it is now; None when EC2 does not know it (any more)."""
+        return snapshots.snapshot(self._account, snapshot_id)
+
+    def find_snapshots(self, name: str) -> list[Snapshot]:
+        """Every snapshot of the deployment's data, the newest first."""
+        return snapshots.find(self._account, name)
+
+    def create_snapshot(
+        self, volume: Volume, name: str, kind: SnapshotKind, *, ending: str | None = None
+    ) -> Snapshot:
+        """A snapshot of the volume as it is at this moment has begun."""
+        return snapshots.create(self._account, volume, name, kind, ending=ending)
+
+    def copy_snapshot(self, source: Snapshot, from_region: str, name: str) -> str:
+        """Id of a copy, begun here, of another region's snapshot."""
+        return snapshots.copy(self._account, source, from_region, name)
+
+    def wait_for_snapshot(self, snapshot_id: str, progress: Callable[[int], None]) -> Snapshot:
+        """It is completed; per cent are told on the way, for hours if need be. AwsError: failed."""
+        return snapshots.wait_for(self._account, snapshot_id, progress)
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """The snapshot is gone. AwsError when an image is made of it."""
+        snapshots.delete(self._account, snapshot_id)

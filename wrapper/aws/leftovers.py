@@ -13,7 +13,7 @@ from wrapper.aws.words import code_of, is_absent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mypy_boto3_ec2.type_defs import FilterTypeDef
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, VolumeTypeDef
 
     from wrapper.aws.account import Account
     from wrapper.aws.model import Kind
@@ -95,6 +95,7 @@ def _addresses(account: Account, name: str) -> list[Leftover]:
 
 
 def _volumes(account: Account, name: str, attached: Sequence[str]) -> list[Leftover]:
+    """By tag, and disks that belong to a machine: somebody else's that is attached to one stays."""
     with account.mapped("looking for volumes"):
         pages = account.ec2.get_paginator("describe_volumes")
         return _once(
@@ -103,7 +104,12 @@ def _volumes(account: Account, name: str, attached: Sequence[str]) -> list[Lefto
             for page in pages.paginate(Filters=[by])
             for one in page["Volumes"]
             if one["State"] not in ("deleting", "deleted")
+            and (by["Name"].startswith("tag:") or _goes_with_its_machine(one))
         )
+
+
+def _goes_with_its_machine(volume: VolumeTypeDef) -> bool:
+    return any(one.get("DeleteOnTermination") for one in volume.get("Attachments", ()))
 
 
 def _interfaces(account: Account, name: str, attached: Sequence[str]) -> list[Leftover]:

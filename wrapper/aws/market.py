@@ -163,4 +163,5 @@ def _described(raw: SpotInstanceRequestTypeDef) -> SpotRequest:
         status=status.get("Code", ""),
         message=status.get("Message", ""),
         instance_id=raw.get("InstanceId") or None,
+        persistent=raw.get("Type") == "persistent",
     )

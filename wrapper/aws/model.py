@@ -13,6 +13,10 @@ Kind = Literal["request", "instance", "address", "volume", "interface", "rule", 
 """What a deployment can leave behind, in the order in which it can be removed."""
 
 DEPLOYMENT_TAG = "jupyter-clouds:deployment"
+DATA_TAG = "jupyter-clouds:data-of"
+"""Name of the deployment whose data a volume or a snapshot holds, also of one that is down."""
+
+SnapshotKind = Literal["final", "manual", "move"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ class SpotRequest:
     """EC2's status code: fulfilled, capacity-not-available, instance-stopped-by-user, ..."""
     message: str
     instance_id: str | None
+    persistent: bool = True
+    """False for a one-time request, whose machine cannot be stopped."""
 
 
 @dataclass(frozen=True)
@@ -109,3 +115,53 @@ class Leftover:
     """For a person: state, size, address."""
     parent: str | None = None
     """The security group of a rule; None for all else."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A disk, as EC2 describes it now."""
+
+    volume_id: str
+    gib: int
+    state: str
+    """creating, available, in-use, deleting, deleted or error."""
+    zone: str
+    encrypted: bool
+    created_at: datetime
+    data_of: str | None
+    """Name of the deployment whose data it holds, from its tag."""
+    deployment: str | None
+    """Name of the deployment that it is a part of now; None once it is kept."""
+    attached_to: str | None
+    """Id of the machine."""
+    snapshot_id: str | None
+    """What it was made from."""
+    kept_at: datetime | None
+    """When it was released from its deployment; None unless it is kept."""
+    ending: str | None
+    """Mark of the `down` that began to take its final snapshot."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of a volume at one moment, as EC2 describes it now."""
+
+    snapshot_id: str
+    volume_id: str
+    """Of no meaning for a copy from another region."""
+    gib: int
+    state: str
+    """pending, completed, error, recoverable or recovering."""
+    percent: int
+    message: str
+    """EC2's words for an error."""
+    encrypted: bool
+    started_at: datetime
+    """The moment that it shows."""
+    data_of: str | None
+    kind: str | None
+    """final, manual or move; None for one that was made otherwise."""
+    ending: str | None
+    """Mark of the `down` that took it, the same as the volume's."""
+    copy_of: str | None
+    """The snapshot of another region that it was copied from."""

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 State = Literal["pending", "running", "stopping", "stopped", "shutting-down", "terminated"]
 
+AttachmentState = Literal["attaching", "attached", "detaching", "busy", "detached"]
+"""Busy: it was to be detached and the machine has a file system on it mounted."""
+VolumeState = Literal["creating", "available", "error"]
+
 IMAGES = ("debian-12", "debian-13")
 """The images that machines can be made of; names as in MachineSpec.image."""
 
@@ -55,12 +59,69 @@ class MachineSpec:
     """In force before the machine has an address; nothing listed is let in."""
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a snapshot is: of 100, and what went wrong, if something did."""
+
+    percent: int
+    error: str = ""
+
+
+class Blocks(Protocol):
+    """The room's block devices: volumes and their copies, known by id in all regions.
+
+    Calls return at once; `volume`, `attachment` and `snapshot` tell how far things are. Each
+    raises KeyError for an id that was never made, and LocalError when the host refuses (disk full).
+    """
+
+    def create_volume(self, volume_id: str, gib: int, snapshot_id: str | None = None) -> None:
+        """A volume is being made: blank, or of the blocks of a snapshot."""
+
+    def grow_volume(self, volume_id: str, gib: int) -> None:
+        """The volume is larger, also where a machine has it at this moment."""
+
+    def delete_volume(self, volume_id: str) -> None:
+        """There is no such volume any more."""
+
+    def volume(self, volume_id: str) -> VolumeState:
+        """Whether its blocks are there yet."""
+        ...
+
+    def attach(self, volume_id: str, instance_id: str, device: str) -> None:
+        """The machine gets the volume as a block device, now and at each of its boots."""
+
+    def detach(self, volume_id: str, *, force: bool = False) -> None:
+        """It is taken from its machine as soon as nothing there is mounted; forced, at once."""
+
+    def attachment(self, volume_id: str) -> AttachmentState:
+        """How it stands with the volume's machine."""
+        ...
+
+    def create_snapshot(self, snapshot_id: str, volume_id: str) -> None:
+        """The volume's blocks as they are at this moment are being copied."""
+
+    def copy_snapshot(self, snapshot_id: str, source_id: str) -> None:
+        """A completed snapshot is being copied."""
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """There is no such snapshot any more; volumes made of it stay."""
+
+    def snapshot(self, snapshot_id: str) -> Progress:
+        """How far the copying is."""
+        ...
+
+
 class Machines(Protocol):
     """The machine room. Calls return at once; `state` tells how far things are.
 
     Each raises KeyError for an instance id that was never launched, and
     wrapper.errors.LocalError when the host refuses (disk full, image not built).
     """
+
+    @property
+    def blocks(self) -> Blocks:
+        """The volumes that its machines may have."""
+        ...
 
     def launch(self, spec: MachineSpec) -> None:
         """The machine boots in the background, "pending" until its systemd runs."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wrapper.errors import LocalError
 
 from . import network
+from .api.imaginary import ImaginaryBlocks
 from .host import log
 from .machine import Machine
 from .metadata import Server
@@ -25,6 +26,7 @@ class Room:
     """Runs between `open` and `close`; see machines.Machines for what each call means."""
 
     def __init__(self) -> None:
+        self.blocks = ImaginaryBlocks()
         self._machines: dict[str, Machine] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()

@@ -7,6 +7,10 @@ launch     what RunInstances and RequestSpotInstances refuse, and the disks that
 lifecycle  instances follow their machines, machines follow the network
 network    addresses of 198.18.0.0/15, interfaces, security groups as rules
 spot       requests, their documented statuses, machines that come back
+storage    requests about volumes and snapshots
+volumes    volumes; attachments, what may be attached and detached; modifications, growing them;
+           volume_types, what each type may be asked for
+snapshots  copies of volumes
 console    GetConsoleOutput
 images     the catalogue of images
 prices     a spot price history

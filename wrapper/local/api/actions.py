@@ -15,19 +15,16 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.responses import EC2Response
 
 from wrapper.local.api.ids import check_ids
 from wrapper.local.api.network import check_associable
 from wrapper.local.api.prices import PAGE, PRODUCT, PriceQuery, price_history
 from wrapper.local.api.spot import tags_of
+from wrapper.local.api.storage import StorageActions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
     from threading import RLock
-
-    from wrapper.local.api.backend import Ec2
 
 METADATA_OPTIONS = (
     "HttpTokens",
@@ -40,15 +37,10 @@ METADATA_OPTIONS = (
 log = logging.getLogger("jupyter-clouds.api")
 
 
-class Actions(EC2Response):
+class Actions(StorageActions):
     """The actions of EC2, one at a time. `app.create_app` makes a subclass that has a backend."""
 
-    backends: ClassVar[Mapping[str, Mapping[str, Ec2]]]
     lock: ClassVar[RLock]
-
-    @property
-    def ec2_backend(self) -> Ec2:
-        return self.backends[self.current_account][self.region]
 
     def call_action(self) -> Any:
         with self.lock:

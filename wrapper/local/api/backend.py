@@ -19,15 +19,14 @@ from wrapper.local.api.network import (
     check_address_quota,
     check_group_unused,
 )
+from wrapper.local.api.snapshots import SnapshotStore
 from wrapper.local.api.spot import SpotMarket, SpotRequest
+from wrapper.local.api.volumes import VolumeStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wrapper.local.machines import Machines
-
-GP3_THROUGHPUT = 125
-"""MiB/s that every gp3 volume has: https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html"""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Room:
     addresses: AddressPool = field(default_factory=AddressPool)
 
 
-class Ec2(EC2Backend):
+class Ec2(VolumeStore, SnapshotStore, EC2Backend):
     """The backend behind one region's actions. Not thread-safe: actions.py holds the lock."""
 
     def __init__(self, region_name: str, account_id: str, *, room: Room) -> None:
@@ -74,6 +73,7 @@ class Ec2(EC2Backend):
         for instance in reservation.instances:
             self._finish(instance, kwargs)
             self.lifecycle.launch(instance)
+            self.attach_at_launch(instance)
         return reservation
 
     def _finish(self, instance: Any, kwargs: Mapping[str, Any]) -> None:
@@ -82,10 +82,8 @@ class Ec2(EC2Backend):
             volume = self.get_volume(block.volume_id)
             if volume.volume_type == "gp3":
                 volume.iops = asked[device].get("Iops") or volume.iops
-                volume.throughput = asked[device].get("Throughput") or GP3_THROUGHPUT
+                volume.throughput = asked[device].get("Throughput") or volume.throughput
             block.size = volume.size
-            attachment: Any = volume.attachment
-            attachment.delete_on_termination = block.delete_on_termination
         given = {nic.get("NetworkInterfaceId") for nic in kwargs.get("nics") or []}
         for nic in instance.nics.values():
             # Interfaces made by a launch go with it, https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-eni.html

@@ -19,6 +19,8 @@ KINDS = {
     "ImageId": ("ami", "InvalidAMIID.Malformed"),
     "InstanceId": ("i", "InvalidInstanceID.Malformed"),
     "NetworkInterfaceId": ("eni", "InvalidNetworkInterfaceID.Malformed"),
+    "SnapshotId": ("snap", "InvalidSnapshotID.Malformed"),
+    "SourceSnapshotId": ("snap", "InvalidSnapshotID.Malformed"),
     "SpotInstanceRequestId": ("sir", "InvalidSpotInstanceRequestID.Malformed"),
     "SubnetId": ("subnet", "InvalidSubnetID.Malformed"),
     "VolumeId": ("vol", "InvalidVolumeID.Malformed"),

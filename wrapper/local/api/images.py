@@ -118,7 +118,7 @@ class Image(Ami):
         self.imds_support = entry.imds_support
         self.ena_support = True
         self.machine_image = entry.machine_image
-        self.ebs_snapshot.volume.size = GIB
+        self.ebs_snapshot.gib = GIB
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:

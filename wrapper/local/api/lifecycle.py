@@ -107,6 +107,8 @@ class Lifecycle:
         """Every instance's state is its machine's; what follows from a change has happened."""
         for instance in list(self._living()):
             self._observe(instance)
+        self._backend.refresh_volumes()
+        self._backend.refresh_snapshots()
         self._backend.spot.refresh()
 
     def push(self) -> None:
@@ -148,6 +150,7 @@ class Lifecycle:
         for address in self._backend.addresses:
             if address.instance is instance or address.eni in instance.nics.values():
                 self._backend.disassociate_address(address=address.public_ip)
+        self._backend.release(instance)
         instance.terminate()
         instance.state_reason = reason
         self._pushed.pop(instance.id, None)

@@ -46,6 +46,7 @@ class Machine:
     spec: MachineSpec = SPEC
     public_ip: str | None = "198.18.0.10"
     launched: str = "2026-11-22T12:00:00Z"
+    block_devices: tuple[str, ...] = ("/dev/sdf", "/dev/sdg")
 
 
 class Guest:

@@ -3,6 +3,8 @@
 machines      what the API asks of the machine room: values and one protocol
 api/          the EC2 API (moto, extended)
 room          the machine room; machine, container, console, memory, cgroups are its parts
+blocks        volumes and snapshots; plugs, those in machines; devices, in a machine's /dev; loop,
+              copying, filesystems, what the host does for them
 image, guest  Debian root file systems, and what makes them guests
 network       the router namespace; firewall, its rules; metadata, IMDSv2 inside it
 conda/        a stand-in for Miniforge where conda's servers cannot be reached

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import struct
 import uuid
-from fcntl import ioctl
 from typing import TYPE_CHECKING
 
 from wrapper.errors import LocalError
 
+from . import filesystems, loop
 from .host import log, run, unmount_below
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_LOOP_MAJOR = 7
-_FS_IOC_SHUTDOWN = 0x8004587D  # <linux/fs.h>
-_NOFLUSH = struct.pack("I", 2)  # EXT4_GOING_FLAGS_NOLOGFLUSH
 
 
 def make(directory: Path, gib: int) -> Path:
@@ -66,12 +61,6 @@ def discard(directory: Path) -> None:
     """What the machine wrote is not written to the host's disk any more; its disk is going."""
     disk = directory / "disk"
     # Never the host's own file system, which it is where there was no loop device.
-    if not disk.is_mount() or os.major(disk.stat().st_dev) != _LOOP_MAJOR:
+    if not disk.is_mount() or os.major(disk.stat().st_dev) != loop.MAJOR:
         return
-    descriptor = os.open(disk, os.O_RDONLY)
-    try:
-        ioctl(descriptor, _FS_IOC_SHUTDOWN, _NOFLUSH)
-    except OSError as error:
-        log.debug("%s: %s", disk, error)
-    finally:
-        os.close(descriptor)
+    filesystems.shut_down(disk)

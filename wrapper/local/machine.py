@@ -17,6 +17,7 @@ from .host import STATE, log, need_space, unmount_below
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .blocks import Blocks
     from .machines import IngressRule, MachineSpec, State
 
 _PATIENCE = 120.0
@@ -27,14 +28,16 @@ _ROOM_MIB = 2000
 class Machine:
     """Safe to use from many threads; a thread of its own follows each run of the machine."""
 
-    def __init__(self, spec: MachineSpec) -> None:
+    def __init__(self, spec: MachineSpec, blocks: Blocks) -> None:
         self.spec = spec
+        self.block_devices: list[str] = []
         self.public_ip: str | None = None
         self.launched = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.directory = STATE / "machines" / spec.instance_id
         self.console = Console(self.directory / "console")
         self.state: State = "pending"
         self._attached = False
+        self._blocks = blocks
         self._container: Container | None = None
         self._goal: State = "running"
         self._lock = threading.RLock()
@@ -82,9 +85,12 @@ class Machine:
                 return False
             meminfo = self.directory / "hardware/meminfo"
             memory.write(self.spec, meminfo)
+            self.block_devices = self._blocks.devices(self.spec.instance_id)
             self._container = Container(self.spec, self.directory, self.console)
             self.state = "running"
+            self._blocks.powered_on(self.spec.instance_id)
         again = self._container.wait()
+        self._blocks.powered_off(self.spec.instance_id)
         with self._lock:
             self._container = None
             return again and self._goal == "running"
@@ -135,7 +141,7 @@ class Machine:
         """It has begun to shut down; forced, it is off at once."""
         self._end("stopped", "stopping", force=force)
 
-    def terminate(self) -> None:
+    def terminate(self, *, at_once: bool = False) -> None:
         """It has begun to go, disk and all."""
         with self._lock:
             if self.state == "terminated":
@@ -144,8 +150,9 @@ class Machine:
                 self.state, self._goal = "shutting-down", "terminated"
                 threading.Thread(target=self._settle, daemon=True).start()
                 return
-        # Its disk goes with it: there is nothing that a clean shutdown could save.
-        self._end("terminated", "shutting-down", force=True)
+        # Its disk goes with it: there is nothing that a clean shutdown could save, but on volumes.
+        force = at_once or not self._blocks.devices(self.spec.instance_id)
+        self._end("terminated", "shutting-down", force=force)
 
     def _end(self, goal: State, state: State, *, force: bool) -> None:
         with self._lock:
@@ -157,10 +164,15 @@ class Machine:
         if container is None:
             return  # not booted yet: `_boot` sees the goal
         if force:
-            container.kill()
+            self._pull(container)
             return
         container.power_off()
-        self._later(container.kill, container)
+        self._later(lambda: self._pull(container), container)
+
+    def _pull(self, container: Container) -> None:
+        """As if its plug were pulled."""
+        self._blocks.pull(self.spec.instance_id)
+        container.kill()
 
     def _later(self, action: Any, container: Container) -> None:
         def act() -> None:

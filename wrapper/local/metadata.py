@@ -15,7 +15,7 @@ from .host import log
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .machines import MachineSpec
 
@@ -32,6 +32,10 @@ class Described(Protocol):
     spec: MachineSpec
     public_ip: str | None
     launched: str
+
+    @property
+    def block_devices(self) -> Sequence[str]:
+        """Of its volumes but the root's, as they were when it last started."""
 
 
 def tree(machine: Described) -> Tree:
@@ -54,7 +58,11 @@ def tree(machine: Described) -> Tree:
     data: Tree = {
         "ami-id": spec.ami_id,
         "ami-launch-index": "0",
-        "block-device-mapping": {"ami": "/dev/sda1", "root": "/dev/sda1"},
+        "block-device-mapping": {
+            "ami": "/dev/sda1",
+            **{f"ebs{number}": name for number, name in enumerate(machine.block_devices, 1)},
+            "root": "/dev/sda1",
+        },
         "hostname": hostname,
         "instance-action": "none",
         "instance-id": spec.instance_id,

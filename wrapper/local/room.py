@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wrapper.errors import LocalError
 
 from . import network
-from .api.imaginary import ImaginaryBlocks
+from .blocks import Blocks
 from .host import log
 from .machine import Machine
 from .metadata import Server
@@ -26,7 +26,7 @@ class Room:
     """Runs between `open` and `close`; see machines.Machines for what each call means."""
 
     def __init__(self) -> None:
-        self.blocks = ImaginaryBlocks()
+        self.blocks = Blocks(self._leader)
         self._machines: dict[str, Machine] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -47,7 +47,7 @@ class Room:
             self._metadata.shutdown()
             self._metadata.server_close()
         for machine in self.all():
-            machine.terminate()
+            machine.terminate(at_once=True)
         for machine in self.all():
             if not machine.wait(_MOMENT):
                 log.error("%s does not end", machine.spec.instance_id)
@@ -77,7 +77,11 @@ class Room:
                 hint="give the subnet another range",
             )
         with self._lock:
-            self._machines[spec.instance_id] = Machine(spec)
+            self._machines[spec.instance_id] = Machine(spec, self.blocks)
+
+    def _leader(self, instance_id: str) -> int | None:
+        machine = self._machines.get(instance_id)
+        return machine.pid if machine else None
 
     def start(self, instance_id: str) -> None:
         """See machines.Machines."""

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shutil
 
-from . import cgroups, disk, network
+from . import blocks, cgroups, disk, network
 from .container import NSPAWN
 from .host import STATE, unmount_below
 
 
 def sweep() -> None:
-    """No machine's process, control group, mount, namespace, link, route or rule is left.
+    """Of no machine anything is left: process, control group, mount, volume, link, route or rule.
 
     Only while no daemon runs. The cache and the log stay.
     """
+    blocks.thaw()
     cgroups.kill()
     cgroups.remove()
     machines = STATE / "machines"
     for directory in machines.glob("*"):
         disk.discard(directory)
     unmount_below(machines)
+    blocks.sweep()
     network.down()
     for directory in machines.glob("*"):
         for trace in NSPAWN.glob(f"*/{directory.name}"):  # of an nspawn that was killed

@@ -12,6 +12,7 @@ CloudsError
 ├── FailedError                  1
 │   ├── CredentialsError             AWS does not know, or refuses, the caller
 │   ├── AwsError                     any other refusal of AWS
+│   ├── RefusedError                 EC2 gives no machine: capacity, price, quota, place
 │   ├── TerraformError               terraform missing, or it failed
 │   ├── LockedError                  another process works on the deployment
 │   ├── LocalError                   the embedded EC2
@@ -96,6 +97,15 @@ class CredentialsError(FailedError):
 
 class AwsError(FailedError):
     """AWS refused a call, or could not be reached."""
+
+
+class RefusedError(FailedError):
+    """EC2 gives no such machine now: capacity, price, quota, place."""
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        """EC2's own, as in InsufficientInstanceCapacity or capacity-not-available."""
 
 
 class TerraformError(FailedError):

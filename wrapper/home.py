@@ -52,6 +52,8 @@ class Record:
     place: Place
     settings: dict[str, Any] = field(default_factory=dict)
     """What the user asked for; `up` without options asks for the same again."""
+    chosen: dict[str, Any] = field(default_factory=dict)
+    """What EC2 had, where it did not have what was asked for: type, market, subnet."""
     own_cidr: str | None = None
     """The caller's address as last let in; `allow` makes it follow."""
     generation: int = 1

@@ -20,6 +20,10 @@ _BLOCK = re.compile(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', re.MULTILINE | r
 _TYPE = re.compile(r"^  type\s+= (.+)$", re.MULTILINE)
 _SENSITIVE = re.compile(r"^  sensitive\s+= true$", re.MULTILINE)
 
+# The provider takes a lack of capacity for a hiccup. Its own 25 tries last the better part of an
+# hour, and one that is interrupted does not say why; eight last some 15 s (docs/gotchas.md).
+_PROVIDER = 'provider "aws" {\n  max_retries = 8\n}'
+
 
 def source() -> Path:
     """The module: inside the wheel, or the checkout that this runs from."""
@@ -64,7 +68,7 @@ def root_module(module: Path) -> str:
     outputs = [(name, body) for kind, name, body in blocks if kind == "output"]
     width = max(len(name) for name, _ in inputs)
     calls = "\n".join(f"  {name:{width}} = var.{name}" for name, _ in inputs)
-    parts = [f'module "notebook" {{\n  source = "./module"\n\n{calls}\n}}']
+    parts = [_PROVIDER, f'module "notebook" {{\n  source = "./module"\n\n{calls}\n}}']
     parts += [_variable(name, body) for name, body in inputs]
     parts += [_output(name, body) for name, body in outputs]
     return "# Made by jupyter-clouds; the values are in terraform.tfvars.json.\n" + "\n\n".join(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DEFAULT_NAME = "notebook"
 DEFAULT_TYPE = "t3.large"
 """The module's own default, for questions asked before Terraform runs."""
+ZONE, ON_DEMAND, AUTO = "zone", "on-demand", "auto"
+"""Words of --market and --fallback."""
+_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ AAAA[0-9A-Za-z+/]+={0,3}( [^\n]*)?")
 _WORLD = 8
@@ -47,8 +50,12 @@ class Settings:
     elastic_ip: bool | None = None
     environment: str | None = None
     """Contents of the environment.yml."""
+    fallback: tuple[str, ...] | None = None
+    """What may be tried, in this order, where EC2 gives no such machine; see `fallbacks`."""
     https: bool | None = None
     instance_type: str | None = None
+    market: str | None = None
+    """spot, on-demand, or auto: spot with a fallback unless one is named."""
     miniforge_sha256: str | None = None
     miniforge_url: str | None = None
     owner: str | None = None
@@ -64,7 +71,13 @@ class Settings:
         """These, and where they say nothing, those of before."""
         known = {one.name for one in dataclasses.fields(self)}
         kept = {key: _frozen(value) for key, value in before.items() if key in known}
-        return Settings(**{**kept, **self.said()})
+        said = self.said()
+        if self.market is not None:
+            _check_one_market(self.market, self.spot)
+            said["spot"] = self.market != ON_DEMAND
+        elif self.spot is not None:
+            kept.pop("market", None)
+        return Settings(**{**kept, **said})
 
     def said(self) -> dict[str, Any]:
         """Only what was said."""
@@ -74,12 +87,46 @@ class Settings:
     def variables(self, *, name: str, generation: int) -> dict[str, Any]:
         """The module's variables. What was not said keeps the module's default."""
         values = self.said()
+        for ours in ("fallback", "market"):
+            values.pop(ours, None)
         values["allowed_cidrs"] = values.pop("allow", ())
         values |= {"name": name, "generation": generation}
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in sorted(values.items())
         }
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """What may be tried where EC2 gives no such machine: "zone", a type, "on-demand"."""
+        implied = (ZONE, ON_DEMAND) if self.market == AUTO else ()
+        found = implied if self.fallback is None else self.fallback
+        pointless = {ON_DEMAND} if not self.spot else set()
+        if self.subnet_id is not None:
+            pointless.add(ZONE)
+        return tuple(one for one in found if one not in pointless)
+
+
+def _check_one_market(market: str, spot: bool | None) -> None:
+    if spot is not None and spot != (market != ON_DEMAND):
+        raise SettingsError(
+            f"--market {market} and --{'spot' if spot else 'on-demand'} are two markets.",
+            hint="Say one of them.",
+        )
+
+
+def fallback(words: str) -> tuple[str, ...]:
+    """Of comma separated words; "none" is nothing. SettingsError for what can be no such word."""
+    found = tuple(word.strip() for word in words.split(",") if word.strip())
+    if found == ("none",):
+        return ()
+    for word in found:
+        if word not in (ZONE, ON_DEMAND) and not _TYPE.fullmatch(word):
+            raise SettingsError(
+                f'--fallback: "{word}" is neither {ZONE} nor {ON_DEMAND} nor an instance type.',
+                hint=f"--fallback {ZONE},m7i.large,{ON_DEMAND}, in the order to try them",
+            )
+    return tuple(dict.fromkeys(found))
 
 
 def _frozen(value: Any) -> Any:
@@ -112,6 +159,11 @@ def check(settings: Settings) -> Settings:
         raise SettingsError(
             "--ssh-cidr without --ssh-public-key: nobody could log in.",
             hint="Add: --ssh-public-key ~/.ssh/id_ed25519.pub",
+        )
+    if settings.subnet_id and settings.fallback and ZONE in settings.fallback:
+        raise SettingsError(
+            f"--fallback {ZONE} with --subnet-id {settings.subnet_id}: a subnet is in one zone.",
+            hint="Leave one of them out; --fallback none forgets it.",
         )
     if (settings.miniforge_url is None) != (settings.miniforge_sha256 is None):
         raise SettingsError(
@@ -157,6 +209,7 @@ PLAIN = (
     "elastic_ip",
     "https",
     "instance_type",
+    "market",
     "miniforge_sha256",
     "miniforge_url",
     "owner",

@@ -12,7 +12,7 @@ from botocore import exceptions as sdk
 from tests.unit.conftest import free_port
 from wrapper.aws import Aws, Identity
 from wrapper.aws.words import in_words
-from wrapper.errors import AwsError, CloudsError, CredentialsError, RequestError
+from wrapper.errors import AwsError, CloudsError, CredentialsError, RefusedError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +150,12 @@ DENIED = "You are not authorized. Encoded authorization failure message: " + "x"
         ("UnauthorizedOperation", DENIED, CredentialsError, r"may not do this.*GetCallerIdentity"),
         ("AccessDenied", "User: me is not allowed", CredentialsError, "may not do this"),
         ("OptInRequired", "You are not subscribed", CredentialsError, "account is not ready"),
-        ("VcpuLimitExceeded", "More than 0 vCPU", AwsError, "More than 0 vCPU"),
+        (
+            "VcpuLimitExceeded",
+            "More than 0 vCPU",
+            RefusedError,
+            "on-demand vCPUs.*More than 0 vCPU",
+        ),
         ("SomethingNew", "Whatever that is", AwsError, r"Whatever that is \(.*SomethingNew\)"),
     ],
 )

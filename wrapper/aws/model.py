@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ class Facts:
     memory_mib: int
     zones: tuple[str, ...]
     """Availability zones that offer the type and have a subnet it can go to, sorted."""
+    subnets: dict[str, str] = field(default_factory=dict, compare=False)
+    """The subnet of each of these zones, by zone."""
+    nitro: bool = field(default=True, compare=False)
+    """False for the older Xen generation, which shows a disk's id to nobody inside."""
 
 
 @dataclass(frozen=True)

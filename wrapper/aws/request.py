@@ -36,14 +36,16 @@ def check(account: Account, wanted: Request) -> Facts:
         )
     if wanted.zone is not None:
         _check_zone(account, wanted.zone)
-    zones = _zones(account, wanted)
+    subnets = _subnets(account, wanted)
     if wanted.ami_id is not None:
         _check_image(account, wanted.ami_id, architecture, wanted.instance_type)
     return Facts(
         architecture=architecture,
         vcpus=info["VCpuInfo"]["DefaultVCpus"],
         memory_mib=info["MemoryInfo"]["SizeInMiB"],
-        zones=zones,
+        zones=tuple(subnets),
+        subnets=subnets,
+        nitro=info.get("Hypervisor") != "xen",
     )
 
 
@@ -123,8 +125,8 @@ def _check_zone(account: Account, zone: str) -> None:
         )
 
 
-def _zones(account: Account, wanted: Request) -> tuple[str, ...]:
-    """Where the type is offered and a subnet waits for it. Never empty: else RequestError."""
+def _subnets(account: Account, wanted: Request) -> dict[str, str]:
+    """By zone, where the type is offered and a subnet waits. Never empty: else RequestError."""
     offered = _offered(account, wanted.instance_type)
     if wanted.subnet_id is not None:
         subnets = [_subnet(account, wanted.subnet_id)]
@@ -132,7 +134,7 @@ def _zones(account: Account, wanted: Request) -> tuple[str, ...]:
     else:
         subnets = _default_subnets(account)
         where = f"any zone of {account.region} that has a default subnet"
-    reachable = {subnet["AvailabilityZone"] for subnet in subnets}
+    reachable = {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in subnets}
     if wanted.zone is not None:
         if wanted.zone not in reachable:
             raise RequestError(
@@ -140,15 +142,15 @@ def _zones(account: Account, wanted: Request) -> tuple[str, ...]:
                 f"{', '.join(sorted(reachable))}.",
                 hint="Give a --subnet-id of that zone.",
             )
-        reachable, where = {wanted.zone}, wanted.zone
-    zones = tuple(sorted(reachable & offered))
+        reachable, where = {wanted.zone: reachable[wanted.zone]}, wanted.zone
+    zones = sorted(reachable.keys() & offered)
     if not zones:
         raise RequestError(
             f"{wanted.instance_type} is not offered in {where}; it is in: "
             f"{', '.join(sorted(offered)) or 'none'}.",
             hint="Another --instance-type, or a --subnet-id of a zone that offers it.",
         )
-    return zones
+    return {zone: reachable[zone] for zone in zones}
 
 
 def _offered(account: Account, instance_type: str) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
 
+from wrapper import refusals
 from wrapper.errors import AwsError, CloudsError, CredentialsError, RequestError
 
 _CONFIGURE = (
@@ -85,14 +86,6 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedAccess", "Unaut
 _ACCOUNT = {"OptInRequired", "PendingVerification", "Blocked"}
 _LIMITS = {
     "AddressLimitExceeded": "Release one you do not need, or python -m wrapper up --no-elastic-ip.",
-    "InstanceLimitExceeded": "Ask for more: aws service-quotas list-service-quotas "
-    "--service-code ec2",
-    "MaxSpotInstanceCountExceeded": "A smaller type, or more quota: aws service-quotas "
-    "list-service-quotas --service-code ec2",
-    "VcpuLimitExceeded": "A smaller type, or more quota: aws service-quotas "
-    "list-service-quotas --service-code ec2",
-    "InsufficientInstanceCapacity": "Another zone or type, or python -m wrapper up --on-demand.",
-    "SpotMaxPriceTooLow": "Another zone or type, or python -m wrapper up --on-demand.",
 }
 
 
@@ -160,6 +153,8 @@ def _client_error(error: sdk.ClientError, *, doing: str, where: str) -> CloudsEr
             f"The AWS account is not ready{where}: {message} ({code}).",
             hint="See the account's notices: https://console.aws.amazon.com/",
         )
+    if refusal := refusals.of_code(code):
+        return refusals.error(refusal, where=doing, told=message)
     return AwsError(
         f"AWS refused{where} while {doing}: {message} ({error.operation_name}, {code}).",
         hint=_LIMITS.get(

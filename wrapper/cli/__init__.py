@@ -126,8 +126,10 @@ def _known_keys() -> set[str]:
 
 
 def _as_options(defaults: dict[str, Any]) -> dict[str, Any]:
-    """A table of tags as the option takes it."""
-    tags = defaults.get("tags")
-    if not isinstance(tags, dict):
-        return defaults
-    return {**defaults, "tags": [f"{key}={value}" for key, value in tags.items()]}
+    """A table of tags, and a list of fallbacks, as the options take them."""
+    found = dict(defaults)
+    if isinstance(tags := defaults.get("tags"), dict):
+        found["tags"] = [f"{key}={value}" for key, value in tags.items()]
+    if isinstance(fallback := defaults.get("fallback"), list):
+        found["fallback"] = ",".join(map(str, fallback))
+    return found

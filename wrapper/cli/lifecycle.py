@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 @options.local
 @options.region
 @option("--spot/--on-demand", help="A third of the price, with interruptions; or not.")
+@option(
+    "--market",
+    type=click.Choice(["spot", "on-demand", "auto"]),
+    help="auto: spot, and --fallback zone,on-demand unless said otherwise.",
+)
+@option(
+    "--fallback",
+    metavar="WAYS",
+    help="What to try where EC2 gives none: zone, a type, on-demand, in this order; or none.",
+)
 @option("--instance-type", metavar="TYPE", help="EC2 instance type.  [default: t3.large]")
 @option("--allow", multiple=True, metavar="CIDR", help="Who may reach it.  [default: you]")
 @option("--allow-world", is_flag=True, help="Let --allow be the whole internet.")
@@ -123,6 +133,8 @@ def _settings(given: dict[str, Any]) -> Settings:
     kept = {key: given[key] for key in settings.PLAIN if given[key] is not None}
     kept |= {key: True for key in ("allow_world",) if given[key]}
     kept |= {key: tuple(given[key]) for key in ("allow", "ssh_cidrs") if given[key]}
+    if given["fallback"] is not None:
+        kept["fallback"] = settings.fallback(given["fallback"])
     if given["tags"]:
         kept["tags"] = settings.tags(given["tags"])
     if given["environment"]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from wrapper import refusals
 from wrapper.aws.model import Leftover
 from wrapper.deployment.events import Progress, Step, Warned
 from wrapper.deployment.question import machine_ends
+from wrapper.deployment.requests import Requests
 from wrapper.errors import CloudsError, Interrupted, UsageError
 
 if TYPE_CHECKING:
@@ -28,14 +30,21 @@ def apply(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch)
     make_way(world, ready)
     world.report(Step("Terraform applies it"))
     world.report(Progress(0, 0, "Terraform plans"))
+    ready.give_up.clear()
+    requests = Requests(
+        world.aws_like(ready.way), record.name, ready.give_up, ignore=record.request_ids
+    )
     try:
-        with watch.in_background():
+        with watch.in_background(requests.look):
             _apply(world, ready, meter)
     except (CloudsError, KeyboardInterrupt) as error:
         if ready.fresh and isinstance(error, UsageError):
             home.end(record)  # Terraform refused the request before it made anything
             raise
+        ready.give_up.clear()
         _after_failure(world, home, ready.way, record)
+        if isinstance(error, Interrupted) and requests.refusal:
+            raise refusals.error(requests.refusal) from error
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(
                 f"Interrupted. {what_exists(ready.way, record.name)}", hint=ways_on(record)
@@ -54,7 +63,10 @@ def _apply(world: World, ready: Prepared, meter: Meter) -> None:
             meter.expect(change)
         ready.terraform.apply(meter.terraform)
         return
-    for warning in ready.terraform.plan_and_apply(meter.terraform, on_change=meter.expect):
+    warnings = ready.terraform.plan_and_apply(
+        meter.terraform, on_change=meter.expect, replace=ready.anew
+    )
+    for warning in warnings:
         world.report(Warned(warning))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import applying, preparing, question, verify
+from wrapper.deployment import applying, launching, preparing, question, verify
 from wrapper.deployment.events import Checked, Step
 from wrapper.deployment.progress import Meter
 from wrapper.deployment.summary import Summary, summarise
@@ -61,7 +61,7 @@ def up(world: World, wanted: Wanted) -> Up:
         if ready.nothing_to_do:
             record = home.remember(ready.record)
         else:
-            record = applying.apply(world, home, ready, meter, watch)
+            record = launching.launch(world, home, ready, meter, watch)
         try:
             return _bring_to_answer(going, record)
         except KeyboardInterrupt as error:

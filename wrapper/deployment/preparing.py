@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wrapper import certificate, environment, module_copy, settings
 from wrapper import password as passwords
-from wrapper.aws.model import Request
-from wrapper.deployment import first_password, mending, place, providers, question
+from wrapper.deployment import fallback, first_password, mending, place, providers, question
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import AddressError, DiskError, UsageError
 from wrapper.home import Record
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from wrapper.aws import Facts
     from wrapper.certificate import Pair
+    from wrapper.deployment.fallback import Candidate
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
     from wrapper.home import Home
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 _LEAST_FREE_MIB = 50
 """A state that cannot be written is a machine that nobody knows of."""
+
+
+_OF_THE_MACHINE = ("instance_type", "market", "spot", "subnet_id")
+"""Who asks for another one of these does not mean what EC2 had in the place of the last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +70,12 @@ class Prepared:
     terraform: Terraform
     plan: Plan | None
     """None for what does not exist yet: nothing can be lost, so it is planned while applied."""
+    candidates: tuple[Candidate, ...]
+    """The machine asked for, then those that the user allows in its place."""
+    anew: tuple[str, ...] = ()
+    """Addresses of what Terraform makes anew whatever it thinks of it."""
+    give_up: threading.Event
+    """Once it is set, Terraform is interrupted."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -88,13 +99,16 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     _need_space(home)
     bare = home.is_bare()
     with providers.on_their_way(world, home, lock):
-        way, facts, record = _look(world, home, wanted, asked, before)
+        way, facts, candidates, record = _look(world, home, wanted, asked, before)
     if not bare:
         if fresh:
             home.empty()
         module_copy.write(home)
     _write(world, home, wanted, record, asked, way, fresh=fresh)
-    terraform = world.terraform(home.path, environment=way.for_terraform(world), keep_open=(lock,))
+    give_up = threading.Event()
+    terraform = world.terraform(
+        home.path, environment=way.for_terraform(world), keep_open=(lock,), cancelled=give_up
+    )
     terraform.init(say=lambda text: world.report(Note(text)))
     plan = None if fresh else _plan(world, terraform)
     if before and plan and not question.machine_ends(plan.changes):
@@ -107,19 +121,22 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         pair=pair,
         terraform=terraform,
         plan=plan,
+        candidates=candidates,
+        give_up=give_up,
     )
 
 
 def _look(
     world: World, home: Home, wanted: Wanted, asked: Settings, before: Record | None
-) -> tuple[Way, Facts, Record]:
+) -> tuple[Way, Facts, tuple[Candidate, ...], Record]:
     """The request can be met where it is wanted, and nobody else has the name there."""
     fresh = before is None or before.ended
     way = place.choose(world, local=wanted.local, region=wanted.region, before=before)
     if fresh and wanted.region is None:  # one that was typed may not exist
         _remember_place(home, way)
     world.report(Step(f"Checking the request in {way.place}"))
-    facts = way.aws.check_request(request(asked, way.place.region))
+    facts = way.aws.check_request(fallback.request(asked, way.place.region))
+    candidates = fallback.candidates(way.aws, asked, facts, data=_has_data(asked))
     if fresh:
         _remember_place(home, way)
     record = _own_cidr(world, _record(before, wanted, way, asked, fresh=fresh), asked)
@@ -127,7 +144,7 @@ def _look(
         mending.refuse_stranger(way, wanted.name)
     else:
         mending.mend(world, way, record)
-    return way, facts, record
+    return way, facts, candidates, record
 
 
 def _warn_of_the_ineffective(world: World, before: Record, asked: Settings) -> None:
@@ -152,17 +169,6 @@ def _plan(world: World, terraform: Terraform) -> Plan:
     return plan
 
 
-def request(asked: Settings, region: str) -> Request:
-    """As the EC2 adapter checks it."""
-    return Request(
-        region=region,
-        instance_type=asked.instance_type or settings.DEFAULT_TYPE,
-        ami_id=asked.ami_id,
-        subnet_id=asked.subnet_id,
-        spot=bool(asked.spot),
-    )
-
-
 def allowed(record: Record) -> tuple[str, ...]:
     """Who may reach the notebook: whom the user named, and the user."""
     named = tuple(record.settings.get("allow") or ())
@@ -173,7 +179,13 @@ def allowed(record: Record) -> tuple[str, ...]:
 def variables(record: Record, asked: Settings, kept: dict[str, Any]) -> dict[str, Any]:
     """The module's variables; `kept` are those that were not asked for here."""
     values = asked.variables(name=record.name, generation=record.generation)
-    return {**kept, **values, "allowed_cidrs": list(allowed(record))}
+    kept = {key: value for key, value in kept.items() if key not in _OF_THE_MACHINE}
+    return {**kept, **values, **record.chosen, "allowed_cidrs": list(allowed(record))}
+
+
+def _has_data(asked: Settings) -> bool:
+    """A data volume is wanted."""
+    return getattr(asked, "data_volume_size", 0) != 0
 
 
 def _own_certificate(wanted: Wanted, asked: Settings, before: Record | None) -> Pair | None:
@@ -216,10 +228,16 @@ def _record(
 ) -> Record:
     if before is None or fresh:
         return Record(name=wanted.name, place=way.place, settings=asked.said())
+    now = asked.said()
+    # What was tried for a machine that never came is no choice.
+    another = not before.instance_ids or any(
+        now.get(one) != before.settings.get(one) for one in _OF_THE_MACHINE
+    )
     return dataclasses.replace(
         before,
         place=way.place,
-        settings=asked.said(),
+        settings=now,
+        chosen={} if another or wanted.replace else before.chosen,
         generation=before.generation + (1 if wanted.replace else 0),
     )
 

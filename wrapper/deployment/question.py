@@ -19,13 +19,15 @@ MACHINE_TYPES = ("aws_instance", "aws_spot_instance_request")
 
 
 def market(record: Record) -> Market:
-    """The one that was asked for."""
-    return "spot" if record.settings.get("spot") else "on-demand"
+    """The one that was asked for, or chosen where EC2 did not have that."""
+    spot = record.chosen.get("spot", record.settings.get("spot"))
+    return "spot" if spot else "on-demand"
 
 
 def instance_type(record: Record) -> str:
-    """The one that was asked for, or the module's default."""
-    return record.settings.get("instance_type") or DEFAULT_TYPE
+    """The one that was asked for or chosen, or the module's default."""
+    asked = record.settings.get("instance_type") or DEFAULT_TYPE
+    return str(record.chosen.get("instance_type", asked))
 
 
 def machine_ends(changes: Sequence[Change]) -> bool:

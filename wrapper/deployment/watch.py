@@ -114,16 +114,17 @@ class Watch:
             self._check_running(self.instance_id)
 
     @contextmanager
-    def in_background(self) -> Iterator[None]:
-        """Looked at by a thread, while Terraform still works on the rest."""
+    def in_background(self, *others: Callable[[], None]) -> Iterator[None]:
+        """Looked at by a thread, and what else there is to look at, while Terraform still works."""
         stop = threading.Event()
 
         def go_on() -> None:
             while not stop.wait(EVERY):
-                try:
-                    self.look()
-                except CloudsError:
-                    continue  # whoever waits for the result will see it
+                for look in (self.look, *others):
+                    try:
+                        look()
+                    except CloudsError:
+                        continue  # whoever waits for the result will see it
 
         thread = threading.Thread(target=go_on, name="watch", daemon=True)
         thread.start()

@@ -131,14 +131,24 @@ class Terraform:
             (self.directory / PLAN_FILE).unlink(missing_ok=True)
 
     def plan_and_apply(
-        self, on_event: Callable[[Applying], None], *, on_change: Callable[[Change], None]
+        self,
+        on_event: Callable[[Applying], None],
+        *,
+        on_change: Callable[[Change], None],
+        replace: Sequence[str] = (),
     ) -> tuple[str, ...]:
         """All is done in one run, each planned change told first; the warnings. As `apply`.
 
         For what does not exist yet: the provider is started half as often, which takes seconds.
+        What is at the addresses in `replace` is made anew.
         """
         seen = self._json(
-            "apply", on_event=on_event, on_change=on_change, input=False, auto_approve=True
+            "apply",
+            on_event=on_event,
+            on_change=on_change,
+            input=False,
+            auto_approve=True,
+            **({"replace": [*replace]} if replace else {}),
         )
         return _warnings(seen)
 
@@ -146,6 +156,18 @@ class Terraform:
         """Nothing is left of what the state knows."""
         # python_terraform's own destroy() would add -force, which Terraform has dropped.
         self._json("destroy", on_event=on_event, input=False, auto_approve=True)
+
+    def forget(self, *addresses: str) -> None:
+        """The state knows nothing of these any more; they themselves are as they were."""
+        there = self._listed()
+        if found := [one for one in addresses if one in there]:
+            # python_terraform has no word for a verb of two words.
+            self._run("state", ["state", "rm", "-no-color", *found])
+
+    def _listed(self) -> set[str]:
+        lines: list[str] = []
+        self._run("state", ["state", "list", "-no-color"], on_line=lines.append)
+        return {line.strip() for line in lines}
 
     def outputs(self) -> dict[str, Any]:
         """The root module's outputs, of which the sensitive ones may be missing.

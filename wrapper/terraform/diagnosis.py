@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wrapper import refusals
 from wrapper.errors import (
     CloudsError,
     CredentialsError,
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
     from wrapper.terraform.events import Diagnostic
 
 _DOCTOR = "python -m wrapper doctor"
-_QUOTA = (
-    "Choose a smaller --instance-type, or ask for more: "
-    "https://console.aws.amazon.com/servicequotas/home/services/ec2/quotas"
-)
-_OTHER_TYPE = "Try another --instance-type, another zone (--subnet-id), or --on-demand."
 
 _KNOWN: tuple[tuple[tuple[str, ...], type[CloudsError], str], ...] = (
     (("no valid credential sources", "NoCredentialProviders"), CredentialsError, _DOCTOR),
@@ -37,22 +33,6 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CloudsError], str], ...] = (
         ("UnauthorizedOperation", "AccessDenied", "not authorized to perform"),
         CredentialsError,
         "The policy that is needed: docs/aws.md",
-    ),
-    (
-        ("MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded"),
-        TerraformError,
-        _QUOTA,
-    ),
-    (
-        (
-            "InsufficientInstanceCapacity",
-            "capacity-not-available",
-            "capacity-oversubscribed",
-            "SpotMaxPriceTooLow",
-            "price-too-low",
-        ),
-        TerraformError,
-        _OTHER_TYPE,
     ),
     (
         ("AddressLimitExceeded",),
@@ -105,6 +85,8 @@ def explain(
         # Nothing has been made yet: these are wrong inputs, not failures.
         kind = SettingsError if errors[0].summary.startswith("Invalid") else RequestError
         return kind("\n".join(item.detail or item.summary for item in errors))
+    if refusal := refusals.find(text):
+        return refusals.error(refusal, told=_of_ec2(text))
     for marks, known, hint in _KNOWN:
         if any(mark.lower() in text.lower() for mark in marks):
             return known(f"terraform {command}: {text}", hint=hint)
@@ -112,6 +94,11 @@ def explain(
     return TerraformError(
         f"terraform {command} failed: {reason}", hint=f"less {log}" if log else None
     )
+
+
+def _of_ec2(text: str) -> str:
+    """EC2's own sentence out of Terraform's chain of what failed because of what."""
+    return text.rpartition("api error ")[2].strip()[:500]
 
 
 def _words(stderr: str) -> str:

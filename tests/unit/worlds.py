@@ -1,0 +1,63 @@
+"""A world with an account of the embedded EC2 and a stand-in for Terraform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tests.unit.conftest import QUICK
+from wrapper.aws import Aws
+from wrapper.deployment.world import World
+from wrapper.local import Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.ec2 import Account
+    from wrapper.home import Home
+
+
+class StandIn:
+    """A Terraform that does as little as its heirs let it."""
+
+    def __init__(self) -> None:
+        self.home: Home | None = None
+
+    def __call__(self, *_: Any, **__: Any) -> StandIn:
+        """The adapter of one directory."""
+        return self
+
+    def init(self, **_: Any) -> None:
+        """Providers are there."""
+
+
+@dataclass
+class Embedded:
+    """The embedded EC2's door, on the account of the test."""
+
+    env: dict[str, str]
+
+    def start(self, **_: Any) -> Status:
+        """It runs."""
+        return self.status()
+
+    def status(self) -> Status:
+        """Likewise."""
+        return Status(running=True, env=self.env)
+
+
+def bare_world(tmp_path: Path, account: Account, terraform: StandIn, told: list[Any]) -> World:
+    """A computer that knows of no AWS account and no region, beside the embedded EC2."""
+    nothing: Any = None
+    return World(
+        environment={"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)},
+        aws=partial(Aws, pace=QUICK),
+        terraform=terraform,  # type: ignore[arg-type] # as much of it as is asked
+        pin=nothing,
+        notebook=nothing,
+        embedded=lambda: Embedded(account.environment),  # type: ignore[arg-type, return-value]
+        public_address=lambda: "203.0.113.7",
+        report=told.append,
+        confirm=lambda _: True,
+    )

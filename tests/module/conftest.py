@@ -14,6 +14,7 @@ import tftest
 from tests.ec2 import Account, served
 from tests.module import lives as ways
 from tests.module.copies import REPOSITORY, Copy
+from tests.provider import Provider
 from wrapper import provider_mirror
 
 if TYPE_CHECKING:
@@ -50,8 +51,15 @@ def shared_account() -> Iterator[Account]:
 
 
 @pytest.fixture(scope="session")
-def make_copy(providers: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Copy]:
+def make_copy(
+    providers: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Copy]]:
     """A function that copies the module, or one of its examples, and has it initialised."""
+    running: list[Provider] = []
+
+    def provider(account: Account) -> Provider:
+        running.append(Provider(providers, account.environment))
+        return running[-1]
 
     def make(account: Account, example: str | None = None) -> Copy:
         root = tmp_path_factory.mktemp("copy")
@@ -60,14 +68,16 @@ def make_copy(providers: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         shutil.copytree(REPOSITORY / "templates", root / "templates", ignore=LEFT_OUT)
         if example is None:
             _give_providers(providers, root)
-            return Copy(root, account)
+            return Copy(root, account, provider(account))
         shutil.copytree(REPOSITORY / "examples", root / "examples", ignore=LEFT_OUT)
-        copy = Copy(root / "examples" / example, account)
+        copy = Copy(root / "examples" / example, account, provider(account))
         copy.directory.mkdir(exist_ok=True)
         _give_providers(providers, copy.directory)
         return copy
 
-    return make
+    yield make
+    for one in running:
+        one.stop()
 
 
 def _give_providers(providers: Path, directory: Path) -> None:

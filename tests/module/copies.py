@@ -14,6 +14,7 @@ from tests.ec2 import terraform_environment
 
 if TYPE_CHECKING:
     from tests.ec2 import Account
+    from tests.provider import Provider
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -24,10 +25,14 @@ class Copy:
 
     directory: Path
     account: Account
+    provider: Provider | None = None
+    """Kept running between commands; None where each is to start its own."""
 
     @property
     def terraform(self) -> tftest.TerraformTest:
-        return tftest.TerraformTest(str(self.directory), env=terraform_environment(self.account))
+        kept = self.provider.environment if self.provider else {}
+        environment = terraform_environment(self.account) | kept
+        return tftest.TerraformTest(str(self.directory), env=environment)
 
     def plan(self, **variables: Any) -> Any:
         """The plan as tftest parses it; TerraformTestError with Terraform's words otherwise."""
@@ -61,6 +66,8 @@ class Copy:
         self.terraform.destroy()
         state = self.terraform.state_pull()
         assert state["resources"] == []
+        if self.provider:
+            self.provider.stop()
 
     def changes(self, **variables: Any) -> dict[str, str]:
         """Address of each resource that a plan would change: create, update, replace, delete."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from werkzeug.serving import make_server
 
+from tests.provider import Provider
 from tests.unit.conftest import PASSWORD, jupyter, machines_jupyter
 from wrapper import certificate, deployment
 from wrapper.aws import Aws
@@ -131,8 +132,14 @@ class Stage:
 
 
 def _world(
-    environment: dict[str, str], jupyter: LiveJupyter, report: Callable[[Event], None]
+    environment: dict[str, str],
+    jupyter: LiveJupyter,
+    report: Callable[[Event], None],
+    provider: Provider,
 ) -> World:
+    def terraform(path: Path, *, environment: dict[str, str], **more: Any) -> Terraform:
+        return Terraform(path, environment=environment | provider.environment, **more)
+
     def led_pin(host: str, port: int, **more: Any) -> Any:
         assert (host.startswith("198.18."), port) == (True, 9999)
         return pin(jupyter.host, jupyter.port, **more)
@@ -144,7 +151,7 @@ def _world(
     return World(
         environment=environment,
         aws=Aws,
-        terraform=Terraform,
+        terraform=terraform,  # type: ignore[arg-type] # as the class is called
         pin=led_pin,
         notebook=led_notebook,
         embedded=NoEmbedded,  # type: ignore[arg-type] # half of it is enough here
@@ -155,7 +162,7 @@ def _world(
 
 
 @contextlib.contextmanager
-def _stage(tmp_path: Path, jupyter: LiveJupyter) -> Iterator[Stage]:
+def _stage(tmp_path: Path, jupyter: LiveJupyter, providers: Path) -> Iterator[Stage]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     der = ssl.PEM_cert_to_DER_cert(jupyter.minted.certificate)
     prints = certificate.fingerprints(der)
@@ -173,24 +180,26 @@ def _stage(tmp_path: Path, jupyter: LiveJupyter) -> Iterator[Stage]:
         "HOME": os.environ["HOME"],
     }
     told: list[Event] = []
+    provider = Provider(providers, environment)
     try:
-        yield Stage(_world(environment, jupyter, told.append), told, machines)
+        yield Stage(_world(environment, jupyter, told.append, provider), told, machines)
     finally:
+        provider.stop()
         server.shutdown()
         thread.join()
 
 
 @pytest.fixture
-def stage(tmp_path: Path, jupyter: LiveJupyter) -> Iterator[Stage]:
+def stage(tmp_path: Path, jupyter: LiveJupyter, providers: Path) -> Iterator[Stage]:
     """A plain Jupyter behind the address."""
-    with _stage(tmp_path, jupyter) as made:
+    with _stage(tmp_path, jupyter, providers) as made:
         yield made
 
 
 @pytest.fixture
-def full_stage(tmp_path: Path, machines_jupyter: LiveJupyter) -> Iterator[Stage]:
+def full_stage(tmp_path: Path, machines_jupyter: LiveJupyter, providers: Path) -> Iterator[Stage]:
     """Jupyter as the machine runs it behind the address."""
-    with _stage(tmp_path, machines_jupyter) as made:
+    with _stage(tmp_path, machines_jupyter, providers) as made:
         yield made
 
 

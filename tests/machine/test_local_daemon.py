@@ -21,7 +21,7 @@ import pytest
 
 from wrapper import local
 from wrapper.errors import LocalError
-from wrapper.local.host import CACHE
+from wrapper.local.host import CACHE, STATE
 from wrapper.local.record import port
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.machine, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
+BLOCKS = STATE / "blocks"
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -111,6 +112,19 @@ def launch(status: local.Status) -> str:
     return instance_id
 
 
+def freeze_a_volume(status: local.Status, instance_id: str) -> None:
+    """The machine has a volume mounted, and it stands still, as while it is being copied."""
+    ec2 = client(status)
+    described = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]
+    zone = described["Instances"][0]["Placement"]["AvailabilityZone"]
+    volume_id = ec2.create_volume(AvailabilityZone=zone, Size=1, VolumeType="gp3")["VolumeId"]
+    ec2.attach_volume(VolumeId=volume_id, InstanceId=instance_id, Device="/dev/sdf")
+    pid = next(one["pid"] for one in local.status().machines)
+    inside = ["nsenter", "--target", str(pid), "--all", "sh", "-ec"]
+    steps = "until test -b /dev/nvme1n1; do sleep 0.1; done; mkfs.ext4 -q /dev/nvme1n1"
+    output(*inside, f"{steps}; mount /dev/nvme1n1 /mnt; fsfreeze --freeze /mnt")
+
+
 def test_stopped_it_leaves_the_host_as_it_was() -> None:
     before = host()
     launch(local.start())
@@ -142,6 +156,7 @@ def test_after_a_killed_daemon_its_remains_are_cleaned(then: str) -> None:
     before = host()
     status = local.start()
     instance_id = launch(status)
+    freeze_a_volume(status, instance_id)
     assert status.pid is not None
     os.kill(status.pid, signal.SIGKILL)
     os.waitpid(status.pid, 0)
@@ -155,6 +170,7 @@ def test_after_a_killed_daemon_its_remains_are_cleaned(then: str) -> None:
         launch(again)
     local.stop()
     assert changed(before) == {}
+    assert not BLOCKS.exists()
 
 
 def test_a_daemon_that_does_not_answer_is_replaced() -> None:

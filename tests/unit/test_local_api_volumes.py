@@ -338,7 +338,6 @@ def test_a_snapshot_goes_to_another_region_and_stays_when_the_first_is_deleted(
 
     described = snapshot(there, copy)
     assert (described["VolumeId"], described["VolumeSize"]) == ("vol-ffffffff", 50)
-    assert described["Description"] == f"[Copied {first} from us-east-1]"
     assert described["Tags"] == [{"Key": "Name", "Value": "moved"}]
     restored = make(there, SnapshotId=copy, AvailabilityZone="eu-west-1a")
     assert machines.blocks.contents[restored] == "data"

@@ -103,6 +103,8 @@ def test_nothing_is_told_without_a_token(guest: Guest) -> None:
         ("/latest/meta-data/public-keys/", b"0=me@laptop"),
         ("/latest/meta-data/public-keys/0/openssh-key", b"ssh-ed25519 AAAA me@laptop"),
         ("/latest/meta-data/network/interfaces/macs/", b"02:11:22:33:44:55/"),
+        ("/latest/meta-data/block-device-mapping/", b"ami\nebs1\nebs2\nroot"),
+        ("/latest/meta-data/block-device-mapping/ebs2", b"/dev/sdg"),
         ("/latest/user-data", b"\x1f\x8b\x00binary"),
         ("/latest/", b"dynamic/\nmeta-data/\nuser-data"),
     ],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wrapper.errors import LocalError
 
 from . import cgroups, copying, filesystems, loop
-from .host import log, need_space
+from .host import log, need_space, run, unmount_below
 from .machines import Progress
 from .plugs import HERE, Plugs, Volume, start
 
@@ -157,8 +157,25 @@ def thaw() -> None:
                     filesystems.thaw(directory)
 
 
+def _revive(device: Path) -> None:
+    """Nothing holds the device that was frozen when its last mount went with its machine.
+
+    Linux keeps such a file system until it is thawed, for which it has to be mounted again.
+    """
+    place = HERE / "revived"
+    place.mkdir(parents=True, exist_ok=True)
+    run(["mount", device, place], check=False)
+    if place.is_mount():
+        directory = os.open(place, os.O_RDONLY)
+        filesystems.thaw(directory)
+        os.close(directory)
+    unmount_below(place)
+
+
 def sweep() -> None:
     """No volume, snapshot or loop device is left; call when no machine runs."""
     for device in loop.below(HERE):
         loop.detach(device)
+    for device in loop.below(HERE):
+        _revive(device)
     shutil.rmtree(HERE, ignore_errors=True)

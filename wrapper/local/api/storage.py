@@ -89,7 +89,7 @@ class StorageActions(EC2Response):
             raise EC2ClientError("InvalidParameterValue", f"Invalid region: {region}") from error
         snapshot = self.ec2_backend.take_copy(
             source,
-            self._get_param("Description") or f"[Copied {source_id} from {region}]",
+            self._get_param("Description") or "",
             encrypted=bool(self._get_bool_param("Encrypted", False)),
             kms_key_id=self._get_param("KmsKeyId"),
         )

@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 from werkzeug.serving import make_server
 
 from wrapper.local.api import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from wrapper.local.api.control import Control
     from wrapper.local.machines import Machines
 
 
@@ -25,6 +28,8 @@ class Account:
     """An account of its own, and the way to it."""
 
     endpoint: str
+    control: Control
+    """Capacity, prices and quotas, decided without asking the API."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -45,6 +50,7 @@ class Account:
             endpoint_url=self.endpoint,
             aws_access_key_id="test",
             aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}),
         )
 
     def left(self, region: str = "us-east-1") -> list[str]:
@@ -75,14 +81,17 @@ class Account:
 
 
 @contextmanager
-def served(machines: Machines | None = None) -> Iterator[Account]:
-    """An empty account, served threaded until the block ends."""
+def served(
+    machines: Machines | None = None, clock: Callable[[], float] = time.time
+) -> Iterator[Account]:
+    """An empty account, served threaded until the block ends; its market goes by the clock."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, create_app(machines), threaded=True)
+    app = create_app(machines, clock)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Account(f"http://127.0.0.1:{server.server_port}")
+        yield Account(f"http://127.0.0.1:{server.server_port}", app.control)
     finally:
         server.shutdown()
         thread.join()

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from wrapper.errors import LocalError
-from wrapper.local.api.imaginary import ImaginaryMachines
+from wrapper.local.api.imaginary import TRANSITION_SECONDS, ImaginaryMachines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,11 +19,24 @@ if TYPE_CHECKING:
 ROOT = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 30, "Encrypted": True}}
 
 
+class Clock:
+    """Seconds since 1970 that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
 class Machines(ImaginaryMachines):
     """Imaginary machines whose states a test may decide itself."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
         self.decided: dict[str, State] = {}
         self.full = False
         self.stopped_by_force: list[str] = []
@@ -78,8 +91,36 @@ def wait_for(ec2: Any, instance_id: str, state: str) -> dict[str, Any]:
     return instance
 
 
+def settled(ec2: Any, instance_id: str, state: str, clock: Clock) -> dict[str, Any]:
+    """The instance a moment later, when its transition is over."""
+    describe(ec2, instance_id)
+    clock.advance(TRANSITION_SECONDS)
+    instance = describe(ec2, instance_id)
+    assert instance["State"]["Name"] == state
+    return instance
+
+
 def refusal(call: Callable[[], object]) -> tuple[str, str]:
     with pytest.raises(ClientError) as caught:
         call()
     error = caught.value.response["Error"]
     return error["Code"], error["Message"]
+
+
+def request(ec2: Any, **asked: Any) -> str:
+    specification = {
+        "BlockDeviceMappings": [ROOT],
+        "ImageId": image(ec2),
+        "InstanceType": "t3.large",
+        "UserData": "I2Nsb3VkLWNvbmZpZwo=",
+        **asked.pop("LaunchSpecification", {}),
+    }
+    asked = {"Type": "persistent", "InstanceInterruptionBehavior": "stop", **asked}
+    made = ec2.request_spot_instances(LaunchSpecification=specification, **asked)
+    return str(made["SpotInstanceRequests"][0]["SpotInstanceRequestId"])
+
+
+def standing(ec2: Any, request_id: str) -> tuple[str, str, str | None]:
+    found = ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[request_id])
+    one = found["SpotInstanceRequests"][0]
+    return one["State"], one["Status"]["Code"], one.get("InstanceId")

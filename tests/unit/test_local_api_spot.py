@@ -2,54 +2,49 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.ec2 import served
-from tests.unit.local_api import ROOT, Machines, describe, image, refusal, run, wait_for
-from wrapper.local.api import spot
+from tests.unit.local_api import (
+    Clock,
+    Machines,
+    describe,
+    image,
+    refusal,
+    request,
+    run,
+    settled,
+    standing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture
-def machines() -> Machines:
-    return Machines()
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
-def ec2(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(spot, "RELAUNCH_SECONDS", 0.3)
-    with served(machines) as account:
+def machines(clock: Clock) -> Machines:
+    return Machines(clock)
+
+
+@pytest.fixture
+def ec2(machines: Machines, clock: Clock) -> Iterator[Any]:
+    with served(machines, clock) as account:
         yield account.client()
 
 
-def request(ec2: Any, **asked: Any) -> str:
-    specification = {
-        "BlockDeviceMappings": [ROOT],
-        "ImageId": image(ec2),
-        "InstanceType": "t3.large",
-        "UserData": "I2Nsb3VkLWNvbmZpZwo=",
-    }
-    asked = {"Type": "persistent", "InstanceInterruptionBehavior": "stop", **asked}
-    made = ec2.request_spot_instances(LaunchSpecification=specification, **asked)
-    return str(made["SpotInstanceRequests"][0]["SpotInstanceRequestId"])
-
-
-def standing(ec2: Any, request_id: str) -> tuple[str, str, str | None]:
-    found = ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[request_id])
-    one = found["SpotInstanceRequests"][0]
-    return one["State"], one["Status"]["Code"], one.get("InstanceId")
-
-
-def fulfilled(ec2: Any) -> tuple[str, str]:
+@pytest.fixture
+def fulfilled(ec2: Any, clock: Clock) -> tuple[str, str]:
     request_id = request(ec2)
     machine = standing(ec2, request_id)[2]
     assert machine is not None
-    wait_for(ec2, machine, "running")
+    settled(ec2, machine, "running", clock)
     return request_id, machine
 
 
@@ -96,8 +91,10 @@ def test_tags_of_a_request_stay_with_it_and_other_kinds_are_refused(ec2: Any) ->
     assert refused[0] == "InvalidParameterValue"
 
 
-def test_machines_are_found_by_their_request_terminated_ones_too(ec2: Any) -> None:
-    request_id, machine = fulfilled(ec2)
+def test_machines_are_found_by_their_request_terminated_ones_too(
+    ec2: Any, fulfilled: tuple[str, str]
+) -> None:
+    request_id, machine = fulfilled
     run(ec2)
 
     by_request = [{"Name": "spot-instance-request-id", "Values": [request_id]}]
@@ -106,41 +103,49 @@ def test_machines_are_found_by_their_request_terminated_ones_too(ec2: Any) -> No
     assert [one["InstanceId"] for each in found for one in each["Instances"]] == [machine]
 
 
-def test_a_stop_disables_the_request_and_a_start_makes_it_active_again(ec2: Any) -> None:
-    request_id, machine = fulfilled(ec2)
+def test_a_stop_disables_the_request_and_a_start_makes_it_active_again(
+    ec2: Any, fulfilled: tuple[str, str], clock: Clock
+) -> None:
+    request_id, machine = fulfilled
 
     ec2.stop_instances(InstanceIds=[machine])
-    wait_for(ec2, machine, "stopped")
+    settled(ec2, machine, "stopped", clock)
     assert standing(ec2, request_id) == ("disabled", "instance-stopped-by-user", machine)
 
     ec2.start_instances(InstanceIds=[machine])
-    wait_for(ec2, machine, "running")
+    settled(ec2, machine, "running", clock)
     assert standing(ec2, request_id) == ("active", "fulfilled", machine)
 
 
-def test_a_shutdown_from_inside_counts_as_a_stop_by_the_user(ec2: Any, machines: Machines) -> None:
-    request_id, machine = fulfilled(ec2)
+def test_a_shutdown_from_inside_counts_as_a_stop_by_the_user(
+    ec2: Any, machines: Machines, fulfilled: tuple[str, str]
+) -> None:
+    request_id, machine = fulfilled
 
     machines.decided[machine] = "stopped"
 
     assert standing(ec2, request_id)[:2] == ("disabled", "instance-stopped-by-user")
 
 
-def test_terminating_the_machine_of_a_persistent_request_brings_another(ec2: Any) -> None:
-    request_id, machine = fulfilled(ec2)
+def test_terminating_the_machine_of_a_persistent_request_brings_another(
+    ec2: Any, fulfilled: tuple[str, str], clock: Clock
+) -> None:
+    request_id, machine = fulfilled
 
     ec2.terminate_instances(InstanceIds=[machine])
-    wait_for(ec2, machine, "terminated")
+    settled(ec2, machine, "terminated", clock)
     assert standing(ec2, request_id) == ("open", "instance-terminated-by-user", None)
-    time.sleep(0.4)
+    clock.advance(6)
 
     state, code, another = standing(ec2, request_id)
     assert (state, code) == ("active", "fulfilled")
     assert another not in (None, machine)
 
 
-def test_a_cancelled_request_leaves_its_machine_running_and_brings_no_other(ec2: Any) -> None:
-    request_id, machine = fulfilled(ec2)
+def test_a_cancelled_request_leaves_its_machine_running_and_brings_no_other(
+    ec2: Any, fulfilled: tuple[str, str], clock: Clock
+) -> None:
+    request_id, machine = fulfilled
 
     answer = ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[request_id])
     assert answer["CancelledSpotInstanceRequests"][0]["State"] == "cancelled"
@@ -149,26 +154,30 @@ def test_a_cancelled_request_leaves_its_machine_running_and_brings_no_other(ec2:
     assert describe(ec2, machine)["State"]["Name"] == "running"
 
     ec2.terminate_instances(InstanceIds=[machine])
-    wait_for(ec2, machine, "terminated")
-    time.sleep(0.4)
+    settled(ec2, machine, "terminated", clock)
+    clock.advance(6)
     assert standing(ec2, request_id) == ("cancelled", "instance-terminated-by-user", machine)
 
 
-def test_cancelling_the_request_of_a_stopped_machine_ends_it(ec2: Any) -> None:
-    request_id, machine = fulfilled(ec2)
+def test_cancelling_the_request_of_a_stopped_machine_ends_it(
+    ec2: Any, fulfilled: tuple[str, str], clock: Clock
+) -> None:
+    request_id, machine = fulfilled
     ec2.stop_instances(InstanceIds=[machine])
-    wait_for(ec2, machine, "stopped")
+    settled(ec2, machine, "stopped", clock)
 
     ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[request_id])
 
-    wait_for(ec2, machine, "terminated")
+    settled(ec2, machine, "terminated", clock)
     assert standing(ec2, request_id)[0] == "cancelled"
 
 
-def test_a_stopped_machine_whose_request_is_cancelled_cannot_be_started(ec2: Any) -> None:
-    request_id, machine = fulfilled(ec2)
+def test_a_stopped_machine_whose_request_is_cancelled_cannot_be_started(
+    ec2: Any, fulfilled: tuple[str, str], clock: Clock
+) -> None:
+    request_id, machine = fulfilled
     ec2.stop_instances(InstanceIds=[machine])
-    wait_for(ec2, machine, "stopped")
+    settled(ec2, machine, "stopped", clock)
     ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[request_id])
 
     code, _ = refusal(lambda: ec2.start_instances(InstanceIds=[machine]))
@@ -176,7 +185,9 @@ def test_a_stopped_machine_whose_request_is_cancelled_cannot_be_started(ec2: Any
     assert code in ("IncorrectSpotRequestState", "IncorrectInstanceState")
 
 
-def test_a_one_time_machine_cannot_be_stopped_and_closes_its_request(ec2: Any) -> None:
+def test_a_one_time_machine_cannot_be_stopped_and_closes_its_request(
+    ec2: Any, clock: Clock
+) -> None:
     machine = run(
         ec2,
         InstanceMarketOptions={
@@ -184,7 +195,7 @@ def test_a_one_time_machine_cannot_be_stopped_and_closes_its_request(ec2: Any) -
             "SpotOptions": {"SpotInstanceType": "one-time"},
         },
     )
-    shown = wait_for(ec2, machine, "running")
+    shown = settled(ec2, machine, "running", clock)
     request_id = shown["SpotInstanceRequestId"]
     assert shown["InstanceLifecycle"] == "spot"
     assert standing(ec2, request_id) == ("active", "fulfilled", machine)
@@ -194,7 +205,7 @@ def test_a_one_time_machine_cannot_be_stopped_and_closes_its_request(ec2: Any) -
     assert "one-time Spot Instance request" in message
 
     ec2.terminate_instances(InstanceIds=[machine])
-    wait_for(ec2, machine, "terminated")
+    settled(ec2, machine, "terminated", clock)
     assert standing(ec2, request_id)[:2] == ("closed", "instance-terminated-by-user")
 
 

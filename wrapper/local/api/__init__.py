@@ -6,14 +6,17 @@ backend    what differs in carrying them out; one per account and region
 launch     what RunInstances and RequestSpotInstances refuse, and the disks that they make
 lifecycle  instances follow their machines, machines follow the network
 network    addresses of 198.18.0.0/15, interfaces, security groups as rules
-spot       requests, their documented statuses, machines that come back
+spot       requests through their documented statuses, machines that come back; spot_request, one
+           of them
 storage    requests about volumes and snapshots
 volumes    volumes; attachments, what may be attached and detached; modifications, growing them;
            volume_types, what each type may be asked for
 snapshots  copies of volumes
 console    GetConsoleOutput
 images     the catalogue of images
-prices     a spot price history
+capacity   what there is left of it, and quotas
+prices     spot prices, and their history
+control    capacity, prices and quotas as the owner of the embedded EC2 decides them
 ids        what a malformed id is
 imaginary  machines where none are booted: states without anything behind them
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import logging
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from botocore import xform_name
 from moto.core.exceptions import ServiceException
@@ -18,11 +18,12 @@ from moto.ec2.exceptions import EC2ClientError
 
 from wrapper.local.api.ids import check_ids
 from wrapper.local.api.network import check_associable
-from wrapper.local.api.prices import PAGE, PRODUCT, PriceQuery, price_history
+from wrapper.local.api.prices import PAGE, PRODUCT, PriceQuery
 from wrapper.local.api.spot import tags_of
 from wrapper.local.api.storage import StorageActions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from threading import RLock
 
@@ -33,6 +34,12 @@ METADATA_OPTIONS = (
     "HttpProtocolIpv6",
     "InstanceMetadataTags",
 )
+
+SERVER_ERRORS: Final[dict[object, int]] = {"InsufficientInstanceCapacity": 500}
+"""Codes that EC2 lists as its own errors: clients try again by themselves, Terraform for long.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html#api-error-codes-table-server
+"""
 
 log = logging.getLogger("jupyter-clouds.api")
 
@@ -67,31 +74,46 @@ class Actions(StorageActions):
     def _refusal(self, code: str, message: str) -> Any:
         return self.serialized(ActionResult(EC2ClientError(code, message)))
 
+    def serialized(self, action_result: ActionResult) -> Any:
+        status, headers, body = super().serialized(action_result)
+        code = getattr(action_result.result, "code", None)
+        return SERVER_ERRORS.get(code, status), headers, body
+
     def _parse_block_device_mapping(self) -> list[dict[str, Any]]:
         # As sent: moto's own reading turns what was not said into False.
         return [dict(mapping) for mapping in self._get_param("BlockDeviceMappings", [])]
 
     def run_instances(self) -> ActionResult:
-        answer = super().run_instances()
         market = self._get_param("InstanceMarketOptions", {})
-        if market.get("MarketType") == "spot":
-            options = market.get("SpotOptions", {})
-            for instance in answer.result.instances:  # type: ignore[attr-defined]
-                asked = {
-                    "LaunchSpecification": {
-                        "ImageId": instance.image_id,
-                        "InstanceType": instance.instance_type,
-                        "SubnetId": instance.subnet_id,
-                    },
-                    "SpotPrice": options.get("MaxPrice"),
-                    "Type": options.get("SpotInstanceType", "one-time"),
-                    "InstanceInterruptionBehavior": options.get(
-                        "InstanceInterruptionBehavior", "terminate"
-                    ),
-                    "ValidUntil": options.get("ValidUntil"),
-                }
-                self.ec2_backend.spot.adopt(instance, asked)
+        if market.get("MarketType") != "spot":
+            return super().run_instances()
+        asked = self._spot_options(market.get("SpotOptions", {}))
+        self.ec2_backend.spot.check_options(asked)
+        answer = super().run_instances()
+        for instance in answer.result.instances:  # type: ignore[attr-defined]
+            launched = {
+                "ImageId": instance.image_id,
+                "InstanceType": instance.instance_type,
+                "SubnetId": instance.subnet_id,
+            }
+            self.ec2_backend.spot.adopt(instance, {**asked, "LaunchSpecification": launched})
         return answer
+
+    def _spot_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The spot request that the launch comes down to, with what decides about its place."""
+        names = ("ImageId", "InstanceType", "NetworkInterfaces", "Placement", "SubnetId")
+        hibernates = self._get_param("HibernationOptions.Configured")
+        return {
+            "LaunchSpecification": {
+                name: self._get_param(name) for name in names if self._get_param(name)
+            },
+            "SpotPrice": options.get("MaxPrice"),
+            "Type": options.get("SpotInstanceType", "one-time"),
+            "InstanceInterruptionBehavior": options.get(
+                "InstanceInterruptionBehavior", "hibernate" if hibernates else "terminate"
+            ),
+            "ValidUntil": options.get("ValidUntil"),
+        }
 
     def stop_instances(self) -> ActionResult:
         ids = self._get_param("InstanceIds", [])
@@ -177,7 +199,7 @@ class Actions(StorageActions):
             start=_utc(self._get_param("StartTime")),
             end=_utc(self._get_param("EndTime")),
         )
-        page = price_history(query, first=first, count=count + 1)
+        page = self.ec2_backend.room.prices.history(query, first=first, count=count + 1)
         more = str(first + count) if len(page) > count else ""
         return ActionResult({"SpotPriceHistory": page[:count], "NextToken": more})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -17,10 +18,11 @@ from moto.moto_server.werkzeug_app import (
 
 from wrapper.local.api.actions import Actions
 from wrapper.local.api.backend import Ec2, Room
+from wrapper.local.api.control import Control
 from wrapper.local.api.imaginary import ImaginaryMachines
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from collections.abc import Callable
 
     from wrapper.local.machines import Machines
 
@@ -28,16 +30,24 @@ SERVICES: Final = ("iam", "kms", "ssm", "sts")
 """Whatever else the module and the wrapper call beside EC2."""
 
 
-def create_app(machines: Machines | None) -> WSGIApplication:
+class App(DomainDispatcherApplication):
+    """The WSGI application, and the hand on its market."""
+
+    def __init__(self, service: Callable[[str], Flask], control: Control) -> None:
+        super().__init__(cast("Any", service))
+        self.control = control
+
+
+def create_app(machines: Machines | None, clock: Callable[[], float] = time.time) -> App:
     """A WSGI application, safe to serve threaded, with an account of its own and no state on disk.
 
     Behind each instance is one of `machines`; with None, nothing: instances just change states.
+    The market goes by `clock`, seconds since 1970.
     """
-    room = Room(machines or ImaginaryMachines())
+    room = Room(machines or ImaginaryMachines(), clock)
     factory = cast("type[Ec2]", partial(Ec2, room=room))
-    bound = type(
-        "BoundActions", (Actions,), {"backends": BackendDict(factory, "ec2"), "lock": RLock()}
-    )
+    backends, lock = BackendDict(factory, "ec2"), RLock()
+    bound = type("BoundActions", (Actions,), {"backends": backends, "lock": lock})
     ec2 = Flask("jupyter-clouds-ec2")
     ec2.request_class = BackendRequest
     ec2.add_url_rule(
@@ -46,7 +56,7 @@ def create_app(machines: Machines | None) -> WSGIApplication:
         cast("Any", convert_to_flask_response(bound.dispatch)),  # type: ignore[attr-defined]
         methods=["GET", "POST"],
     )
-    return DomainDispatcherApplication(partial(_service, ec2))
+    return App(partial(_service, ec2), Control(room, backends, lock))
 
 
 def _service(ec2: Flask, name: str) -> Flask:

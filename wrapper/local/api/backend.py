@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from moto.ec2.exceptions import EC2ClientError, InvalidInstanceIdError
 from moto.ec2.models import EC2Backend
-from moto.ec2.utils import parse_user_data
 
+from wrapper.local.api.capacity import Capacity, family, vcpus
 from wrapper.local.api.console import Consoles
 from wrapper.local.api.images import CATALOGUE, Image
 from wrapper.local.api.launch import block_devices, check_launch
@@ -19,13 +20,16 @@ from wrapper.local.api.network import (
     check_address_quota,
     check_group_unused,
 )
+from wrapper.local.api.prices import Prices
 from wrapper.local.api.snapshots import SnapshotStore
-from wrapper.local.api.spot import SpotMarket, SpotRequest
+from wrapper.local.api.spot import SpotMarket
 from wrapper.local.api.volumes import VolumeStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from wrapper.local.api.capacity import Market
+    from wrapper.local.api.spot_request import SpotRequest
     from wrapper.local.machines import Machines
 
 
@@ -34,7 +38,13 @@ class Room:
     """What the regions share."""
 
     machines: Machines
+    clock: Callable[[], float] = time.time
     addresses: AddressPool = field(default_factory=AddressPool)
+    capacity: Capacity = field(default_factory=Capacity)
+    prices: Prices = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prices", Prices(self.clock))
 
 
 class Ec2(VolumeStore, SnapshotStore, EC2Backend):
@@ -44,7 +54,7 @@ class Ec2(VolumeStore, SnapshotStore, EC2Backend):
         self.room = room
         self.consoles = Consoles(room.machines)
         self.lifecycle = Lifecycle(self, room.machines)
-        self.spot = SpotMarket(self, self._launch_spot)
+        self.spot = SpotMarket(self, room.clock)
         super().__init__(region_name, account_id)
 
     def _load_amis(self) -> None:
@@ -60,7 +70,19 @@ class Ec2(VolumeStore, SnapshotStore, EC2Backend):
         security_group_names: list[str],
         **kwargs: Any,
     ) -> Any:
-        subnet = check_launch(self, image_id=image_id, user_data=user_data, request=kwargs)
+        spot = bool(kwargs.get("lifecycle") or kwargs.get("instance_market_options"))
+        market: Market = "spot" if spot else "on-demand"
+        wanted = kwargs["instance_type"]
+        subnet = check_launch(
+            self,
+            image_id=image_id,
+            user_data=user_data,
+            request=kwargs,
+            prefer=lambda zone: self.room.capacity.has(zone, wanted, market),
+        )
+        if not kwargs.get("lifecycle"):  # a spot request was counted when it was made
+            self.check_quota(wanted, market, count)
+        self.room.capacity.check(subnet.availability_zone, wanted, market)
         if not kwargs.get("nics"):
             kwargs["subnet_id"] = subnet.id
         image = self.describe_images(ami_ids=[image_id])[0]
@@ -91,25 +113,41 @@ class Ec2(VolumeStore, SnapshotStore, EC2Backend):
         instance.security_groups = list(instance.nics[0].group_set)
         instance.instance_lifecycle = "spot" if instance.lifecycle == "spot" else None
 
-    def _launch_spot(self, request: SpotRequest) -> Any:
-        wanted = request.specification
+    def check_quota(self, instance_type: str, market: Market, count: int = 1) -> None:
+        """So many more are within the account's quota; EC2ClientError otherwise."""
+        if market == "spot":
+            using = self.spot.counted()
+        else:
+            using = [
+                one.instance_type
+                for one in self.all_instances()
+                if one.lifecycle != "spot" and one.state in ("pending", "running")
+            ]
+        used = sum(vcpus(one) for one in using if family(one) == family(instance_type))
+        self.room.capacity.check_quota(instance_type, market, used=used, count=count)
+
+    def check_spot(self, request: SpotRequest, prefer: Callable[[str], bool]) -> Any:
+        """The subnet where the request's machine would be; EC2ClientError if it could not be."""
+        arguments = request.arguments(self.region_name)
+        subnet = check_launch(
+            self,
+            image_id=request.image_id,
+            user_data=request.user_data,
+            request=arguments,
+            prefer=prefer,
+        )
+        image = self.describe_images(ami_ids=[request.image_id])[0]
+        block_devices(image, arguments["block_device_mappings"])
+        return subnet
+
+    def launch_spot(self, request: SpotRequest, zone: str) -> Any:
+        """The machine of a request, in that zone."""
+        arguments = request.arguments(self.region_name)
+        if not arguments["nics"] and not arguments["subnet_id"]:
+            arguments["placement"] = zone
+        groups = list(request.specification.get("SecurityGroups") or [])
         reservation = self.run_instances(
-            wanted["ImageId"],
-            1,
-            parse_user_data(wanted.get("UserData")),
-            list(wanted.get("SecurityGroups") or []),
-            instance_type=wanted.get("InstanceType", "m1.small"),
-            is_instance_type_default=False,
-            region_name=self.region_name,
-            placement=(wanted.get("Placement") or {}).get("AvailabilityZone"),
-            subnet_id=wanted.get("SubnetId"),
-            key_name=wanted.get("KeyName"),
-            security_group_ids=list(wanted.get("SecurityGroupIds") or []),
-            nics=[dict(nic) for nic in wanted.get("NetworkInterfaces") or []],
-            associate_public_ip=None,
-            block_device_mappings=list(wanted.get("BlockDeviceMappings") or []),
-            ebs_optimized=bool(wanted.get("EbsOptimized")),
-            lifecycle="spot",
+            request.image_id, 1, request.user_data, groups, **arguments
         )
         return reservation.instances[0]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from wrapper.local.machines import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wrapper.local.machines import (
         AttachmentState,
@@ -104,8 +104,9 @@ class ImaginaryBlocks:
 class ImaginaryMachines:
     """The machine room without machines: each transition takes half a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.blocks = ImaginaryBlocks()
+        self._clock = clock
         self.specs: dict[str, MachineSpec] = {}
         self.addresses: dict[str, str | None] = {}
         self.ingress: dict[str, tuple[IngressRule, ...]] = {}
@@ -133,7 +134,7 @@ class ImaginaryMachines:
 
     def state(self, instance_id: str) -> State:
         state, since = self._states[instance_id]
-        if time.monotonic() - since < TRANSITION_SECONDS:
+        if self._clock() - since < TRANSITION_SECONDS:
             return state
         return SETTLED.get(state, state)
 
@@ -147,4 +148,4 @@ class ImaginaryMachines:
         self.ingress[instance_id] = tuple(rules)
 
     def _enter(self, instance_id: str, state: State) -> None:
-        self._states[instance_id] = (state, time.monotonic())
+        self._states[instance_id] = (state, self._clock())

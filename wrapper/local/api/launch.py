@@ -10,10 +10,12 @@ import base64
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+
+from wrapper.local.api.capacity import offered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wrapper.local.api.backend import Ec2
 
@@ -22,11 +24,17 @@ USER_DATA_BYTES: Final = 16384
 
 
 def check_launch(
-    backend: Ec2, *, image_id: str, user_data: object, request: Mapping[str, Any]
+    backend: Ec2,
+    *,
+    image_id: str,
+    user_data: object,
+    request: Mapping[str, Any],
+    prefer: Callable[[str], bool] = lambda _: True,
 ) -> Any:
-    """EC2 would launch this, and the answer is the subnet it chose; EC2ClientError otherwise.
+    """EC2 could launch this, and the answer is the subnet it chose; EC2ClientError otherwise.
 
-    Keys of `request` are moto's: instance_type, subnet_id, nics, placement, key_name.
+    Keys of `request` are moto's: instance_type, subnet_id, nics, placement, key_name. Where the
+    zone is EC2's to choose it is one to `prefer`, if there is one.
     """
     instance_type = request["instance_type"]
     facts = INSTANCE_TYPES.get(instance_type)
@@ -36,7 +44,7 @@ def check_launch(
         )
     image = backend.describe_images(ami_ids=[image_id])[0]
     _check_architecture(image, facts)
-    subnet = choose_subnet(backend, request)
+    subnet = choose_subnet(backend, request, prefer)
     _check_zone(backend, instance_type, subnet.availability_zone)
     if request.get("key_name"):
         backend.describe_key_pairs(key_names=[request["key_name"]])
@@ -58,7 +66,7 @@ def _check_architecture(image: Any, facts: Mapping[str, Any]) -> None:
         )
 
 
-def choose_subnet(backend: Ec2, request: Mapping[str, Any]) -> Any:
+def choose_subnet(backend: Ec2, request: Mapping[str, Any], prefer: Callable[[str], bool]) -> Any:
     """The subnet asked for, or the default VPC's in the zone asked for or a fitting one."""
     subnet_id = request.get("subnet_id") or next(
         (nic["SubnetId"] for nic in request.get("nics") or [] if "SubnetId" in nic), None
@@ -76,29 +84,22 @@ def choose_subnet(backend: Ec2, request: Mapping[str, Any]) -> Any:
         one.availability_zone: one for one in backend.describe_subnets() if one.vpc_id == vpc.id
     }
     zones = [request["placement"]] if request.get("placement") else sorted(subnets)
-    offered = _offered(backend, request["instance_type"])
-    for zone in [zone for zone in zones if zone in offered] or zones:
+    fitting = offered(backend.region_name, request["instance_type"])
+    zones = [zone for zone in zones if zone in fitting] or zones
+    for zone in sorted(zones, key=lambda zone: not prefer(zone)):
         if zone in subnets:
             return subnets[zone]
     raise EC2ClientError("MissingInput", f"No default subnet for availability zone: '{zones}'.")
 
 
-def _offered(backend: Ec2, instance_type: str) -> list[str]:
-    return sorted(
-        offering["Location"]
-        for offering in INSTANCE_TYPE_OFFERINGS["availability-zone"].get(backend.region_name, [])
-        if offering["InstanceType"] == instance_type
-    )
-
-
 def _check_zone(backend: Ec2, instance_type: str, zone: str) -> None:
-    offered = _offered(backend, instance_type)
-    if zone not in offered:
+    zones = offered(backend.region_name, instance_type)
+    if zone not in zones:
         raise EC2ClientError(
             "Unsupported",
             f"Your requested instance type ({instance_type}) is not supported in your requested "
             f"Availability Zone ({zone}). Please retry your request by not specifying an "
-            f"Availability Zone or choosing {', '.join(offered)}.",
+            f"Availability Zone or choosing {', '.join(zones)}.",
         )
 
 

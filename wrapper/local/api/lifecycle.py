@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wrapper.local.api.backend import Ec2
+    from wrapper.local.api.capacity import Market
     from wrapper.local.machines import Machines, State
 
 CODES: Final[dict[State, int]] = {
@@ -65,7 +66,16 @@ class Lifecycle:
                 "IncorrectInstanceState",
                 f"The instance '{instance.id}' is not in a state from which it can be started.",
             )
-        self._backend.spot.check_startable(instance)
+        backend = self._backend
+        backend.spot.check_startable(instance)
+        market: Market = "spot" if instance.lifecycle == "spot" else "on-demand"
+        if market == "on-demand":
+            backend.check_quota(instance.instance_type, market)
+        backend.room.capacity.check(instance.availability_zone, instance.instance_type, market)
+        self.power_on(instance)
+
+    def power_on(self, instance: Any) -> None:
+        """A stopped instance is pending again, whoever decided it."""
         instance.start()
         instance.launch_time = utcnow()
         self._settled.pop(instance.id, None)
@@ -85,6 +95,7 @@ class Lifecycle:
                 f"This instance '{instance.id}' is not in a state from which it can be stopped.",
             )
         self._backend.spot.check_stoppable(instance)
+        self._backend.spot.stopping(instance)
         self._machines.stop(instance.id, force=force)
         self._enter(instance, "stopping", FROM_OUTSIDE)
 

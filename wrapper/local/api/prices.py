@@ -1,4 +1,4 @@
-"""A spot price history: shaped like AWS's, made up, the same at every asking.
+"""Prices: a table of our own, shaped like AWS's, the same at every asking; and those set by hand.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotPriceHistory.html
 
@@ -9,6 +9,7 @@ spot stands at 30 to 55 % of it, by zone, and moves a little every six hours.
 from __future__ import annotations
 
 import hashlib
+import heapq
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PER_VCPU: Final = 0.037
 PER_GIB: Final = 0.00275
@@ -29,17 +30,28 @@ PAGE: Final = 1000
 PRODUCT: Final = "Linux/UNIX"
 
 
-def hourly(instance_type: str, zone: str, slot: int) -> Decimal:
-    """US dollars an hour in that zone during that slot of six hours since 1970."""
+def on_demand(instance_type: str) -> Decimal:
+    """US dollars an hour in every zone: the most that a request pays unless it says less.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/how-spot-instances-work.html
+    """
+    return Decimal(f"{_full(instance_type):.4f}00")
+
+
+def _full(instance_type: str) -> float:
     facts = INSTANCE_TYPES[instance_type]
     gpus = sum(gpu.get("Count", 0) for gpu in facts.get("GpuInfo", {}).get("Gpus", []))
-    full = (
+    return float(
         PER_VCPU * facts["VCpuInfo"]["DefaultVCpus"]
         + PER_GIB * facts["MemoryInfo"]["SizeInMiB"] / 1024
         + PER_GPU * gpus
     )
+
+
+def hourly(instance_type: str, zone: str, slot: int) -> Decimal:
+    """US dollars an hour in that zone during that slot of six hours since 1970."""
     share = 0.30 + 0.20 * _chance(instance_type, zone) + 0.05 * _chance(instance_type, zone, slot)
-    return Decimal(f"{full * share:.4f}00")
+    return Decimal(f"{_full(instance_type) * share:.4f}00")
 
 
 def _chance(*about: object) -> float:
@@ -58,14 +70,77 @@ class PriceQuery:
     end: datetime | None = None
 
 
-def price_history(
-    query: PriceQuery, *, first: int = 0, count: int = PAGE
-) -> list[Mapping[str, Any]]:
-    """A page of price changes, newest first; the price in force at `start` is among them."""
-    now = datetime.now(UTC)
-    end = min(query.end or now, now)
-    start = min(max(query.start or now - KEPT, now - KEPT), end)
-    offered = sorted(
+@dataclass(frozen=True)
+class Change:
+    """A spot price set by hand; it stays until the next one. None is every zone."""
+
+    at: datetime
+    instance_type: str
+    zone: str | None
+    dollars: Decimal
+
+
+class Prices:
+    """Spot prices now and before; the same for every account."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._changes: list[Change] = []
+
+    def current(self) -> list[Change]:
+        """What was set by hand and no later one replaced, the oldest first."""
+        held: list[Change] = []
+        for one in reversed(self._changes):
+            if not any(
+                later.instance_type == one.instance_type and later.zone in (None, one.zone)
+                for later in held
+            ):
+                held.append(one)
+        return held[::-1]
+
+    def set(self, instance_type: str, zone: str | None, dollars: Decimal) -> None:
+        """That is the price from now on."""
+        self._changes.append(Change(self._now(), instance_type, zone, dollars))
+
+    def spot(self, instance_type: str, zone: str) -> Decimal:
+        """The price at this moment."""
+        for change in reversed(self._changes):
+            if change.instance_type == instance_type and change.zone in (None, zone):
+                return change.dollars
+        return hourly(instance_type, zone, int(self._clock() // STEP.total_seconds()))
+
+    def history(
+        self, query: PriceQuery, *, first: int = 0, count: int = PAGE
+    ) -> list[Mapping[str, Any]]:
+        """A page of price changes, newest first; the price in force at `start` is among them."""
+        now = self._now()
+        end = min(query.end or now, now)
+        start = min(max(query.start or now - KEPT, now - KEPT), end)
+        pools = _pools(query)
+        by_hand = [
+            _entry(pool, change.at, change.dollars)
+            for change in reversed(self._changes)
+            for pool in pools
+            if change.at <= end
+            and change.instance_type == pool[0]
+            and change.zone in (None, pool[1])
+        ]
+        taken = {(one["InstanceType"], one["AvailabilityZone"]): one for one in by_hand}
+        computed = (
+            one
+            for one in _computed(pools, start=start, end=end)
+            if (over := taken.get((one["InstanceType"], one["AvailabilityZone"]))) is None
+            or one["Timestamp"] < over["Timestamp"]
+        )
+        merged = heapq.merge(by_hand, computed, key=lambda one: one["Timestamp"], reverse=True)
+        return list(islice(merged, first, first + count))
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _pools(query: PriceQuery) -> list[tuple[str, str]]:
+    return sorted(
         (offering["InstanceType"], offering["Location"])
         for offering in INSTANCE_TYPE_OFFERINGS["availability-zone"].get(query.region, [])
         if (not query.instance_types or offering["InstanceType"] in query.instance_types)
@@ -73,24 +148,27 @@ def price_history(
         and "spot"
         in INSTANCE_TYPES.get(offering["InstanceType"], {}).get("SupportedUsageClasses", [])
     )
-    changes = _changes(offered, start=start, end=end)
-    return list(islice(changes, first, first + count))
 
 
-def _changes(
-    offered: Sequence[tuple[str, str]], *, start: datetime, end: datetime
+def _computed(
+    pools: Sequence[tuple[str, str]], *, start: datetime, end: datetime
 ) -> Iterator[Mapping[str, Any]]:
     slot = int(end.timestamp() // STEP.total_seconds())
     while True:
         changed = datetime.fromtimestamp(slot * STEP.total_seconds(), UTC)
-        for instance_type, zone in offered:
-            yield {
-                "AvailabilityZone": zone,
-                "InstanceType": instance_type,
-                "ProductDescription": PRODUCT,
-                "SpotPrice": f"{hourly(instance_type, zone, slot):f}",
-                "Timestamp": changed,
-            }
+        for pool in pools:
+            yield _entry(pool, changed, hourly(*pool, slot))
         if changed <= start:
             return
         slot -= 1
+
+
+def _entry(pool: tuple[str, str], at: datetime, dollars: Decimal) -> Mapping[str, Any]:
+    instance_type, zone = pool
+    return {
+        "AvailabilityZone": zone,
+        "InstanceType": instance_type,
+        "ProductDescription": PRODUCT,
+        "SpotPrice": f"{dollars:f}",
+        "Timestamp": at,
+    }

@@ -1,168 +1,80 @@
-"""Spot requests: their statuses, and machines that come back.
+"""The spot market of one account and region: requests, and the machines that come of them.
 
-Statuses: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html
-States: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-requests.html
+Statuses: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instances-request-status-lifecycle.html
 Stop, start, cancel: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/stop-spot-instances.html
+What happens at an interruption: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/interruption-behavior.html
 """
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.instance_types import INSTANCE_TYPES
-from moto.ec2.utils import generic_filter, random_spot_request_id
+from moto.ec2.utils import generic_filter
 
-from wrapper.local.api.prices import STEP, hourly
+from wrapper.local.api.spot_request import SpotRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from wrapper.local.api.backend import Ec2
 
-RELAUNCH_SECONDS: Final = 5.0
-"""From the end of a persistent request's machine to the next one; minutes on AWS at times."""
-
-MESSAGES: Final = {
-    "pending-evaluation": (
-        "Your Spot request has been submitted for review, and is pending evaluation."
-    ),
-    "fulfilled": "Your Spot request is fulfilled.",
-    "instance-stopped-by-user": "You stopped your Spot Instance.",
-    "instance-terminated-by-user": "You terminated your Spot Instance.",
-    "canceled-before-fulfillment": "Your Spot request is canceled before it was fulfilled.",
-    "request-canceled-and-instance-running": (
-        "Your Spot request is canceled, but your instance is still running."
-    ),
-}
-RequestState = Literal["open", "active", "disabled", "closed", "cancelled"]
-
-
-class SpotRequest(TaggedEC2Resource):
-    """One request: what was asked for, how it stands, and the machine that came of it last."""
-
-    def __init__(self, backend: Ec2, asked: Mapping[str, Any]) -> None:
-        self.ec2_backend = backend
-        self.id = random_spot_request_id()
-        self.asked = asked
-        self.type = asked.get("Type", "one-time")
-        self.interruption = asked.get("InstanceInterruptionBehavior", "terminate")
-        self.specification: Mapping[str, Any] = asked["LaunchSpecification"]
-        self.created = utcnow()
-        self.instance: Any = None
-        self.relaunch_at: float | None = None
-        self.state: RequestState = "open"
-        self.status_code = ""
-        self.status_updated = self.created
-        self.enter("open", "pending-evaluation")
-
-    def enter(self, state: RequestState, status: str) -> None:
-        """It stands thus from now on."""
-        self.state, self.status_code, self.status_updated = state, status, utcnow()
-
-    def describe(self) -> dict[str, Any]:
-        """As DescribeSpotInstanceRequests shows it."""
-        described = {
-            "SpotInstanceRequestId": self.id,
-            "CreateTime": self.created,
-            "InstanceInterruptionBehavior": self.interruption,
-            "LaunchSpecification": _echo(self.specification),
-            "ProductDescription": "Linux/UNIX",
-            "SpotPrice": self.price,
-            "State": self.state,
-            "Status": {
-                "Code": self.status_code,
-                "Message": MESSAGES[self.status_code],
-                "UpdateTime": self.status_updated,
-            },
-            "Tags": self.get_tags(),
-            "Type": self.type,
-        }
-        if self.instance is not None and self.state != "open":
-            described["InstanceId"] = self.instance.id
-            described["LaunchedAvailabilityZone"] = self.instance.availability_zone
-        for name in ("LaunchGroup", "AvailabilityZoneGroup", "ValidFrom", "ValidUntil"):
-            if self.asked.get(name):
-                described[name] = self.asked[name]
-        return described
-
-    @property
-    def price(self) -> str:
-        """The highest price that it pays: the on-demand price unless it said less."""
-        if self.asked.get("SpotPrice"):
-            return f"{float(self.asked['SpotPrice']):.6f}"
-        # Spot is never more than on demand; twice the spot price stands in for that.
-        slot = int(self.created.timestamp() // STEP.total_seconds())
-        spot = hourly(self.specification["InstanceType"], self.ec2_backend.region_name, slot)
-        return f"{2 * spot:f}"
-
-    def get_filter_value(self, filter_name: str, method_name: str | None = None) -> Any:
-        known = {
-            "instance-id": self.instance.id if self.instance is not None else None,
-            "launch.image-id": self.specification.get("ImageId"),
-            "launch.instance-type": self.specification.get("InstanceType"),
-            "spot-instance-request-id": self.id,
-            "state": self.state,
-            "status-code": self.status_code,
-            "type": self.type,
-        }
-        if filter_name in known:
-            return known[filter_name]
-        return super().get_filter_value(filter_name, method_name or "DescribeSpotInstanceRequests")
-
-
-def _echo(specification: Mapping[str, Any]) -> dict[str, Any]:
-    """The specification as EC2 gives it back: groups by id, user data left out."""
-    echo = {
-        key: value
-        for key, value in specification.items()
-        if key not in ("SecurityGroupIds", "SecurityGroups", "UserData", "Monitoring")
-    }
-    groups = specification.get("SecurityGroupIds") or []
-    echo["SecurityGroups"] = [{"GroupId": group} for group in groups]
-    echo["Monitoring"] = {"Enabled": bool(specification.get("Monitoring", {}).get("Enabled"))}
-    return echo
+RELAUNCH_SECONDS = 5.0
+"""From capacity to the next machine of a request, or the stopped one; minutes on AWS at times."""
+WAITS_FOR_EC2: Final = ("instance-stopped-no-capacity", "instance-stopped-by-price")
+"""Stopped machines that EC2 starts again, and only EC2."""
+WAITS_FOR_ITS_OWNER: Final = ("instance-stopped-by-user", "instance-stopped-by-experiment")
+"""Those that only StartInstances starts."""
 
 
 class SpotMarket:
     """All requests of one account and region."""
 
-    def __init__(
-        self,
-        backend: Ec2,
-        launch: Callable[[SpotRequest], Any],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, backend: Ec2, clock: Callable[[], float]) -> None:
         self._backend = backend
-        self._launch = launch
         self._clock = clock
         self._requests: dict[str, SpotRequest] = {}
 
     def request(self, asked: Mapping[str, Any], tags: Mapping[str, str]) -> SpotRequest:
-        """A request, fulfilled at once; EC2ClientError, and no request, when it cannot be."""
+        """A request, fulfilled at once if it can be; EC2ClientError if it never could be."""
         _check_market(asked)
         request = SpotRequest(self._backend, asked)
-        self._fulfil(request)
+        self._backend.check_spot(request, lambda _: True)
+        self._backend.check_quota(request.instance_type, "spot")
+        request.due = self._clock()
+        self._evaluate(request)
         request.add_tags(dict(tags))
         self._requests[request.id] = request
         return request
 
     def adopt(self, instance: Any, asked: Mapping[str, Any]) -> SpotRequest:
         """The request that EC2 makes for an instance launched with market options."""
-        _check_market(asked)
         request = SpotRequest(self._backend, asked)
         self._bind(request, instance)
         self._requests[request.id] = request
         return request
+
+    def check_options(self, asked: Mapping[str, Any]) -> None:
+        """A launch with these market options could be; EC2ClientError otherwise."""
+        _check_market(asked)
+        request = SpotRequest(self._backend, asked)
+        self._check_price(request, self._zone(request))
 
     def describe(
         self, ids: Sequence[str], filters: Mapping[str, Sequence[str]]
     ) -> list[dict[str, Any]]:
         """Those asked for; EC2ClientError for an id that does not exist."""
         return [one.describe() for one in generic_filter(dict(filters), self._find(ids))]
+
+    def counted(self) -> list[str]:
+        """Types of the requests that count against the quota: with a machine, or asking for one."""
+        return [
+            one.instance_type
+            for one in self._requests.values()
+            if one.state in ("open", "active")
+            or (one.instance is not None and one.instance.state in ("pending", "running"))
+        ]
 
     def cancel(self, ids: Sequence[str]) -> list[dict[str, str]]:
         """No further machine comes of them. A running one goes on; a stopped one is terminated."""
@@ -173,13 +85,14 @@ class SpotMarket:
             elif request.state == "active":
                 request.enter("cancelled", "request-canceled-and-instance-running")
             elif request.state == "disabled":
-                request.enter("cancelled", "instance-terminated-by-user")
+                request.enter("cancelled", "instance-terminated-by-service")
+                request.ending = "by-service"
                 self._backend.lifecycle.terminate(request.instance)
         return [{"SpotInstanceRequestId": one.id, "State": one.state} for one in requests]
 
     def check_stoppable(self, instance: Any) -> None:
         """Only machines of persistent requests can be stopped."""
-        request = self._of(instance)
+        request = self.of(instance)
         if request is not None and request.type != "persistent":
             raise EC2ClientError(
                 "UnsupportedOperation",
@@ -190,56 +103,140 @@ class SpotMarket:
 
     def check_startable(self, instance: Any) -> None:
         """Only what its owner stopped can be started; an interrupted one EC2 starts alone."""
-        request = self._of(instance)
-        if request is not None and request.status_code != "instance-stopped-by-user":
+        request = self.of(instance)
+        if request is None:
+            return
+        if request.state != "disabled" or request.status_code not in WAITS_FOR_ITS_OWNER:
             raise EC2ClientError(
                 "IncorrectSpotRequestState",
                 f"You can't start the Spot Instance '{instance.id}' because the associated Spot "
                 "Instance request is not in an appropriate state to support start.",
             )
+        self._backend.check_quota(request.instance_type, "spot")
+        self._check_price(request, instance.availability_zone)
 
     def started(self, instance: Any) -> None:
-        """The instance was started by its owner."""
-        request = self._of(instance)
+        """The instance was started, by its owner or by EC2."""
+        request = self.of(instance)
         if request is not None:
+            request.ending = None
             request.enter("active", "fulfilled")
 
+    def stopping(self, instance: Any) -> None:
+        """The instance is being stopped by its owner."""
+        request = self.of(instance)
+        if request is not None and request.state == "active":
+            request.enter("active", "marked-for-stop")
+
     def stopped(self, instance: Any) -> None:
-        """The instance was stopped by its owner, from outside or inside."""
-        request = self._of(instance)
+        """The instance is stopped: by its owner, from outside or inside, or by an interruption."""
+        request = self.of(instance)
         if request is None:
             return
         if request.state == "cancelled" or request.type != "persistent":
             self._backend.lifecycle.terminate(instance)  # nothing would ever start it again
         else:
-            request.enter("disabled", "instance-stopped-by-user")
+            request.enter("disabled", f"instance-stopped-{request.ending or 'by-user'}")
+            request.due = None
 
     def terminated(self, instance: Any) -> None:
         """The instance is gone; a persistent request asks for another."""
-        request = self._of(instance)
+        request = self.of(instance)
         if request is None:
             return
+        status = f"instance-terminated-{request.ending or 'by-user'}"
+        request.ending = None
         if request.state == "cancelled":
-            request.enter("cancelled", "instance-terminated-by-user")
+            request.enter("cancelled", status)
         elif request.type == "persistent":
-            request.enter("open", "instance-terminated-by-user")
-            request.relaunch_at = self._clock() + RELAUNCH_SECONDS
+            request.enter("open", status)
+            request.due = None
         else:
-            request.enter("closed", "instance-terminated-by-user")
+            request.enter("closed", status)
 
     def refresh(self) -> None:
-        """Open requests whose time has come have a machine again."""
+        """Requests whose time or capacity has come have a machine; those that are over have not."""
         for request in list(self._requests.values()):
-            due = request.relaunch_at is not None and self._clock() >= request.relaunch_at
-            if request.state == "open" and due:
-                self._fulfil(request)
+            self._expire(request)
+            if request.state == "open":
+                self._try(request, self._evaluate)
+            elif request.state == "disabled" and request.status_code in WAITS_FOR_EC2:
+                self._try(request, self._resume)
 
-    def _fulfil(self, request: SpotRequest) -> None:
-        request.relaunch_at = None
-        self._bind(request, self._launch(request))
+    def _try(self, request: SpotRequest, act: Callable[[SpotRequest], None]) -> None:
+        try:
+            act(request)
+        except EC2ClientError as error:
+            request.due = None
+            if error.code in ("InsufficientHostCapacity", "InsufficientInstanceCapacity"):
+                return  # this computer is full; tried again
+            request.fault = f"{error.code}: {error.message}"
+            request.enter("failed", "bad-parameters")
+
+    def _expire(self, request: SpotRequest) -> None:
+        """What the end of its validity means to a request, by the state it is in."""
+        if not request.expired:
+            return
+        if request.state == "open":
+            request.enter("cancelled", "schedule-expired")
+        elif request.type == "persistent" and request.state == "active":
+            request.enter("cancelled", "request-canceled-and-instance-running")
+        elif request.state == "disabled":
+            request.enter("cancelled", request.status_code)
+
+    def _evaluate(self, request: SpotRequest) -> None:
+        """An open request has a machine, or says what is in the way of it."""
+        zone = self._zone(request)
+        if request.early:
+            obstacle: str | None = "not-scheduled-yet"
+        else:
+            obstacle = self._obstacle(request, zone)
+        if obstacle:
+            request.due = None
+            request.enter("open", obstacle)
+        elif self._is_due(request):
+            self._bind(request, self._backend.launch_spot(request, zone))
+
+    def _resume(self, request: SpotRequest) -> None:
+        """An interrupted machine runs again, in place, once there is capacity for it."""
+        instance = request.instance
+        if instance.state != "stopped":
+            return
+        if self._obstacle(request, instance.availability_zone):
+            request.due = None
+        elif self._is_due(request):
+            self._backend.lifecycle.power_on(instance)
+
+    def _is_due(self, request: SpotRequest) -> bool:
+        if request.due is None:
+            request.due = self._clock() + RELAUNCH_SECONDS
+        return self._clock() >= request.due
+
+    def _zone(self, request: SpotRequest) -> str:
+        subnet = self._backend.check_spot(request, lambda zone: not self._obstacle(request, zone))
+        return str(subnet.availability_zone)
+
+    def _obstacle(self, request: SpotRequest, zone: str) -> str | None:
+        """The status code of what keeps a machine of the request from running there."""
+        room = self._backend.room
+        if not room.capacity.has(zone, request.instance_type, "spot"):
+            return "capacity-not-available"
+        if room.prices.spot(request.instance_type, zone) > request.max_price:
+            return "price-too-low"
+        return None
+
+    def _check_price(self, request: SpotRequest, zone: str) -> None:
+        price = self._backend.room.prices.spot(request.instance_type, zone)
+        if price > request.max_price:
+            raise EC2ClientError(
+                "SpotMaxPriceTooLow",
+                f"Your Spot request price of {request.max_price.normalize():f} is lower than the "
+                f"minimum required Spot request fulfillment price of {price.normalize():f}.",
+            )
 
     def _bind(self, request: SpotRequest, instance: Any) -> None:
         request.instance = instance
+        request.due = request.ending = None
         instance.lifecycle = instance.instance_lifecycle = "spot"
         instance.spot_instance_request_id = request.id
         request.enter("active", "fulfilled")
@@ -253,7 +250,8 @@ class SpotMarket:
                 )
         return [self._requests[one] for one in (ids or self._requests)]
 
-    def _of(self, instance: Any) -> SpotRequest | None:
+    def of(self, instance: Any) -> SpotRequest | None:
+        """The request that an instance came of, if it is a spot one."""
         return self._requests.get(getattr(instance, "spot_instance_request_id", None) or "")
 
 

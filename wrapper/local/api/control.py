@@ -1,0 +1,141 @@
+"""What only the owner of the embedded EC2 decides: its capacity, its prices, its quotas.
+
+No client of EC2 can ask for these; the daemon's door and the tests do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+
+from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
+
+from wrapper.errors import LocalError
+from wrapper.local.api.capacity import MARKETS, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from threading import RLock
+
+    from wrapper.local.api.backend import Ec2, Room
+
+ZONES: Final = sorted(
+    {
+        offering["Location"]
+        for offerings in INSTANCE_TYPE_OFFERINGS["availability-zone"].values()
+        for offering in offerings
+    }
+)
+
+
+class Control:
+    """The hand on the market; safe to use from many threads, while the API answers."""
+
+    def __init__(self, room: Room, backends: Mapping[str, Mapping[str, Ec2]], lock: RLock) -> None:
+        self._room = room
+        self._backends = backends
+        self._lock = lock
+
+    def capacity(
+        self,
+        verb: str,
+        *,
+        zone: str | None = None,
+        instance_type: str | None = None,
+        market: str = "both",
+    ) -> None:
+        """There is none left of it, or it is back; None and "both" are all. LocalError.
+
+        What runs goes on: an interruption is a matter of its own.
+        """
+        _check_choice("capacity", verb, ("none", "back"))
+        _check_choice("market", market, (*MARKETS, "both"))
+        _check_zone(zone)
+        _check_type(instance_type)
+        of_market = next((one for one in MARKETS if one == market), None)
+        with self._lock:
+            self._room.capacity.decide(Rule(verb == "back", zone, instance_type, of_market))
+            self._refresh()
+
+    def quota(self, market: str, vcpus: int | None, *, family: str = "standard") -> None:
+        """The account may use so many vCPUs of that family; None is no limit. LocalError."""
+        _check_choice("market", market, MARKETS)
+        of_market = next(one for one in MARKETS if one == market)
+        with self._lock:
+            self._room.capacity.limit(of_market, family, vcpus)
+
+    def price(self, instance_type: str, dollars: str | float, *, zone: str | None = None) -> None:
+        """That is the spot price, an hour, from now on. LocalError."""
+        _check_zone(zone)
+        _check_type(instance_type)
+        with self._lock:
+            self._room.prices.set(instance_type, zone, _price(dollars))
+            self._refresh()
+
+    def tick(self) -> None:
+        """What time has brought has happened, without anybody asking the API."""
+        with self._lock:
+            self._refresh()
+
+    def describe(self) -> dict[str, Any]:
+        """What was decided here and holds, as JSON can tell it."""
+        with self._lock:
+            capacity, prices = self._room.capacity, self._room.prices
+            return {
+                "capacity": [asdict(rule) for rule in capacity.rules],
+                "prices": [
+                    {**asdict(one), "at": one.at.isoformat(), "dollars": str(one.dollars)}
+                    for one in prices.current()
+                ],
+                "quotas": [
+                    {"market": market, "family": family, "vcpus": most}
+                    for (market, family), most in capacity.quotas.items()
+                ],
+            }
+
+    def _regions(self) -> Iterator[Ec2]:
+        for account in self._backends.values():
+            yield from account.values()
+
+    def _refresh(self) -> None:
+        for backend in self._regions():
+            backend.lifecycle.refresh()
+            backend.lifecycle.push()
+
+
+def _check_choice(what: str, given: str, known: tuple[str, ...]) -> None:
+    if given not in known:
+        raise LocalError(f"{given!r} is no {what}: {' or '.join(known)}")
+
+
+def _check_zone(zone: str | None) -> None:
+    if zone is None or zone in ZONES:
+        return
+    near = [one for one in ZONES if one[:-1] == zone.rstrip("abcdefghijklmnopqrstuvwxyz")]
+    near = near or get_close_matches(zone, ZONES, n=5)
+    raise LocalError(
+        f"there is no availability zone {zone!r}",
+        hint=f"one of {', '.join(near)}" if near else "a name like us-east-1a",
+    )
+
+
+def _check_type(instance_type: str | None) -> None:
+    if instance_type is None or instance_type in INSTANCE_TYPES:
+        return
+    near = get_close_matches(instance_type, INSTANCE_TYPES, n=5)
+    raise LocalError(
+        f"there is no instance type {instance_type!r}",
+        hint=f"one of {', '.join(near)}" if near else "a name like t3.large",
+    )
+
+
+def _price(dollars: str | float) -> Decimal:
+    try:
+        price = Decimal(str(dollars))
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or price <= 0:
+        raise LocalError(f"{dollars!r} is no price", hint="dollars an hour, such as 0.05")
+    return price

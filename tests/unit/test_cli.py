@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from wrapper import cli, deployment, doctor, errors
 from wrapper.deployment.bring_up import Up
 from wrapper.deployment.change import Allowed
 from wrapper.deployment.events import Checked, Note
+from wrapper.deployment.kept import Kept
 from wrapper.deployment.look import Status
 from wrapper.deployment.plain_terraform import Configured
+from wrapper.deployment.snapshots import Copies, Taken, Where
 from wrapper.deployment.summary import Summary
-from wrapper.deployment.take_down import Down
+from wrapper.deployment.take_down import Down, Wish
 from wrapper.doctor import Finding
 from wrapper.settings import Settings
 
@@ -38,9 +41,22 @@ FACTS: dict[str, Any] = {
     "seconds": {"conda": 12.5},
 }
 SUMMARY = Summary(**FACTS)
+SNAPSHOT = Kept(
+    kind="snapshot",
+    id="snap-0123456789abcdef0",
+    gib=50,
+    state="completed",
+    taken="final",
+    when="2026-11-20T10:00:00+00:00",
+    monthly_price=2.5,
+)
+VOLUME = replace(SNAPSHOT, kind="volume", id="vol-1", state="available", taken=None)
 ANSWERS: dict[str, Any] = {
     "up": Up(SUMMARY, changed=True),
+    "delete_kept": None,
     "down": Down("notebook", ended=("instance i-1",), removed=()),
+    "snapshot": Taken("notebook", SNAPSHOT, "flushed"),
+    "snapshots": Copies("notebook", "us-east-1", (SNAPSHOT,), (VOLUME,)),
     "status": Status(**FACTS, answers=True, phases={"conda": {"state": "done", "seconds": 3.0}}),
     "console_text": "Linux version",
     "every": [SUMMARY],
@@ -90,6 +106,9 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
         ("password", "password", ("notebook",)),
         ("allow gpu", "allow", ("gpu",)),
         ("down gpu --yes", "down", ("gpu",)),
+        ("snapshot gpu", "snapshot", ("gpu", Where())),
+        ("snapshots gpu", "snapshots", ("gpu", Where())),
+        ("snapshots --region eu-west-1", "snapshots", ("notebook", Where(region="eu-west-1"))),
     ],
 )
 def test_what_is_typed_becomes_a_call(
@@ -270,7 +289,9 @@ UP_FIELDS = {
         ("password --json", {"name", "password"}),
         ("password --new --generate-password --json", {"name", "password"}),
         ("allow --json", {"name", "allowed_cidrs", "changed"}),
-        ("down --yes --json", {"name", "ended", "removed", "left"}),
+        ("down --yes --json", {"name", "ended", "removed", "left", "kept"}),
+        ("snapshot --json", {"name", "snapshot", "shows"}),
+        ("snapshots --json", {"name", "region", "snapshots", "volumes", "monthly_price"}),
         ("configure --generate-password --json", {"file", "allowed_cidrs", "password"}),
     ],
 )
@@ -316,6 +337,66 @@ def test_down_ends_with_how_much_is_left(calls: Calls, capsys: pytest.CaptureFix
     assert cli.main(["down", "--yes"]) == 0
     assert calls
     assert capsys.readouterr().out == "0 left\n"
+
+
+def test_down_tells_what_is_kept_and_what_that_costs(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/jupyter-clouds"])
+    done = Down("gpu", (), (), kept=(SNAPSHOT, VOLUME, SNAPSHOT))
+    monkeypatch.setattr(deployment, "down", lambda *_, **__: done, raising=False)
+    assert cli.main(["down", "gpu", "--yes"]) == 0
+    assert not calls
+    zero, first, rest = capsys.readouterr().out.splitlines()
+    assert zero == "0 left"
+    assert first == (
+        "kept: snap-0123456789abcdef0, 50 GiB, about $2.50 a month, jupyter-clouds up gpu "
+        "restores it"
+    )
+    assert rest.startswith("kept before: 2 more, about $5.00 a month")
+
+
+@pytest.mark.parametrize(
+    ("typed", "wish"),
+    [
+        ("", Wish()),
+        ("--data keep", Wish("keep")),
+        ("--data snapshot --keep 3", Wish("snapshot", 3)),
+        ("--data delete", Wish("delete")),
+    ],
+)
+def test_what_becomes_of_the_data_is_said_with_an_option(
+    calls: Calls, typed: str, wish: Wish
+) -> None:
+    assert cli.main(["down", "--yes", *typed.split()]) == 0
+    assert calls[0][2]["wish"] == wish
+
+
+def test_how_many_snapshots_stay_may_stand_in_the_project_file(
+    calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jupyter-clouds.toml").write_text("snapshots_kept = 3\n")
+    monkeypatch.setenv("JUPYTER_CLOUDS_DATA", "delete")
+    assert cli.main(["down", "--yes"]) == 0
+    assert calls[0][2]["wish"] == Wish(None, 3), "and the environment deletes nothing"
+    assert cli.main(["snapshot"]) == 0
+    assert calls[1][2] == {"snapshots_kept": 3}
+
+
+def test_the_snapshots_are_a_table_with_what_they_cost(
+    calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["snapshots", "--delete", "vol-1", "--yes"]) == 0
+    assert [name for name, _, _ in calls] == ["delete_kept", "snapshots"]
+    volume, snapshot, total = capsys.readouterr().out.splitlines()
+    assert "kept volume" in volume
+    assert snapshot.split() == [
+        "snap-0123456789abcdef0",
+        "2026-11-20",
+        "10:00",
+        *("50", "GiB", "final", "completed", "$2.50"),
+    ]
+    assert total.startswith("about $5.00 a month at most")
 
 
 KINDS = [

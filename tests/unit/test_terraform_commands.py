@@ -11,7 +11,7 @@ import pytest
 
 from wrapper import provider_mirror
 from wrapper.errors import SettingsError, TerraformError
-from wrapper.terraform import Applying, Change, Terraform
+from wrapper.terraform import Applying, Change, Terraform, state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +99,44 @@ def test_destroying_leaves_nothing_and_can_be_repeated(terraform: Terraform) -> 
     assert [(event.action, event.state) for event in seen][-1] == ("delete", "done")
     terraform.destroy(_ignore)
     assert terraform.outputs() == {}
+
+
+def test_what_is_forgotten_is_not_destroyed(terraform: Terraform) -> None:
+    terraform.plan_and_apply(_ignore, on_change=_ignore)
+    assert state.is_there(terraform.directory)
+    known = state.managed(terraform.directory, "terraform_data")
+    assert list(known.values()) == ["terraform_data.this"]
+    terraform.forget(*known.values())
+    assert state.managed(terraform.directory, "terraform_data") == {}
+    seen: list[Applying] = []
+    terraform.destroy(seen.append)
+    assert seen == []
+
+
+def test_what_is_in_a_module_and_counted_has_its_address(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('module "notebook" {\n  source = "./module"\n}\n')
+    (tmp_path / "module").mkdir()
+    (tmp_path / "module" / "main.tf").write_text(
+        'resource "terraform_data" "this" {\n  for_each = toset(["a b"])\n}\n'
+        'resource "terraform_data" "other" {\n  count = 1\n}\n'
+    )
+    made = Terraform(tmp_path, environment={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    made.init(say=_ignore)
+    made.plan_and_apply(_ignore, on_change=_ignore)
+    known = state.managed(tmp_path, "terraform_data")
+    assert set(known.values()) == {
+        'module.notebook.terraform_data.this["a b"]',
+        "module.notebook.terraform_data.other[0]",
+    }
+    made.forget(*known.values())
+    assert state.managed(tmp_path, "terraform_data") == {}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"resources": [{}]}', '{"version": 4}'])
+def test_a_damaged_state_manages_nothing(tmp_path: Path, content: str) -> None:
+    assert not state.is_there(tmp_path)
+    (tmp_path / "terraform.tfstate").write_text(content)
+    assert state.managed(tmp_path, "terraform_data") == {}
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply"])

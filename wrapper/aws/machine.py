@@ -93,6 +93,9 @@ def require_imdsv2(account: Account, instance_id: str) -> None:
 
 def stop_instance(account: Account, instance_id: str) -> None:
     """The machine is stopped; at once when it was."""
+    if _existing(account, instance_id).state == "pending":
+        # StopInstances refuses a machine that is on its way up.
+        wait_for(account, [instance_id], {"running", "stopping", "stopped"})
     with account.mapped(f"stopping {instance_id}"):
         try:
             if _existing(account, instance_id).state != "stopped":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wrapper import project_file
-from wrapper.cli import daily, lifecycle, local, surroundings
+from wrapper.cli import daily, data, lifecycle, local, surroundings
 from wrapper.cli.failure import fail, in_words, program
 from wrapper.errors import CloudsError, ExitCode, Interrupted
 
@@ -26,6 +26,10 @@ _EPILOG = (
     "2 usage; 3 the machine exists (and costs money) but the notebook does not answer; "
     "130 interrupted."
 )
+
+
+_ELSEWHERE = {"down": ("snapshots_kept",), "snapshot": ("snapshots_kept",)}
+"""Keys of the project file that other commands than `up` take."""
 
 
 def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -63,8 +67,10 @@ def cli(ctx: click.Context) -> None:
     """A JupyterLab on EC2 with one command: TLS, a password, conda, and nothing left behind."""
     defaults = project_file.read(_directory(), known=_known_keys())
     common = {key: value for key, value in defaults.items() if key == "name"}
-    of_up = {"up": _as_options(defaults)}
-    ctx.default_map = dict.fromkeys(cli.commands, common) | of_up
+    ctx.default_map = {
+        one: common | {key: defaults[key] for key in defaults if key in _ELSEWHERE.get(one, ())}
+        for one in cli.commands
+    } | {"up": _as_options(defaults)}
 
 
 for command in (
@@ -75,6 +81,8 @@ for command in (
     daily.password,
     surroundings.configure,
     daily.allow,
+    data.snapshot,
+    data.snapshots,
     lifecycle.down,
     local.local,
     surroundings.doctor,
@@ -118,11 +126,12 @@ def _directory() -> Any:
 
 
 def _known_keys() -> set[str]:
-    return {
+    of_up = {
         parameter.name
         for parameter in lifecycle.up.params
         if parameter.name and parameter.name not in ("yes", "as_json", "replace")
     }
+    return of_up.union(*_ELSEWHERE.values())
 
 
 def _as_options(defaults: dict[str, Any]) -> dict[str, Any]:

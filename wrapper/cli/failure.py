@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PROGRAM = "python -m wrapper"
 _OF_ONE = re.compile(
-    r"(python -m wrapper (?:up|down|status|check|password|allow))(?= --|[.,;:)]|$| ?\n)"
+    r"(python -m wrapper (?:up|down|status|check|password|allow|snapshots?))(?= --|[.,;:)]|$| ?\n)"
 )
 
 

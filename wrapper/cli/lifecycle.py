@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wrapper.cli import options, worlds
-from wrapper.cli.failure import fitting
+from wrapper.cli.failure import fitting, program
 from wrapper.cli.options import option
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
@@ -16,6 +17,7 @@ from wrapper.cli.screen import Screen
 if TYPE_CHECKING:
     from wrapper.deployment.bring_up import Up
     from wrapper.deployment.preparing import Wanted
+    from wrapper.deployment.take_down import Down
     from wrapper.settings import Settings
 
 
@@ -83,23 +85,53 @@ def up(ctx: click.Context, /, **given: Any) -> None:
 @options.name_argument
 @options.local
 @options.region
+@click.option(  # never found in the environment: it can be "delete"
+    "--data",
+    type=click.Choice(["snapshot", "keep", "delete"]),
+    help="What becomes of the data volume.  [default: asked; with --yes a snapshot]",
+)
+@options.snapshots_kept
 @options.yes
 @options.as_json
-def down(name: str, *, local: bool, region: str | None, yes: bool, as_json: bool) -> None:
+def down(name: str, *, as_json: bool, **given: Any) -> None:
     """End everything of it, and search the account for anything left.
 
-    --local and --region say where to search when this computer does not remember NAME.
+    The data volume's contents are kept in a snapshot, or as you say. --local and --region say where
+    to search when this computer does not remember NAME.
     """
     from wrapper import deployment  # noqa: PLC0415 (after --help)
 
     with Screen() as screen:
-        world = worlds.real(screen.report, Person(yes=yes))
-        done = deployment.down(world, name, local=bool(local), region=region)
+        world = worlds.real(screen.report, Person(yes=given["yes"]))
+        wish = deployment.Wish(given["data"], given["snapshots_kept"])
+        done = deployment.down(
+            world, name, local=bool(given["local"]), region=given["region"], wish=wish
+        )
     if as_json:
-        document = {"name": name, "ended": done.ended, "removed": done.removed, "left": done.left}
+        document = {
+            "name": name,
+            "ended": done.ended,
+            "removed": done.removed,
+            "left": done.left,
+            "kept": [asdict(one) for one in done.kept],
+        }
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo(f"{len(done.left)} left")
+        click.echo("\n".join([f"{len(done.left)} left", *_kept(done)]))
+
+
+def _kept(done: Down) -> list[str]:
+    """What it costs from now on, and how to get it back."""
+    if not done.kept:
+        return []
+    first, *more = done.kept
+    lines = [f"kept: {first.words}, {program()} up {done.name} restores it"]
+    if more:
+        from wrapper.deployment import kept  # noqa: PLC0415 (after --help)
+
+        sum_of = kept.about(sum(one.monthly_price for one in more))
+        lines.append(f"kept before: {len(more)} more, {sum_of}, {program()} snapshots {done.name}")
+    return lines
 
 
 def _wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:

@@ -57,3 +57,10 @@ password_file = option(
 generate_password = option(
     "--generate-password", is_flag=True, help="Let a strong password be made, unasked."
 )
+snapshots_kept = option(
+    "--keep",
+    "snapshots_kept",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many final snapshots stay; older ones go.  [default: 5]",
+)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from wrapper.errors import UnansweredError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,21 @@ class Person:
                 "Nobody is there to answer: this is no terminal.", hint="Add --yes"
             )
         return click.confirm(question, err=True)
+
+    def choose(self, question: str, answers: Sequence[str], default: str) -> str:
+        """One of the answers; with --yes the default. UnansweredError when nobody is there."""
+        if self.yes:
+            return default
+        if not self.there:
+            click.echo(question, err=True)
+            raise UnansweredError(
+                "Nobody is there to answer: this is no terminal.",
+                hint=f"Add --yes ({default}), or --yes --data {'|'.join(answers)}",
+            )
+        chosen: str = click.prompt(
+            question, type=click.Choice([*answers]), default=default, err=True
+        )
+        return chosen
 
     def choose_password(self, file: str | None, *, generate: bool) -> str:
         """From the file, typed twice, or made; the strength is judged by the story."""

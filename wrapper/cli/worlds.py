@@ -27,6 +27,7 @@ def real(report: Callable[[Event], None], person: Person) -> World:
         public_address=_public_address,
         report=report,
         confirm=person.confirm,
+        choose=person.choose,
     )
 
 

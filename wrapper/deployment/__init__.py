@@ -14,35 +14,46 @@ if TYPE_CHECKING:
     from wrapper.deployment.look import check, console_text, every, status
     from wrapper.deployment.plain_terraform import configure
     from wrapper.deployment.preparing import Wanted
-    from wrapper.deployment.take_down import down
+    from wrapper.deployment.snapshots import Where, delete_kept, snapshot, snapshots
+    from wrapper.deployment.take_down import Wish, down
     from wrapper.deployment.world import World
 
 __all__ = [
     "Wanted",
+    "Where",
+    "Wish",
     "World",
     "allow",
     "check",
     "configure",
     "console_text",
+    "delete_kept",
     "down",
     "every",
     "new_password",
     "password",
+    "snapshot",
+    "snapshots",
     "status",
     "up",
 ]
 
 _ROOMS = {
     "Wanted": "preparing",
+    "Where": "snapshots",
+    "Wish": "take_down",
     "World": "world",
     "allow": "change",
     "check": "look",
     "configure": "plain_terraform",
     "console_text": "look",
+    "delete_kept": "snapshots",
     "down": "take_down",
     "every": "look",
     "new_password": "change",
     "password": "change",
+    "snapshot": "snapshots",
+    "snapshots": "snapshots",
     "status": "look",
     "up": "bring_up",
 }

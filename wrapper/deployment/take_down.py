@@ -1,4 +1,4 @@
-"""`down`: nothing is left, in the account and of the state; looked up afterwards, not assumed."""
+"""`down`: nothing is left but the data that was to be kept; looked up afterwards, not assumed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wrapper import module_copy
-from wrapper.deployment import place
-from wrapper.deployment.events import Note, Progress, Step, Warned
+from wrapper.deployment import data, destroying, kept, place, pruning, saving
+from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import (
     AwsError,
     CloudsError,
+    FailedError,
     Interrupted,
     LeftoverError,
     UsageError,
@@ -20,10 +20,11 @@ from wrapper.home import Home, Record, root
 from wrapper.settings import check_name
 
 if TYPE_CHECKING:
-    from wrapper.aws import Leftover
+    from wrapper.aws import Ended, Leftover
+    from wrapper.deployment.data import Choice, Data
+    from wrapper.deployment.kept import Kept
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
-    from wrapper.terraform import Applying
 
 _AGAIN = (0.0, 2.0, 5.0, 10.0)
 """Seconds before each look for leftovers: EC2 takes a moment to let go of what it deletes."""
@@ -39,30 +40,62 @@ class Down:
     removed: tuple[str, ...]
     """What Terraform did not know of, and was removed all the same."""
     left: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    """What holds the data now; the first is what the next `up` begins with."""
 
 
-def down(world: World, name: str, *, local: bool = False, region: str | None = None) -> Down:
-    """Nothing is left. LeftoverError lists what could not be removed."""
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants to become of the data."""
+
+    data: Choice | None = None
+    """None: to be asked."""
+    snapshots_kept: int | None = None
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """The parts of one `down` that is going on."""
+
+    world: World
+    way: Way
+    record: Record
+    home: Home | None
+    lock: int | None
+    data: Data
+    choice: Choice | None
+    """None: there is no data."""
+
+
+def down(
+    world: World,
+    name: str,
+    *,
+    local: bool = False,
+    region: str | None = None,
+    wish: Wish | None = None,
+) -> Down:
+    """Nothing is left but the data that is kept. LeftoverError lists what could not be removed."""
     home = Home(root(world.environment) / check_name(name))
     record = home.record()
+    wish = wish or Wish()
     if record is None:
-        return _search_only(world, home, local=local, region=region)
+        return _search_only(world, home, wish, local=local, region=region)
     with home.locked(f"down {name}") as lock:
         if record.place.kind == "local" and not world.embedded().status().running:
             world.report(Note("The embedded EC2 does not run: what was on it is gone with it."))
             return _forget(home, record, Down(name, (), ()))
         way = place.back_to(world, record)
-        if not _agreed(world, way, record):
-            raise UsageError("Nothing was ended.", hint=f"python -m wrapper down {name}")
         try:
-            return _forget(home, record, _end(world, way, record, home, lock))
+            going = _agreed(world, way, record, home, lock, wish)
+            return _forget(home, record, _end(going, wish))
         except (KeyboardInterrupt, Interrupted) as error:
             raise Interrupted(
                 "Interrupted half-way.", hint=f"Go on: python -m wrapper down {name}"
             ) from error
 
 
-def _search_only(world: World, home: Home, *, local: bool, region: str | None) -> Down:
+def _search_only(world: World, home: Home, wish: Wish, *, local: bool, region: str | None) -> Down:
     """Nothing is remembered: the name and its tags have to be enough."""
     if local and not world.embedded().status().running:
         world.report(Note("The embedded EC2 does not run: nothing can be left on it."))
@@ -71,40 +104,45 @@ def _search_only(world: World, home: Home, *, local: bool, region: str | None) -
     record = Record(name=home.name, place=way.place)
     world.report(Note(f"Nothing is remembered of {home.name}; searching {way.place} by its tags"))
     if not way.aws.leftovers(home.name):
-        return Down(home.name, (), ())
-    if not _agreed(world, way, record):
-        raise UsageError("Nothing was ended.", hint=f"python -m wrapper down {home.name}")
-    return _end(world, way, record, None, None)
+        return Down(home.name, (), (), kept=_kept(way, home.name))
+    return _end(_agreed(world, way, record, None, None, wish), wish)
 
 
-def _agreed(world: World, way: Way, record: Record) -> bool:
-    """The user has agreed; not asked when there is nothing to lose."""
-    found = way.aws.leftovers(
-        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
-    )
-    if not any(one.kind in ("instance", "volume") for one in found):
-        return True
+def _agreed(  # noqa: PLR0913, PLR0917 (all that a `down` is made of)
+    world: World, way: Way, record: Record, home: Home | None, lock: int | None, wish: Wish
+) -> _Ending:
+    """What the user has agreed to; not asked when there is nothing to lose. UsageError: no."""
+    found = _leftovers(way, record)
+    ours = data.of(way, record, home)
+    if not ours.own and not any(one.kind in ("instance", "volume") for one in found):
+        return _Ending(world, way, record, home, lock, ours, None)
     listed = "\n".join(f"  {one.kind:<11} {one.id}  {one.detail}" for one in found)
-    return world.confirm(
-        f"{record.name}, in {record.place}\n{listed}\n\n"
-        "All of it is ended, with what is on its disks. Go on?"
-    )
+    choice = data.choose(world, ours, record.name, wish.data)
+    question = f"{record.name}, in {record.place}\n{listed}\n\n{data.sentence(choice, ours)} Go on?"
+    if not world.confirm(question):
+        raise UsageError("Nothing was ended.", hint=f"python -m wrapper down {record.name}")
+    if choice == "delete":
+        data.agreed_to_delete(world, ours, record.name)
+    return _Ending(world, way, record, home, lock, ours, choice)
 
 
-def _end(world: World, way: Way, record: Record, home: Home | None, lock: int | None) -> Down:
-    """Machines first: Terraform's destroy fails on some, and leaves others running.
+def _end(going: _Ending, wish: Wish) -> Down:
+    """The data first. Then machines: Terraform's destroy fails on some, and leaves others running.
 
     See docs/gotchas.md.
     """
+    world, way, record = going.world, going.way, going.record
+    ended = _save(going)
     world.report(Step("Ending spot requests and machines"))
-    ended = way.aws.end_machines(
+    ended += way.aws.end_machines(
         record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
     )
-    failure: CloudsError | None = None
-    if home and lock is not None and _has_state(home):
-        failure = _destroy(world, way, home, lock)
+    failure = _destroy(going)
+    if going.choice in ("snapshot", "delete"):
+        for one in going.data.own:
+            way.aws.delete_volume(one.volume_id)
     world.report(Step("Searching the account for anything left"))
-    removed, left = _clear(world, way, record)
+    removed, left = _clear(going)
     if left:
         listed = "\n".join(f"  {one.kind} {one.id}  {one.detail}" for one in left)
         because = f"\n{failure.message}" if failure else ""
@@ -117,67 +155,87 @@ def _end(world: World, way: Way, record: Record, home: Home | None, lock: int | 
         world.report(
             Warned(f"Terraform could not do its part, which was done without it: {failure}")
         )
+    pruning.prune(world, way, record.name, keep=wish.snapshots_kept)
     return Down(
         record.name,
         tuple(f"{one.kind} {one.id}" for one in ended),
         tuple(f"{one.kind} {one.id}" for one in removed),
+        kept=_kept(way, record.name),
     )
 
 
-def _has_state(home: Home) -> bool:
-    state = home.path / "terraform.tfstate"
-    return state.is_file() and state.stat().st_size > 0
+def _save(going: _Ending) -> list[Ended]:
+    """The data is where it is to be: nothing that is destroyed from here on holds the only copy."""
+    world, way, record = going.world, going.way, going.record
+    ended: list[Ended] = []
+    if going.choice in ("snapshot", "keep"):
+        for one in going.data.own:
+            ended += saving.put_to_rest(world, way, record, one)
+    for one in going.data.own:
+        if going.choice == "snapshot":
+            saving.final(world, way, record, way.aws.volume(one.volume_id) or one)
+        elif going.choice == "keep":
+            way.aws.release_volume(one.volume_id, record.name)
+            world.report(Note(f"{one.volume_id} is kept"))
+    return ended
 
 
-def _destroy(world: World, way: Way, home: Home, lock: int) -> CloudsError | None:
+def _destroy(going: _Ending) -> CloudsError | None:
     """Terraform's part; its failure is returned, since the search afterwards decides."""
-    done: set[str] = set()
-
-    def watch(event: Applying) -> None:
-        if event.state == "done":
-            done.add(event.address)
-        if event.state in ("started", "done"):
-            gone = event.state == "done"
-            text = f"Terraform: {event.address}{' is gone' if gone else ''}"
-            world.report(Progress(len(done), 0, text, ended=gone))
-
-    world.report(Step("Terraform destroys the rest"))
-    try:
-        if not (home.path / "main.tf").is_file() or not (home.path / "module").is_dir():
-            module_copy.write(home)
-        terraform = world.terraform(
-            home.path, environment=way.for_terraform(world), keep_open=(lock,)
-        )
-        terraform.init(say=lambda text: world.report(Note(text)))
-        terraform.destroy(watch)
-    except Interrupted:
-        raise
-    except CloudsError as error:
-        return error
-    return None
+    if going.home is None or going.lock is None:
+        return None
+    spared = [one.volume_id for one in going.data.own] if going.choice == "keep" else []
+    return destroying.destroy(going.world, going.way, going.home, going.lock, spared=spared)
 
 
-def _clear(world: World, way: Way, record: Record) -> tuple[list[Leftover], list[Leftover]]:
+def _leftovers(way: Way, record: Record) -> list[Leftover]:
+    return way.aws.leftovers(
+        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
+    )
+
+
+def _kept(way: Way, name: str) -> tuple[Kept, ...]:
+    """Everything that holds data of the name, the next beginning first."""
+    volumes = [one for one in way.aws.find_volumes(name) if one.deployment is None]
+    snapshots = [one for one in way.aws.find_snapshots(name) if one.state != "error"]
+    first = kept.newest(volumes, snapshots)
+    told = [(one, kept.volume(one)) for one in volumes]
+    told += [(one, kept.snapshot(one)) for one in snapshots]  # type: ignore[misc]
+    return tuple(words for one, words in sorted(told, key=lambda pair: pair[0] is not first))
+
+
+def _clear(going: _Ending) -> tuple[list[Leftover], list[Leftover]]:
     """What was found and removed, and what resisted."""
     removed: dict[str, Leftover] = {}
     left: list[Leftover] = []
     for pause in _AGAIN:
         time.sleep(pause)
-        left = way.aws.leftovers(
-            record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
-        )
+        left = _leftovers(going.way, going.record)
         if not left:
             break
         for one in left:
+            _refuse_undecided(going, one)
             try:
-                way.aws.remove(one)
+                going.way.aws.remove(one)
             except AwsError as error:
-                world.report(Warned(error.message))
+                going.world.report(Warned(error.message))
                 continue
             if one.id not in removed:
-                world.report(Note(f"{one.kind} {one.id} was left, and is removed"))
+                going.world.report(Note(f"{one.kind} {one.id} was left, and is removed"))
             removed[one.id] = one
     return list(removed.values()), left
+
+
+def _refuse_undecided(going: _Ending, leftover: Leftover) -> None:
+    """Data that came to light only now is not removed: nobody was asked. FailedError."""
+    if leftover.kind != "volume" or leftover.id in {one.volume_id for one in going.data.own}:
+        return
+    found = going.way.aws.volume(leftover.id)
+    if found and found.data_of == going.record.name:
+        raise FailedError(
+            f"{leftover.id} holds data of {going.record.name}, and was not seen before.",
+            hint=f"Again, and you are asked: python -m wrapper down {going.record.name}",
+        )
 
 
 def _forget(home: Home, record: Record, result: Down) -> Down:

@@ -113,6 +113,10 @@ class MakeNotebook(Protocol):
         ...
 
 
+def _default(_: str, __: Sequence[str], default: str) -> str:
+    return default
+
+
 @dataclass(frozen=True)
 class World:
     """Everything outside: adapters, the person, the environment."""
@@ -128,6 +132,8 @@ class World:
     report: Callable[[Event], None]
     confirm: Callable[[str], bool]
     """Asks; UnansweredError when nobody is there to answer."""
+    choose: Callable[[str, Sequence[str], str], str] = _default
+    """Asks for one of several answers, the last being the default; likewise."""
 
     def aws_like(self, way: Way) -> Aws:
         """Another adapter for the same place: each thread has its own."""

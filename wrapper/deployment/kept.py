@@ -1,0 +1,99 @@
+"""What is kept of a deployment's data, and about what it costs. Pure.
+
+List prices of us-east-1, 2026-11 (https://aws.amazon.com/ebs/pricing/); other regions differ by
+some per cent. A snapshot is billed by the blocks that changed since the one before, so its whole
+size is the most that it can cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wrapper.aws import Snapshot, Volume
+
+GIB_MONTH = {"volume": 0.08, "snapshot": 0.05}
+"""US dollars for a GB and month: gp3, and EBS snapshots in the standard tier."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A volume or a snapshot that holds a deployment's data; its field names are a contract."""
+
+    kind: Literal["volume", "snapshot"]
+    id: str
+    gib: int
+    state: str
+    taken: str | None
+    """final, manual or move; None for a volume."""
+    when: str
+    """ISO 8601: the moment that a snapshot shows, or since when a volume is kept."""
+    monthly_price: float
+    """US dollars, about."""
+
+    @property
+    def words(self) -> str:
+        """For a person."""
+        return f"{self.id}, {self.gib} GiB, {about(self.monthly_price)}"
+
+
+def month(kind: Literal["volume", "snapshot"], gib: int) -> float:
+    """US dollars a month, about."""
+    return round(GIB_MONTH[kind] * gib, 2)
+
+
+def about(dollars: float) -> str:
+    """A price of a list, not of a bill."""
+    return f"about ${dollars:.2f} a month"
+
+
+def snapshot(one: Snapshot) -> Kept:
+    """As it is told."""
+    return Kept(
+        kind="snapshot",
+        id=one.snapshot_id,
+        gib=one.gib,
+        state=one.state,
+        taken=one.kind,
+        when=one.started_at.isoformat(timespec="seconds"),
+        monthly_price=month("snapshot", one.gib),
+    )
+
+
+def volume(one: Volume) -> Kept:
+    """As it is told."""
+    return Kept(
+        kind="volume",
+        id=one.volume_id,
+        gib=one.gib,
+        state=one.state,
+        taken=None,
+        when=(one.kept_at or one.created_at).isoformat(timespec="seconds"),
+        monthly_price=month("volume", one.gib),
+    )
+
+
+def newest_volume(volumes: Iterable[Volume]) -> Volume | None:
+    """The one with the latest work on it.
+
+    A volume that nobody kept on purpose outlived a machine that died: nothing can be newer.
+    """
+    return max(
+        volumes,
+        key=lambda one: (one.kept_at is None, one.kept_at or one.created_at),
+        default=None,
+    )
+
+
+def newest(volumes: Iterable[Volume], snapshots: Iterable[Snapshot]) -> Volume | Snapshot | None:
+    """What the next `up` begins with: the volume, unless a snapshot shows a later day."""
+    disk = newest_volume(volumes)
+    whole = [one for one in snapshots if one.state in ("completed", "pending")]
+    last = max(whole, key=lambda one: one.started_at, default=None)
+    if disk is None or last is None:
+        return disk or last
+    later = disk.kept_at is not None and last.started_at > disk.kept_at
+    return last if later and last.volume_id != disk.volume_id else disk

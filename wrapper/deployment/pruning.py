@@ -1,0 +1,57 @@
+"""Old final snapshots go, by count; told, and never one that is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wrapper.deployment.events import Note, Warned
+from wrapper.errors import AwsError, CloudsError
+from wrapper.home import homes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from wrapper.deployment.place import Way
+    from wrapper.deployment.world import World
+    from wrapper.home import Place
+
+DEFAULT_KEPT = 5
+
+
+def prune(
+    world: World, way: Way, name: str, *, keep: int | None, spared: Collection[str] = ()
+) -> None:
+    """Of the deployment's final snapshots the newest so many are left, and failed ones are gone."""
+    finals = [one for one in way.aws.find_snapshots(name) if one.kind == "final"]
+    whole = [one for one in finals if one.state == "completed"]
+    failed = [one for one in finals if one.state == "error"]
+    try:
+        needed = {*spared, *pinned(world, way.place)}
+    except CloudsError as error:  # a damaged record may name any of them
+        world.report(Warned(f"No old snapshot is removed: {error.message}"))
+        return
+    for one in [*whole[keep or DEFAULT_KEPT :], *failed]:
+        if one.snapshot_id in needed:
+            continue
+        day = one.started_at.date().isoformat()
+        try:
+            way.aws.delete_snapshot(one.snapshot_id)
+        except AwsError as error:
+            world.report(Warned(error.message))
+            continue
+        why = "failed" if one in failed else f"beyond the newest {keep or DEFAULT_KEPT}"
+        world.report(Note(f"The snapshot {one.snapshot_id} of {day} goes: {why}"))
+
+
+def pinned(world: World, place: Place) -> dict[str, str]:
+    """Snapshots and volumes that live deployments of this computer began with: id to name."""
+    found: dict[str, str] = {}
+    for home in homes(world.environment):
+        record = home.record()
+        if record is None or record.ended or record.place != place:
+            continue
+        values = {**home.variables(), **record.settings}
+        for key in ("data_snapshot_id", "data_volume_id"):
+            if isinstance(values.get(key), str):
+                found[values[key]] = record.name
+    return found

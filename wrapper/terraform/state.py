@@ -1,0 +1,41 @@
+"""What a state file holds, without a Terraform to ask: a look must cost nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = "terraform.tfstate"
+
+
+def is_there(directory: Path) -> bool:
+    """Terraform has made something there, or was about to."""
+    state = directory / FILE
+    return state.is_file() and state.stat().st_size > 0
+
+
+def managed(directory: Path, resource_type: str) -> dict[str, str]:
+    """What the state manages of one type: id to address. Empty for no state, or a damaged one.
+
+    The file's format is the same since Terraform 0.12 (version 4); what cannot be read here is
+    found by its tags.
+    """
+    try:
+        resources = json.loads((directory / FILE).read_text(encoding="utf-8"))["resources"]
+        return {
+            instance["attributes"]["id"]: _address(one, instance)
+            for one in resources
+            if (one["mode"], one["type"]) == ("managed", resource_type)
+            for instance in one["instances"]
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _address(resource: dict[str, Any], instance: dict[str, Any]) -> str:
+    module = f"{resource['module']}." if "module" in resource else ""
+    index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
+    return f"{module}{resource['type']}.{resource['name']}{index}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from wrapper.local.machines import MachineSpec
+from wrapper.local.machines import MachineSpec, Notice
 from wrapper.local.metadata import Server, look_up, tree
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Machine:
     spec: MachineSpec = SPEC
     public_ip: str | None = "198.18.0.10"
     launched: str = "2026-11-22T12:00:00Z"
+    notice: Notice | None = None
     block_devices: tuple[str, ...] = ("/dev/sdf", "/dev/sdg")
 
 
@@ -118,6 +119,8 @@ def test_with_a_token_the_machine_reads_its_own(guest: Guest, path: str, value: 
     "path",
     [
         "/latest/meta-data/spot/instance-action",
+        "/latest/meta-data/spot/termination-time",
+        "/latest/meta-data/events/recommendations/rebalance",
         "/latest/meta-data/iam/security-credentials/",
         "/latest/meta-data/instance-id/more",
         "/oldest/meta-data/",
@@ -143,6 +146,48 @@ def test_the_public_address_follows_the_elastic_one(guest: Guest, machine: Machi
     assert guest.ask("/latest/meta-data/public-ipv4") == (200, b"198.18.0.77")
     machine.public_ip = None
     assert guest.ask("/latest/meta-data/public-ipv4")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("notice", "found"),
+    [
+        pytest.param(
+            Notice(rebalance="2026-11-22T12:00:00Z"),
+            {"events/recommendations/rebalance": {"noticeTime": "2026-11-22T12:00:00Z"}},
+            id="likely",
+        ),
+        pytest.param(
+            Notice("stop", "2026-11-22T12:02:00Z"),
+            {"spot/instance-action": {"action": "stop", "time": "2026-11-22T12:02:00Z"}},
+            id="stop",
+        ),
+        pytest.param(
+            Notice("terminate", "2026-11-22T12:02:00Z", "2026-11-22T12:00:00Z"),
+            {
+                "events/recommendations/rebalance": {"noticeTime": "2026-11-22T12:00:00Z"},
+                "spot/instance-action": {"action": "terminate", "time": "2026-11-22T12:02:00Z"},
+                "spot/termination-time": "2026-11-22T12:02:00Z",
+            },
+            id="terminate",
+        ),
+    ],
+)
+def test_a_notice_is_told_as_aws_writes_it(
+    guest: Guest, machine: Machine, notice: Notice, found: dict[str, object]
+) -> None:
+    guest.get_token()
+    machine.notice = notice
+
+    for path in (
+        "events/recommendations/rebalance",
+        "spot/instance-action",
+        "spot/termination-time",
+    ):
+        status, body = guest.ask(f"/latest/meta-data/{path}")
+        assert status == (200 if path in found else 404)
+        if path in found:
+            told = body.decode()
+            assert (told if path.endswith("time") else json.loads(told)) == found[path]
 
 
 def test_another_machine_reads_nothing_of_this_one(guest: Guest, machine: Machine) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .blocks import Blocks
-    from .machines import IngressRule, MachineSpec, State
+    from .machines import IngressRule, MachineSpec, Notice, State
 
 _PATIENCE = 120.0
 """Seconds that a clean shutdown may take before the plug is pulled, as EC2 does too."""
@@ -32,6 +32,7 @@ class Machine:
         self.spec = spec
         self.block_devices: list[str] = []
         self.public_ip: str | None = None
+        self.notice: Notice | None = None
         self.launched = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.directory = STATE / "machines" / spec.instance_id
         self.console = Console(self.directory / "console")

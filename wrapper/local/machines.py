@@ -111,6 +111,17 @@ class Blocks(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What the market tells a machine; times as "2026-11-23T10:11:12Z"."""
+
+    action: Literal["stop", "terminate", "hibernate"] | None = None
+    time: str = ""
+    """When the action happens."""
+    rebalance: str = ""
+    """When EC2 found that it is likely to; empty when it did not."""
+
+
 class Machines(Protocol):
     """The machine room. Calls return at once; `state` tells how far things are.
 
@@ -151,3 +162,6 @@ class Machines(Protocol):
 
     def set_ingress(self, instance_id: str, rules: Sequence[IngressRule]) -> None:
         """Exactly these rules let traffic in, from now on."""
+
+    def set_notice(self, instance_id: str, notice: Notice | None) -> None:
+        """The machine's metadata tells this from now on; None is nothing."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
-    from .machines import MachineSpec
+    from .machines import MachineSpec, Notice
 
 Tree = dict[str, "str | bytes | Tree"]
 _MAX_TTL = 21600
@@ -36,6 +36,8 @@ class Described(Protocol):
     @property
     def block_devices(self) -> Sequence[str]:
         """Of its volumes but the root's, as they were when it last started."""
+
+    notice: Notice | None
 
 
 def tree(machine: Described) -> Tree:
@@ -81,6 +83,8 @@ def tree(machine: Described) -> Tree:
     if public:
         interface["public-ipv4s"] = data["public-ipv4"] = public
         interface["ipv4-associations"] = {public: spec.private_ip}
+    if machine.notice:
+        data |= _notice(machine.notice)
     if spec.public_keys:
         data["public-keys"] = {
             f"{index}={key.split()[-1] if len(key.split()) > 2 else 'key'}": {"openssh-key": key}  # noqa: PLR2004 - type, key, comment
@@ -104,6 +108,24 @@ def tree(machine: Described) -> Tree:
     }
     if spec.user_data:
         found["user-data"] = spec.user_data
+    return found
+
+
+def _notice(notice: Notice) -> Tree:
+    """What the market tells; an item that there is not is not found.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/rebalance-recommendations.html
+    """
+    found: Tree = {}
+    if notice.rebalance:
+        told = json.dumps({"noticeTime": notice.rebalance})
+        found["events"] = {"recommendations": {"rebalance": told}}
+    if notice.action:
+        spot: Tree = {"instance-action": json.dumps({"action": notice.action, "time": notice.time})}
+        if notice.action == "terminate":
+            spot["termination-time"] = notice.time
+        found["spot"] = spot
     return found
 
 

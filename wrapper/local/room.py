@@ -16,7 +16,7 @@ from .metadata import Server
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .machines import IngressRule, MachineSpec, State
+    from .machines import IngressRule, MachineSpec, Notice, State
 
 _TICK = 2.0
 _MOMENT = 15.0
@@ -114,3 +114,7 @@ class Room:
     def set_ingress(self, instance_id: str, rules: Sequence[IngressRule]) -> None:
         """See machines.Machines."""
         self._machines[instance_id].set_ingress(rules)
+
+    def set_notice(self, instance_id: str, notice: Notice | None) -> None:
+        """See machines.Machines."""
+        self._machines[instance_id].notice = notice

@@ -19,7 +19,7 @@ from moto.ec2.exceptions import EC2ClientError
 from wrapper.local.api.ids import check_ids
 from wrapper.local.api.network import check_associable
 from wrapper.local.api.prices import PAGE, PRODUCT, PriceQuery
-from wrapper.local.api.spot import tags_of
+from wrapper.local.api.spot_request import tags_of
 from wrapper.local.api.storage import StorageActions
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What only the owner of the embedded EC2 decides: its capacity, its prices, its quotas.
+"""What only the owner of the embedded EC2 decides: capacity, prices, quotas, interruptions.
 
 No client of EC2 can ask for these; the daemon's door and the tests do.
 """
@@ -6,6 +6,7 @@ No client of EC2 can ask for these; the daemon's door and the tests do.
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
@@ -14,12 +15,14 @@ from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYP
 
 from wrapper.errors import LocalError
 from wrapper.local.api.capacity import MARKETS, Rule
+from wrapper.local.api.interruptions import NOTICE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from threading import RLock
 
     from wrapper.local.api.backend import Ec2, Room
+    from wrapper.local.api.interruptions import Interruption
 
 ZONES: Final = sorted(
     {
@@ -66,13 +69,50 @@ class Control:
         with self._lock:
             self._room.capacity.limit(of_market, family, vcpus)
 
-    def price(self, instance_type: str, dollars: str | float, *, zone: str | None = None) -> None:
-        """That is the spot price, an hour, from now on. LocalError."""
+    def price(
+        self,
+        instance_type: str,
+        dollars: str | float,
+        *,
+        zone: str | None = None,
+        after: float = NOTICE_SECONDS,
+    ) -> None:
+        """That is the spot price, an hour, from now on. LocalError.
+
+        Machines whose requests pay less are interrupted, so many seconds from now.
+        """
         _check_zone(zone)
         _check_type(instance_type)
         with self._lock:
             self._room.prices.set(instance_type, zone, _price(dollars))
+            for backend in self._regions():
+                for request in backend.spot.requests:
+                    backend.spot.interruptions.enforce_price(request, after)
             self._refresh()
+
+    def interrupt(
+        self, instance_id: str, *, after: float | None = None, notice: bool = True
+    ) -> dict[str, Any]:
+        """The spot machine is interrupted for want of capacity; LocalError if it cannot be.
+
+        With notice the default is two minutes; without, the plug is pulled now.
+        """
+        seconds = (NOTICE_SECONDS if notice else 0.0) if after is None else after
+        if seconds < 0:
+            raise LocalError(f"{after} seconds from now is over")
+        with self._lock:
+            backend, instance = self._find(instance_id)
+            backend.lifecycle.refresh()
+            coming = backend.spot.interruptions.order(
+                instance, "no-capacity", after=seconds, notice=notice
+            )
+            return _described(coming)
+
+    def recommend(self, instance_id: str) -> None:
+        """The spot machine is told that an interruption is likely; LocalError."""
+        with self._lock:
+            backend, instance = self._find(instance_id)
+            backend.spot.interruptions.recommend(instance)
 
     def tick(self) -> None:
         """What time has brought has happened, without anybody asking the API."""
@@ -85,6 +125,11 @@ class Control:
             capacity, prices = self._room.capacity, self._room.prices
             return {
                 "capacity": [asdict(rule) for rule in capacity.rules],
+                "interruptions": [
+                    _described(one)
+                    for backend in self._regions()
+                    for one in backend.spot.interruptions.coming
+                ],
                 "prices": [
                     {**asdict(one), "at": one.at.isoformat(), "dollars": str(one.dollars)}
                     for one in prices.current()
@@ -99,10 +144,27 @@ class Control:
         for account in self._backends.values():
             yield from account.values()
 
+    def _find(self, instance_id: str) -> tuple[Ec2, Any]:
+        for backend in self._regions():
+            for instance in backend.all_instances():
+                if instance.id == instance_id:
+                    return backend, instance
+        raise LocalError(f"there is no instance {instance_id!r}")
+
     def _refresh(self) -> None:
         for backend in self._regions():
             backend.lifecycle.refresh()
             backend.lifecycle.push()
+
+
+def _described(coming: Interruption) -> dict[str, Any]:
+    return {
+        "instance_id": coming.instance.id,
+        "action": coming.action,
+        "cause": coming.cause,
+        "notice": coming.notice_at is not None,
+        "at": datetime.fromtimestamp(coming.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
 
 
 def _check_choice(what: str, given: str, known: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         AttachmentState,
         IngressRule,
         MachineSpec,
+        Notice,
         State,
         VolumeState,
     )
@@ -110,6 +111,7 @@ class ImaginaryMachines:
         self.specs: dict[str, MachineSpec] = {}
         self.addresses: dict[str, str | None] = {}
         self.ingress: dict[str, tuple[IngressRule, ...]] = {}
+        self.notices: dict[str, Notice | None] = {}
         self._states: dict[str, tuple[State, float]] = {}
 
     def launch(self, spec: MachineSpec) -> None:
@@ -146,6 +148,9 @@ class ImaginaryMachines:
 
     def set_ingress(self, instance_id: str, rules: Sequence[IngressRule]) -> None:
         self.ingress[instance_id] = tuple(rules)
+
+    def set_notice(self, instance_id: str, notice: Notice | None) -> None:
+        self.notices[instance_id] = notice
 
     def _enter(self, instance_id: str, state: State) -> None:
         self._states[instance_id] = (state, self._clock())

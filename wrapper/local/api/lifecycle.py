@@ -34,6 +34,10 @@ CODES: Final[dict[State, int]] = {
     "stopped": 80,
 }
 FROM_OUTSIDE: Final = ("Client.UserInitiatedShutdown", "User initiated shutdown")
+INTERRUPTED: Final = {
+    "stop": ("Server.SpotInstanceShutdown", "Stopped due to spot instance interruption"),
+    "terminate": ("Server.SpotInstanceTermination", "Terminated due to spot instance interruption"),
+}
 FROM_INSIDE: Final = ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown")
 
 
@@ -79,6 +83,7 @@ class Lifecycle:
         instance.start()
         instance.launch_time = utcnow()
         self._settled.pop(instance.id, None)
+        self._machines.set_notice(instance.id, None)
         # Before it boots, so that nothing on the machine ever sees the address of its last run.
         self._push(instance)
         self._machines.start(instance.id)
@@ -113,6 +118,14 @@ class Lifecycle:
         if instance.state not in ("shutting-down", "terminated"):
             self._machines.terminate(instance.id)
             self._enter(instance, "shutting-down", reason)
+
+    def interrupt(self, instance: Any, action: str, *, force: bool) -> None:
+        """EC2 takes a running spot instance away; forced, the machine is not asked to shut down."""
+        if action == "terminate":
+            self.terminate(instance, INTERRUPTED[action])
+            return
+        self._machines.stop(instance.id, force=force)
+        self._enter(instance, "stopping", INTERRUPTED["stop"])
 
     def refresh(self) -> None:
         """Every instance's state is its machine's; what follows from a change has happened."""
@@ -172,7 +185,8 @@ class Lifecycle:
         if reason is not None:
             code, words = reason
             instance.state_reason = StateReason(f"{code}: {words}", code)
-            instance._reason = f"User initiated ({utcnow():%Y-%m-%d %H:%M:%S} GMT)"  # noqa: SLF001 - likewise
+            who = "Service" if code.startswith("Server.") else "User"
+            instance._reason = f"{who} initiated ({utcnow():%Y-%m-%d %H:%M:%S} GMT)"  # noqa: SLF001 - likewise
         self._backend.consoles.transition(instance.id)
 
     def _push(self, instance: Any) -> None:

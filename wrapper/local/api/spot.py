@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.utils import generic_filter
 
-from wrapper.local.api.spot_request import SpotRequest
+from wrapper.local.api.interruptions import Interruptions
+from wrapper.local.api.spot_request import SpotRequest, check_market
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wrapper.local.api.backend import Ec2
 
@@ -35,10 +35,11 @@ class SpotMarket:
         self._backend = backend
         self._clock = clock
         self._requests: dict[str, SpotRequest] = {}
+        self.interruptions = Interruptions(backend, clock)
 
     def request(self, asked: Mapping[str, Any], tags: Mapping[str, str]) -> SpotRequest:
         """A request, fulfilled at once if it can be; EC2ClientError if it never could be."""
-        _check_market(asked)
+        check_market(asked)
         request = SpotRequest(self._backend, asked)
         self._backend.check_spot(request, lambda _: True)
         self._backend.check_quota(request.instance_type, "spot")
@@ -57,7 +58,7 @@ class SpotMarket:
 
     def check_options(self, asked: Mapping[str, Any]) -> None:
         """A launch with these market options could be; EC2ClientError otherwise."""
-        _check_market(asked)
+        check_market(asked)
         request = SpotRequest(self._backend, asked)
         self._check_price(request, self._zone(request))
 
@@ -150,7 +151,7 @@ class SpotMarket:
             request.enter("cancelled", status)
         elif request.type == "persistent":
             request.enter("open", status)
-            request.due = None
+            request.due = self._clock() + RELAUNCH_SECONDS
         else:
             request.enter("closed", status)
 
@@ -158,10 +159,18 @@ class SpotMarket:
         """Requests whose time or capacity has come have a machine; those that are over have not."""
         for request in list(self._requests.values()):
             self._expire(request)
-            if request.state == "open":
+            if request.state in ("active", "cancelled"):
+                self.interruptions.enforce_price(request)
+            elif request.state == "open":
                 self._try(request, self._evaluate)
             elif request.state == "disabled" and request.status_code in WAITS_FOR_EC2:
                 self._try(request, self._resume)
+        self.interruptions.refresh()
+
+    @property
+    def requests(self) -> list[SpotRequest]:
+        """All of them, the oldest first."""
+        return list(self._requests.values())
 
     def _try(self, request: SpotRequest, act: Callable[[SpotRequest], None]) -> None:
         try:
@@ -186,6 +195,8 @@ class SpotMarket:
 
     def _evaluate(self, request: SpotRequest) -> None:
         """An open request has a machine, or says what is in the way of it."""
+        if request.due is not None and self._clock() < request.due:
+            return
         zone = self._zone(request)
         if request.early:
             obstacle: str | None = "not-scheduled-yet"
@@ -253,32 +264,3 @@ class SpotMarket:
     def of(self, instance: Any) -> SpotRequest | None:
         """The request that an instance came of, if it is a spot one."""
         return self._requests.get(getattr(instance, "spot_instance_request_id", None) or "")
-
-
-def _check_market(asked: Mapping[str, Any]) -> None:
-    behavior = asked.get("InstanceInterruptionBehavior", "terminate")
-    if behavior != "terminate" and asked.get("Type", "one-time") != "persistent":
-        raise EC2ClientError(
-            "InvalidParameterCombination",
-            f"The interruption behavior '{behavior}' needs a persistent Spot request.",
-        )
-    instance_type = asked["LaunchSpecification"].get("InstanceType", "m1.small")
-    facts = INSTANCE_TYPES.get(instance_type, {})
-    if "spot" not in facts.get("SupportedUsageClasses", ["spot"]):
-        raise EC2ClientError(
-            "InvalidInput", f"The instance type '{instance_type}' does not support Spot."
-        )
-
-
-def tags_of(specifications: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Tags for the request itself; EC2ClientError for any other kind, as EC2 answers."""
-    tags: dict[str, str] = {}
-    for one in specifications:
-        kind = one.get("ResourceType")
-        if kind != "spot-instances-request":
-            raise EC2ClientError(
-                "InvalidParameterValue",
-                f"'{kind}' is not a valid taggable resource type for this operation.",
-            )
-        tags.update({tag["Key"]: tag.get("Value", "") for tag in one.get("Tags", [])})
-    return tags

@@ -13,13 +13,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.utils import parse_user_data, random_spot_request_id
 
 from wrapper.local.api.prices import on_demand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from wrapper.local.api.backend import Ec2
 
@@ -190,3 +192,33 @@ def _echo(specification: Mapping[str, Any]) -> dict[str, Any]:
     echo["SecurityGroups"] = [{"GroupId": group} for group in groups]
     echo["Monitoring"] = {"Enabled": bool(specification.get("Monitoring", {}).get("Enabled"))}
     return echo
+
+
+def check_market(asked: Mapping[str, Any]) -> None:
+    """There could be such a request; EC2ClientError otherwise."""
+    behavior = asked.get("InstanceInterruptionBehavior", "terminate")
+    if behavior != "terminate" and asked.get("Type", "one-time") != "persistent":
+        raise EC2ClientError(
+            "InvalidParameterCombination",
+            f"The interruption behavior '{behavior}' needs a persistent Spot request.",
+        )
+    instance_type = asked["LaunchSpecification"].get("InstanceType", "m1.small")
+    facts = INSTANCE_TYPES.get(instance_type, {})
+    if "spot" not in facts.get("SupportedUsageClasses", ["spot"]):
+        raise EC2ClientError(
+            "InvalidInput", f"The instance type '{instance_type}' does not support Spot."
+        )
+
+
+def tags_of(specifications: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Tags for the request itself; EC2ClientError for any other kind, as EC2 answers."""
+    tags: dict[str, str] = {}
+    for one in specifications:
+        kind = one.get("ResourceType")
+        if kind != "spot-instances-request":
+            raise EC2ClientError(
+                "InvalidParameterValue",
+                f"'{kind}' is not a valid taggable resource type for this operation.",
+            )
+        tags.update({tag["Key"]: tag.get("Value", "") for tag in one.get("Tags", [])})
+    return tags

@@ -50,7 +50,7 @@ locals {
           },
           {
             path        = "/etc/jupyter-clouds/machine.json"
-            content     = jsonencode(merge(local.settings, late))
+            content     = jsonencode(merge(local.settings, late, { services = local.services[name] }))
             permissions = "0600"
           },
         ])

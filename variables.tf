@@ -198,6 +198,28 @@ variable "root_volume_size" {
   }
 }
 
+variable "services_endpoint" {
+  description = "Where the machine finds S3, if not at AWS's own address of the region: a VPC interface endpoint (https://bucket.vpce-....vpce.amazonaws.com), or another S3. Taken when the machine is made."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.services_endpoint == null || can(regex("^https?://[^/?#[:space:]]+/?$", var.services_endpoint))
+    error_message = "services_endpoint: a URL of a host alone, https://... (or http://: the checksum is what makes it safe)."
+  }
+}
+
+variable "services_url" {
+  description = "Where the machine fetches templates/services as one JSON text, for mirrors, air-gapped networks and accounts without S3: no bucket is made then. The text is output services_text, and is still checked. Default: a private bucket. Taken when the machine is made."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.services_url == null || can(regex("^https?://[^[:space:]]+$", var.services_url))
+    error_message = "services_url: a URL that begins with https:// or http:// (the checksum is what makes it safe)."
+  }
+}
+
 variable "spot" {
   description = "A spot machine: about a third of the price, and EC2 may take it back with two minutes' notice. Changing it replaces the machine; address and rules stay."
   type        = bool

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from wrapper.errors import LocalError
-from wrapper.local import image, network
+from wrapper.local import image, network, s3
 from wrapper.local.api import create_app
 from wrapper.local.conda import installer, reach
 from wrapper.local.conda.index import Index, configured
@@ -74,6 +74,13 @@ def _mirror() -> dict[str, str]:
     }
 
 
+def _s3(room: Room) -> dict[str, str]:
+    """Machines reach S3; the variable that tells the module where."""
+    server = s3.Server(network.listen(network.S3_ADDRESS, 80), room.at)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return {"TF_VAR_services_endpoint": f"http://{network.S3_ADDRESS}"}
+
+
 def _listen(app: WSGIApplication) -> BaseWSGIServer:
     """The API's socket; LocalError when the port is somebody else's."""
     try:
@@ -94,7 +101,7 @@ def _serve(stopping: threading.Event) -> None:
     sweep()
     try:
         room.open()
-        variables = {} if reach.conda_can_be_reached() else _mirror()
+        variables = _s3(room) | ({} if reach.conda_can_be_reached() else _mirror())
         threading.Thread(target=server.serve_forever, daemon=True).start()
         publish(Record(stage="", variables=variables))
         log.info("answers on port %d", port())

@@ -22,7 +22,7 @@ CABLE = "vm-"
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp"}
 
 
-def router(metadata: str, mirror: str) -> str:
+def router(machines_only: Sequence[str], mirror: str) -> str:
     """The router's rules before there is a machine: nothing is let in, nothing goes out.
 
     A public address is translated one to one, as the internet gateway does: the machine itself
@@ -58,7 +58,7 @@ table ip {TABLE} {{
         ct state established,related accept
         iifname "lo" accept
         ip protocol icmp accept
-        iifname "{CABLE}*" ip daddr {metadata} tcp dport 80 accept
+        iifname "{CABLE}*" ip daddr {{ {", ".join(machines_only)} }} tcp dport 80 accept
         ip daddr {mirror} tcp dport 80 accept
         tcp dport 0-65535 reject with tcp reset
     }}

@@ -17,6 +17,7 @@ images     the catalogue of images
 capacity   what there is left of it, and quotas
 prices     spot prices, and their history
 control    capacity, prices and quotas as the owner of the embedded EC2 decides them
+buckets    S3 for the machines' programs; policy, what a bucket's says
 ids        what a malformed id is
 imaginary  machines where none are booted: states without anything behind them
 """

@@ -1,4 +1,4 @@
-"""The WSGI application: EC2 of our own, STS, IAM, KMS and SSM of moto's, nothing else."""
+"""The WSGI application: EC2 of our own, STS, IAM, KMS, SSM and S3 of moto's, nothing else."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
+from wrapper.local.api import buckets
 from wrapper.local.api.actions import Actions
 from wrapper.local.api.backend import Ec2, Room
 from wrapper.local.api.control import Control
@@ -56,12 +57,14 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
         cast("Any", convert_to_flask_response(bound.dispatch)),  # type: ignore[attr-defined]
         methods=["GET", "POST"],
     )
-    return App(partial(_service, ec2), Control(room, backends, lock))
+    return App(partial(_service, ec2, buckets.account()), Control(room, backends, lock))
 
 
-def _service(ec2: Flask, name: str) -> Flask:
+def _service(ec2: Flask, account: str, name: str) -> Any:
     if name == "ec2":
         return ec2
+    if name == "s3":
+        return buckets.of_account(create_backend_app("s3"), account)
     if name in SERVICES:
         return create_backend_app(cast("Any", name))
     return _absent(name)

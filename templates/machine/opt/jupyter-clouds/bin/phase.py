@@ -15,8 +15,9 @@ from conda import conda
 from environments import environment, server
 from network import address, firewall
 from notebook import notebook, settings
+from services import services
 
-PHASES = (address, certificate, conda, environment, firewall, notebook, server, settings)
+PHASES = (address, certificate, conda, environment, firewall, notebook, server, services, settings)
 END_OF_LOG = 1500  # bytes; the console keeps 64 KB in all
 
 

@@ -48,7 +48,8 @@ c.ServerApp.trust_xheaders = False
 c.ServerApp.kernel_manager_class = KernelManager
 c.ServerApp.kernel_websocket_connection_class = Connection
 c.ServerApp.contents_manager_class = ContentsManager
-c.ServerApp.jpserver_extensions = {"jupyter_clouds": True}
+# jupyter_clouds, and jupyter_clouds_door once the phase services has brought it.
+c.ServerApp.jpserver_extensions = {path.name: True for path in here.glob("jupyter_clouds*")}
 c.LabServerApp.extra_labextensions_path = [str(here / "labextensions")]
 
 # A trash nobody sees or empties fills a paid disk: what is deleted is gone, and the dialog says so.

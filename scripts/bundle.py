@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 MACHINE = ROOT / "templates/machine"
+SERVICES = ROOT / "templates/services"
 BUNDLE = ROOT / "templates/machine.bin"
 UNPACK = ROOT / "templates/unpack.py"
 SENT = ROOT / "templates/unpack.min"
@@ -47,7 +48,33 @@ def digest() -> str:
     found = hashlib.sha256(UNPACK.read_bytes())
     for name, text in sources().items():
         found.update(f"{name}\0{text}\0".encode())
+    for name in sorted(set.union(*names_of_others())):
+        found.update(f"{name}\0".encode())
     return found.hexdigest()
+
+
+def names_of_others() -> tuple[set[str], set[str]]:
+    """What templates/services uses of our modules: names, and names of arguments in calls."""
+    paths = [Path(name) for name in sources() if name.endswith(".py")]
+    ours = {path.parent.name if path.stem == "__init__" else path.stem for path in paths}
+    names: set[str] = set()
+    keywords: set[str] = set()
+    for path in sorted(SERVICES.rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        given = [one for one in nodes if isinstance(one, ast.ImportFrom) and one.module]
+        given = [one for one in given if str(one.module).rpartition(".")[2] in ours]
+        imported = {alias.name for one in given for alias in one.names}
+        attributes = (one for one in nodes if isinstance(one, ast.Attribute))
+        names |= imported | {one.attr for one in attributes if _is_one_of(one.value, ours)}
+        for call in (one for one in nodes if isinstance(one, ast.Call)):
+            whole = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+            if _is_one_of(whole, ours | imported):
+                keywords |= {one.arg for one in call.keywords if one.arg}
+    return names, keywords
+
+
+def _is_one_of(node: ast.expr, names: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in names
 
 
 def shared_names(texts: Iterable[str]) -> list[str]:
@@ -154,16 +181,23 @@ def unpacker() -> str:
     return shortened(UNPACK.name, program, shared_names([program]))
 
 
-def bundled() -> bytes:
-    """Paths and texts of all sources in turn, as templates/unpack.py wants them."""
+def minified() -> dict[str, str]:
+    """The sources as they are sent."""
     found = sources()
     programs = [text for name, text in found.items() if name.endswith(".py")]
-    shared, keywords = shared_names(programs), keyword_names(programs)
+    names, keywords = names_of_others()
+    shared = sorted({*shared_names(programs), *names})
+    keywords |= keyword_names(programs)
     for name, text in found.items():
         if name.endswith(".py"):
             found[name] = with_parameters_by_position(text, keywords)
-    parts = [(name, shortened(name, text, shared)) for name, text in found.items()]
-    return compressed("\0".join(part for pair in parts for part in pair), unpacker())
+    return {name: shortened(name, text, shared) for name, text in found.items()}
+
+
+def bundled() -> bytes:
+    """Paths and texts of all sources in turn, as templates/unpack.py wants them."""
+    parts = (part for pair in minified().items() for part in pair)
+    return compressed("\0".join(parts), unpacker())
 
 
 if __name__ == "__main__":

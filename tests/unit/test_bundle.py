@@ -67,6 +67,33 @@ def test_programs_can_be_run_and_nothing_else(machine: Path) -> None:
     assert {path.parent.name for path in files} == {"bin"}
 
 
+@pytest.mark.parametrize(
+    ("line", "program", "kept"),
+    [
+        ("import network; print(network.REDIRECT)", "network.py", "REDIRECT"),
+        ("from conda import FINAL", "conda.py", "FINAL"),
+        ("import clouds; clouds.retry(step=print)", "clouds.py", "def retry(step)"),
+        ("from clouds import retry; retry(step=print)", "clouds.py", "def retry(step)"),
+        ("from jupyter_clouds.login import LONGEST", "login.py", "LONGEST"),
+    ],
+    ids=["attribute", "import", "keyword", "keyword-of-import", "package"],
+)
+def test_names_that_the_services_use_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, program: str, kept: str
+) -> None:
+    monkeypatch.setattr(bundle, "SERVICES", tmp_path)
+
+    def sent() -> str:
+        return next(text for name, text in bundle.minified().items() if name.endswith(program))
+
+    without, stale = sent(), bundle.digest()
+    (tmp_path / "own.py").write_text(f"{line}\n")
+
+    assert kept not in without
+    assert kept in sent()
+    assert bundle.digest() != stale, "the test of the committed bundle would not see it"
+
+
 def test_unpacking_that_was_cut_short_is_done_again(tmp_path: Path) -> None:
     done = unpack(tmp_path)
     broken = tmp_path / "opt/jupyter-clouds/bin/clouds.py"

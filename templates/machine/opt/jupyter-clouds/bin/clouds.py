@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import TypeVar
-
-    T = TypeVar("T")
 
 # The tests set these; a machine sets none.
 ROOT = Path(os.environ.get("CLOUDS_ROOT", "/"))
@@ -112,8 +109,8 @@ def run(command: Sequence[str | Path], *, as_user: bool = False) -> None:
         raise error
 
 
-def retry(step: Callable[[int], T]) -> T:
-    """What the step returned; passing failures were sat out, ever longer."""
+def retry(step: Callable[[int], None]) -> None:
+    """The step succeeded; passing failures were sat out, ever longer."""
     for attempt, pause in enumerate(PAUSES.split()):
         try:
             return step(attempt)

@@ -6,32 +6,36 @@ import hashlib
 import http.client
 import json
 import subprocess
+import time
 import urllib.request
 
 import clouds
 from conda import SILENCE
 
-TRIES = 8  # a minute and a quarter: the notebook starts after this, however it ends
+PATIENCE = 75  # seconds; the notebook starts after this, however it ends
+PAUSE = 2
 
 
 def fetch(url: str) -> bytes:
-    """What is there, whole. Raises PassingError."""
-    try:
-        with urllib.request.urlopen(url, timeout=SILENCE) as reply:  # noqa: S310 - checksum pinned
-            data: bytes = reply.read()
-            return data
-    except (OSError, http.client.HTTPException) as error:
-        # Refusals too: bucket, policy and the machine's address are made while this asks.
-        passing = clouds.PassingError(f"{url}: {error!r}: set services_url to a copy")
-        passing.tries = TRIES
-        raise passing from error
+    """What is there, whole. Raises SystemExit after 75 seconds."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=SILENCE) as reply:  # noqa: S310 - checksum pinned
+                data: bytes = reply.read()
+                return data
+        except (OSError, http.client.HTTPException) as error:
+            # Refusals too: bucket, policy and the machine's address are made while this asks.
+            if time.monotonic() > ends:
+                raise SystemExit(f"{url}: {error!r}: set services_url to a copy") from error
+            time.sleep(PAUSE)
 
 
 def services() -> None:
     """The programs are those that Terraform has sent, and run."""
     source = clouds.settings()["services"]
     if not clouds.stamped("services", source["sha256"]):
-        data = clouds.retry(lambda _: fetch(source["url"]))
+        data = fetch(source["url"])
         if (found := hashlib.sha256(data).hexdigest()) != source["sha256"]:
             raise SystemExit(
                 f"wrong checksum: {source['url']} has sha256 {found}, expected"

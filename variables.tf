@@ -210,7 +210,7 @@ variable "services_endpoint" {
 }
 
 variable "services_url" {
-  description = "Where the machine fetches templates/services as one JSON text, for mirrors, air-gapped networks and accounts without S3: no bucket is made then. The text is output services_text, and is still checked. Default: a private bucket. Taken when the machine is made."
+  description = "Where the machine fetches templates/services as one JSON text, for mirrors, air-gapped networks and accounts without S3: no bucket is made then. The text is what python -m scripts.services prints, and is still checked. Default: a private bucket. Taken when the machine is made."
   type        = string
   default     = null
 

@@ -77,6 +77,7 @@ class Account:
                 one["NetworkInterfaceId"]
                 for one in ec2.describe_network_interfaces()["NetworkInterfaces"]
             ),
+            *(one["Name"] for one in self.client(region, "s3").list_buckets()["Buckets"]),
         ]
 
 

@@ -5,6 +5,7 @@ Each is in an account of its own. They begin with the first test that asks for o
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ class Seen:
     instances: list[dict[str, Any]] = field(default_factory=list)
     volumes: list[dict[str, Any]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    policies: list[dict[str, Any]] = field(default_factory=list)
+    """Of the bucket that the machine's programs are in."""
     left: list[str] = field(default_factory=list)
 
 
@@ -59,6 +62,11 @@ def live(copy: Copy, variables: Mapping[str, Any], region: str = "us-east-1") ->
         ]
         seen.volumes = ec2.describe_volumes()["Volumes"]
         seen.requests = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
+        s3 = copy.account.client(region, "s3")
+        seen.policies = [
+            json.loads(s3.get_bucket_policy(Bucket=one["Name"])["Policy"])
+            for one in s3.list_buckets()["Buckets"]
+        ]
     finally:
         copy.destroy()
     # An example's own network is its own; here it counts that nothing costs money or blocks a name.

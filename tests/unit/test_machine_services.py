@@ -57,7 +57,7 @@ def test_programs_are_laid_out_and_started(machine: MachineRoot) -> None:
 
 def test_a_later_boot_starts_them_without_the_network(machine: MachineRoot) -> None:
     machine.phase("services")
-    machine.python(["import clouds, os, time", "path = clouds.VAR / 'services.stamp'"] + WAIT)
+    machine.python(["import clouds, os, time", "path = clouds.VAR / 'services.stamp'", *WAIT])
     before = len(machine.requests)
 
     assert machine.phase("services").returncode == 0

@@ -51,7 +51,8 @@ locals {
       }
     ],
   )
-  services_arn = "arn:${data.aws_partition.this.partition}:s3:::${local.services_bucket.machine}"
+  # Not of the partition, a look-up that may be deferred: the policy would then seem to change.
+  services_arn = one(aws_s3_bucket.this[*].arn)
   services_tls = !startswith(coalesce(var.services_endpoint, "https://"), "http://")
 }
 

@@ -5,15 +5,29 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.fleet import fulfilled, launch, request_spot, tags
+from wrapper.aws.model import Leftover
 from wrapper.errors import AwsError
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
+    from tests.ec2 import Account
     from wrapper.aws import Aws
 
 
-def litter(ec2: EC2Client, name: str) -> dict[str, str]:
+def bucket_of(account: Account, name: str, tagged: str | None = None) -> str:
+    """A bucket as the module makes it, with one object in two versions."""
+    s3, bucket = account.client(service="s3"), f"jupyter-clouds-{name}-0123456789ab"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"1", b"2"):
+        s3.put_object(Bucket=bucket, Key="programs.json", Body=body)
+    tag = {"Key": "jupyter-clouds:deployment", "Value": tagged or name}
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [tag]})
+    return bucket
+
+
+def litter(account: Account, ec2: EC2Client, name: str) -> dict[str, str]:
     """One of everything that a deployment can leave behind, and somebody else's group."""
     group = ec2.create_security_group(
         GroupName=f"{name}-group", Description="x", TagSpecifications=tags(name, "security-group")
@@ -50,6 +64,7 @@ def litter(ec2: EC2Client, name: str) -> dict[str, str]:
     address = ec2.allocate_address(Domain="vpc", TagSpecifications=tags(name, "elastic-ip"))
     key = ec2.create_key_pair(KeyName=f"{name}-key", TagSpecifications=tags(name, "key-pair"))
     return {
+        "bucket": bucket_of(account, name),
         "instance": launch(ec2, name),
         "address": address["AllocationId"],
         "volume": volume["VolumeId"],
@@ -61,9 +76,9 @@ def litter(ec2: EC2Client, name: str) -> dict[str, str]:
 
 
 def test_everything_left_is_found_in_an_order_in_which_it_can_be_removed(
-    aws: Aws, ec2: EC2Client, name: str
+    aws: Aws, account: Account, ec2: EC2Client, name: str
 ) -> None:
-    left = litter(ec2, name)
+    left = litter(account, ec2, name)
     request_id = request_spot(ec2, name)
     fulfilled(ec2, request_id)
     ec2.associate_address(AllocationId=left["address"], InstanceId=left["instance"])
@@ -77,8 +92,10 @@ def test_everything_left_is_found_in_an_order_in_which_it_can_be_removed(
         aws.remove(one)
 
 
-def test_the_details_say_what_a_person_wants_to_know(aws: Aws, ec2: EC2Client, name: str) -> None:
-    left = litter(ec2, name)
+def test_the_details_say_what_a_person_wants_to_know(
+    aws: Aws, account: Account, ec2: EC2Client, name: str
+) -> None:
+    left = litter(account, ec2, name)
     details = {one.kind: one.detail for one in aws.leftovers(name) if one.id in left.values()}
     assert details["instance"] == "t3.large, running"
     assert details["volume"] == "1 GiB, available"
@@ -103,3 +120,19 @@ def test_a_group_that_something_holds_is_given_up_in_words(
     aws.end_machines(name, instance_ids=[held_by])
     aws.remove(group)
     assert aws.leftovers(name) == []
+
+
+def test_a_bucket_of_another_deployment_is_left_alone(
+    aws: Aws, account: Account, name: str
+) -> None:
+    own, other = bucket_of(account, name), bucket_of(account, f"{name}-two")
+    # Named as ours would be, and not ours.
+    foreign = bucket_of(account, f"{name}-x", tagged="somebody")
+
+    assert [one.id for one in aws.leftovers(name)] == [own]
+
+    s3 = account.client(service="s3")
+    for one in (Leftover("bucket", bucket, "") for bucket in (own, other, foreign, own)):
+        aws.remove(one)
+    left = {one["Name"] for one in s3.list_buckets()["Buckets"]}
+    assert not left & {own, other, foreign}

@@ -23,6 +23,7 @@ OWNERS = {
     "flask": ("wrapper/local/",),
     "moto": ("wrapper/local/",),
     "mypy_boto3_ec2": ("wrapper/aws/",),
+    "mypy_boto3_s3": ("wrapper/aws/",),
     "python_terraform": ("wrapper/terraform/",),
     "requests": ("wrapper/notebook/",),
     "rich": ("wrapper/cli/screen.py",),

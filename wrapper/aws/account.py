@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sts import STSClient
 
 _T = TypeVar("_T")
@@ -70,6 +71,11 @@ class Account:
     def ec2(self) -> EC2Client:
         """The EC2 API of the region."""
         return self._boto3.client("ec2", config=self._config, endpoint_url=self._endpoint("EC2"))
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """The S3 API of the region."""
+        return self._boto3.client("s3", config=self._config, endpoint_url=self._endpoint("S3"))
 
     @cached_property
     def sts(self) -> STSClient:

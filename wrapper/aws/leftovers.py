@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from wrapper.aws import machine, market
+from wrapper.aws import buckets, machine, market
 from wrapper.aws.model import DEPLOYMENT_TAG, Leftover
 from wrapper.aws.words import code_of, is_absent
 
@@ -58,6 +58,7 @@ def find(
         *(one for one in _rules(account, name) if one.parent not in own_groups),
         *groups,
         *_key_pairs(account, name),
+        *buckets.find(account, name),
     ]
 
 
@@ -244,4 +245,5 @@ _REMOVERS: dict[Kind, Callable[[Account, Leftover], None]] = {
     "rule": _remove_rule,
     "group": _remove_group,
     "key-pair": _remove_key_pair,
+    "bucket": buckets.remove,
 }

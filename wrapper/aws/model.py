@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Market = Literal["spot", "on-demand"]
-Kind = Literal["request", "instance", "address", "volume", "interface", "rule", "group", "key-pair"]
+Kind = Literal[
+    "request", "instance", "address", "volume", "interface", "rule", "group", "key-pair", "bucket"
+]
 """What a deployment can leave behind, in the order in which it can be removed."""
 
 DEPLOYMENT_TAG = "jupyter-clouds:deployment"

@@ -98,7 +98,8 @@ def code_of(error: BaseException) -> str:
 
 def is_absent(error: BaseException) -> bool:
     """AWS says that there is no such thing (any more)."""
-    return code_of(error).endswith((".NotFound", "NotFound", ".Malformed", ".Unknown"))
+    known = (".NotFound", "NotFound", "NoSuchBucket", ".Malformed", ".Unknown")
+    return code_of(error).endswith(known)
 
 
 def missing_region() -> RequestError:

@@ -1,0 +1,60 @@
+"""The bucket that a deployment's machine fetches programs from: found by name and tag, removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from wrapper.aws.model import DEPLOYMENT_TAG, Leftover
+from wrapper.aws.words import code_of, is_absent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wrapper.aws.account import Account
+
+
+def find(account: Account, name: str) -> list[Leftover]:
+    """The deployment's buckets in the region.
+
+    None for who may not list buckets: with services_url, no right on S3 is needed.
+    """
+    with account.mapped("looking for buckets"):
+        try:
+            return [
+                Leftover("bucket", one, "programs of the machine") for one in _ours(account, name)
+            ]
+        except ClientError as error:
+            if code_of(error) != "AccessDenied":
+                raise
+            return []
+
+
+def _ours(account: Account, name: str) -> Iterator[str]:
+    pages = account.s3.get_paginator("list_buckets")
+    # The name alone is not enough: notebook is also the beginning of notebook-two.
+    for page in pages.paginate(Prefix=f"jupyter-clouds-{name}-", BucketRegion=account.region):
+        for bucket in page["Buckets"]:
+            found = str(bucket.get("Name"))
+            if _tags(account, found).get(DEPLOYMENT_TAG) == name:
+                yield found
+
+
+def _tags(account: Account, bucket: str) -> dict[str, str]:
+    try:
+        found = account.s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    except ClientError as error:
+        if code_of(error) == "NoSuchTagSet" or is_absent(error):
+            return {}
+        raise
+    return {one["Key"]: one["Value"] for one in found}
+
+
+def remove(account: Account, leftover: Leftover) -> None:
+    """The bucket is gone, with all that is in it. ClientError."""
+    pages = account.s3.get_paginator("list_object_versions")
+    for page in pages.paginate(Bucket=leftover.id):
+        for one in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            account.s3.delete_object(Bucket=leftover.id, Key=one["Key"], VersionId=one["VersionId"])
+    account.s3.delete_bucket(Bucket=leftover.id)

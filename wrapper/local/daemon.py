@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -92,7 +93,7 @@ def _listen(app: WSGIApplication) -> BaseWSGIServer:
         ) from error
 
 
-def _serve(stopping: threading.Event) -> None:
+def _serve(stopping: socket.socket) -> None:
     room = Room()
     server = _listen(_healthy(create_app(room), room))
     publish(Record(stage="making the machines' root file system (a minute, the first time)"))
@@ -105,7 +106,7 @@ def _serve(stopping: threading.Event) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         publish(Record(stage="", variables=variables))
         log.info("answers on port %d", port())
-        stopping.wait()
+        stopping.recv(1)
         log.info("stops")
         server.shutdown()
     finally:
@@ -120,9 +121,13 @@ def main() -> int:
     STATE.chmod(0o755)
     form = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
-    stopping = threading.Event()
+    stopping, told = socket.socketpair()
+    told.setblocking(False)
+    # Any thread may be the one that gets the signal, and a lock that the main thread waits for
+    # would not notice. https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
+    signal.set_wakeup_fd(told.fileno())
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda *_: None)
     try:
         with locked(RUN / "daemon.lock", wait=5):
             try:

@@ -10,7 +10,7 @@ network       the router namespace; firewall, its rules; metadata, IMDSv2 inside
               machines' door to S3 inside it
 conda/        a stand-in for Miniforge where conda's servers cannot be reached
 daemon        the process that holds it all; service, how it is started and stopped; sweep;
-              record, what it tells of itself
+              record, what it tells of itself; door, its own paths; market, who asks there
 installation  whose code the daemon runs
 requirements  what this host has to have
 """
@@ -25,7 +25,19 @@ from .requirements import Requirement, missing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Requirement", "Status", "missing", "start", "status", "stop"]
+__all__ = [
+    "Requirement",
+    "Status",
+    "capacity",
+    "interrupt",
+    "missing",
+    "price",
+    "quota",
+    "recommend",
+    "start",
+    "status",
+    "stop",
+]
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,8 @@ class Status:
     """instance_id, state, private_ip, public_ip, pid (of the machine's PID 1, or None)."""
     installation: str = ""
     """The folder of the code that it runs; empty when it does not tell."""
+    market: dict[str, Any] = field(default_factory=dict)
+    """What was decided about it: capacity, interruptions, prices, quotas."""
 
 
 def start(*, report: Callable[[str], None] | None = None) -> Status:
@@ -67,3 +81,52 @@ def status() -> Status:
     from . import service  # noqa: PLC0415 - likewise
 
     return service.status()
+
+
+def capacity(
+    verb: str, *, zone: str | None = None, instance_type: str | None = None, market: str = "both"
+) -> None:
+    """There is none ("none") or it is "back", for launches and starts; what runs goes on.
+
+    A zone, type or market not named is all of them. Raises LocalError.
+    """
+    from .market import ask  # noqa: PLC0415 - likewise
+
+    ask("capacity", verb=verb, zone=zone, instance_type=instance_type, market=market)
+
+
+def quota(market: str, vcpus: int | None, *, family: str = "standard") -> None:
+    """The account may use so many vCPUs in that market; None is no limit. Raises LocalError."""
+    from .market import ask  # noqa: PLC0415 - likewise
+
+    ask("quota", market=market, vcpus=vcpus, family=family)
+
+
+def price(
+    instance_type: str, dollars: str | float, *, zone: str | None = None, after: float = 120.0
+) -> None:
+    """That is the spot price an hour; who pays less is interrupted `after` seconds. LocalError."""
+    from .market import ask  # noqa: PLC0415 - likewise
+
+    ask("price", instance_type=instance_type, dollars=str(dollars), zone=zone, after=after)
+
+
+def interrupt(
+    instance_id: str, *, after: float | None = None, notice: bool = True
+) -> dict[str, Any]:
+    """The spot machine is interrupted: in two minutes, or in `after` seconds. Raises LocalError.
+
+    Without notice its plug is pulled at once. It comes back when there is capacity: withhold that
+    first, to keep it down. The answer has instance_id, action, at, notice and cause.
+    """
+    from .market import ask  # noqa: PLC0415 - likewise
+
+    told: dict[str, Any] = ask("interrupt", instance_id=instance_id, after=after, notice=notice)
+    return told
+
+
+def recommend(instance_id: str) -> None:
+    """The spot machine is told that an interruption is likely. Raises LocalError."""
+    from .market import ask  # noqa: PLC0415 - likewise
+
+    ask("recommend", instance_id=instance_id)

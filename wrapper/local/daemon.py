@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import signal
 import socket
 import sys
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from wrapper.errors import LocalError
-from wrapper.local import image, network, s3
+from wrapper.local import door, image, network, s3
 from wrapper.local.api import create_app
 from wrapper.local.conda import installer, reach
 from wrapper.local.conda.index import Index, configured
@@ -22,14 +20,14 @@ from wrapper.local.conda.mirror import Mirror
 from wrapper.local.host import CACHE, LOG, RUN, STATE, locked, log
 from wrapper.local.record import Record, forget, port, publish
 from wrapper.local.room import Room
-from wrapper.local.service import HEALTH
 from wrapper.local.sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from _typeshed.wsgi import WSGIApplication
 
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from wrapper.local.api.control import Control
 
+_TICK = 1.0
 _IMAGE = "debian-12"
 """Made before the API answers; any other when the first machine needs it."""
 
@@ -39,27 +37,13 @@ class _Quiet(WSGIRequestHandler):
         log.debug("api %s " + message, type, *args)
 
 
-def _healthy(app: WSGIApplication, room: Room) -> WSGIApplication:
-    """The application, with the health check beside it."""
-
-    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != HEALTH:
-            return app(environ, start_response)
-        start_response("200 OK", [("Content-Type", "application/json")])
-        machines = [
-            {
-                "instance_id": machine.spec.instance_id,
-                "state": machine.state,
-                "private_ip": machine.spec.private_ip,
-                "public_ip": machine.public_ip,
-                "pid": machine.pid,
-            }
-            for machine in room.all()
-            if machine.state != "terminated"
-        ]
-        return [json.dumps({"pid": os.getpid(), "machines": machines}).encode()]
-
-    return serve
+def _tick(control: Control, over: threading.Event) -> None:
+    """Interruptions and capacity take their course whether or not a client asks."""
+    while not over.wait(_TICK):
+        try:
+            control.tick()
+        except Exception:  # noqa: BLE001 - it is in the log, and the next may do
+            log.exception("a tick failed")
 
 
 def _mirror() -> dict[str, str]:
@@ -95,7 +79,8 @@ def _listen(app: WSGIApplication) -> BaseWSGIServer:
 
 def _serve(stopping: socket.socket) -> None:
     room = Room()
-    server = _listen(_healthy(create_app(room), room))
+    app, over = create_app(room), threading.Event()
+    server = _listen(door.beside(app, room, app.control))
     publish(Record(stage="making the machines' root file system (a minute, the first time)"))
     image.ensure(_IMAGE)
     publish(Record(stage="setting up the network"))
@@ -104,12 +89,14 @@ def _serve(stopping: socket.socket) -> None:
         room.open()
         variables = _s3(room) | ({} if reach.conda_can_be_reached() else _mirror())
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=_tick, args=(app.control, over), daemon=True).start()
         publish(Record(stage="", variables=variables))
         log.info("answers on port %d", port())
         stopping.recv(1)
         log.info("stops")
         server.shutdown()
     finally:
+        over.set()
         room.close()
         sweep()
 

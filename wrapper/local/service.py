@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HEALTH = "/_jupyter_clouds/health"
+CONTROL = "/_jupyter_clouds/control/"
 _STOP = 60.0
 _START = 900.0
 _KEYS = ("PATH", PORT_VARIABLE, "JUPYTER_CLOUDS_LOCAL_CONDA", "PIP_INDEX_URL", *guest.PASSED_ON)
@@ -62,6 +63,7 @@ def status() -> Status:
         pid=record.pid,
         machines=health["machines"],
         installation=record.package,
+        market=health.get("market", {}),
     )
 
 

@@ -120,29 +120,28 @@ class Control:
             self._refresh()
 
     def describe(self) -> dict[str, Any]:
-        """What was decided here and holds, as JSON can tell it."""
-        with self._lock:
-            capacity, prices = self._room.capacity, self._room.prices
-            return {
-                "capacity": [asdict(rule) for rule in capacity.rules],
-                "interruptions": [
-                    _described(one)
-                    for backend in self._regions()
-                    for one in backend.spot.interruptions.coming
-                ],
-                "prices": [
-                    {**asdict(one), "at": one.at.isoformat(), "dollars": str(one.dollars)}
-                    for one in prices.current()
-                ],
-                "quotas": [
-                    {"market": market, "family": family, "vcpus": most}
-                    for (market, family), most in capacity.quotas.items()
-                ],
-            }
+        """What was decided here and holds, as JSON can tell it. Waits for nobody."""
+        capacity, prices = self._room.capacity, self._room.prices
+        return {
+            "capacity": [asdict(rule) for rule in capacity.rules],
+            "interruptions": [
+                _described(one)
+                for backend in self._regions()
+                for one in backend.spot.interruptions.coming
+            ],
+            "prices": [
+                {**asdict(one), "at": one.at.isoformat(), "dollars": str(one.dollars)}
+                for one in prices.current()
+            ],
+            "quotas": [
+                {"market": market, "family": family, "vcpus": most}
+                for (market, family), most in capacity.quotas.items()
+            ],
+        }
 
     def _regions(self) -> Iterator[Ec2]:
-        for account in self._backends.values():
-            yield from account.values()
+        for account in list(self._backends.values()):  # a client may add a region meanwhile
+            yield from list(account.values())
 
     def _find(self, instance_id: str) -> tuple[Ec2, Any]:
         for backend in self._regions():

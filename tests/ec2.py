@@ -89,7 +89,9 @@ def served(
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = create_app(machines, clock)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # A tenth of the usual interval: every test waits for one at its end.
+    asked = {"poll_interval": 0.05}
+    thread = threading.Thread(target=server.serve_forever, kwargs=asked, daemon=True)
     thread.start()
     try:
         yield Account(f"http://127.0.0.1:{server.server_port}", app.control)

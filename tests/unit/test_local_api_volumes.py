@@ -11,6 +11,7 @@ import pytest
 from tests.ec2 import served
 from tests.unit.local_api import Machines, describe, refusal, run, wait_for
 from wrapper.errors import LocalError
+from wrapper.local.api import imaginary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +22,8 @@ ZONE = "us-east-1a"
 
 
 @pytest.fixture
-def machines() -> Machines:
+def machines(monkeypatch: pytest.MonkeyPatch) -> Machines:
+    monkeypatch.setattr(imaginary, "TRANSITION_SECONDS", 0.05)
     return Machines()
 
 
@@ -190,8 +192,9 @@ def test_an_attachment_that_cannot_be_is_refused(ec2: Any, case: str) -> None:
     assert volume(ec2, disk)["State"] == "available"
 
 
-def test_a_pending_machine_and_one_that_is_gone_get_no_volume(ec2: Any) -> None:
+def test_a_pending_machine_and_one_that_is_gone_get_no_volume(ec2: Any, machines: Machines) -> None:
     disk, instance = make(ec2), run(ec2, Placement={"AvailabilityZone": ZONE})
+    machines.decided[instance] = "pending"
     asked = {"VolumeId": disk, "InstanceId": instance, "Device": "/dev/sdf"}
 
     assert refusal(lambda: ec2.attach_volume(**asked)) == (
@@ -238,6 +241,8 @@ def test_a_mounted_volume_stays_busy_until_it_is(ec2: Any, machines: Machines, w
     machines.blocks.mounted.add(disk)
     ec2.detach_volume(VolumeId=disk, InstanceId=instance, Device="/dev/sdf")
     assert attachment(ec2, disk) == "busy"
+    mapping = describe(ec2, instance)["BlockDeviceMappings"][-1]
+    assert mapping["Ebs"]["Status"] == "detaching"
     assert volume(ec2, disk)["State"] == "in-use"
     assert refusal(lambda: ec2.delete_volume(VolumeId=disk))[0] == "VolumeInUse"
 
@@ -284,6 +289,42 @@ def test_volumes_that_a_launch_asks_for_are_real_too(ec2: Any, machines: Machine
 
     assert ec2.describe_volumes()["Volumes"] == []
     assert machines.blocks.sizes == {}
+
+
+@pytest.mark.parametrize(
+    ("ebs", "code"),
+    [
+        ({"VolumeSize": 5, "VolumeType": "gp9"}, "InvalidParameterValue"),
+        ({"VolumeSize": 5, "VolumeType": "gp3", "Iops": 1}, "InvalidParameterValue"),
+        ({"VolumeType": "gp3"}, "MissingParameter"),
+        ({"SnapshotId": "snap-0123456789abcdef0"}, "InvalidSnapshot.NotFound"),
+    ],
+    ids=["type", "performance", "no size", "no such snapshot"],
+)
+def test_a_launch_with_a_volume_that_cannot_be_leaves_nothing(
+    ec2: Any, machines: Machines, ebs: dict[str, Any], code: str
+) -> None:
+    mapping = {"DeviceName": "/dev/sdb", "Ebs": ebs}
+
+    assert refusal(lambda: run(ec2, BlockDeviceMappings=[mapping]))[0] == code
+    assert ec2.describe_instances()["Reservations"] == []
+    assert (machines.specs, machines.blocks.sizes) == ({}, {})
+
+
+def test_a_launch_whose_volume_finds_no_room_ends_terminated(
+    ec2: Any, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LocalError("the disk is full")
+
+    monkeypatch.setattr(machines.blocks, "create_volume", full)
+    mapping = {"DeviceName": "/dev/sdb", "Ebs": {"VolumeSize": 5}}
+
+    said = refusal(lambda: run(ec2, BlockDeviceMappings=[mapping]))
+
+    assert said == ("InsufficientVolumeCapacity", "the disk is full")
+    wait_for(ec2, next(iter(machines.specs)), "terminated")
+    assert ec2.describe_volumes()["Volumes"] == []
 
 
 def test_a_snapshot_is_pending_then_completed_and_is_of_its_moment(

@@ -88,6 +88,7 @@ class Ec2(VolumeStore, SnapshotStore, EC2Backend):
         image = self.describe_images(ami_ids=[image_id])[0]
         asked = kwargs.get("block_device_mappings", [])
         kwargs["block_device_mappings"] = block_devices(image, asked)
+        self.check_devices(kwargs["block_device_mappings"], image)
         kwargs["metadata_options"] = _metadata_options(image, kwargs.get("metadata_options") or {})
         reservation = super().run_instances(
             image_id, count, user_data, security_group_names, **kwargs

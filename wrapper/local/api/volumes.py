@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wrapper.local.api.backend import Room
+    from wrapper.local.api.lifecycle import Lifecycle
 
 
 class Volume(MotoVolume):
@@ -61,6 +62,7 @@ class VolumeStore(EBSBackend):
     """The volumes of one account and region."""
 
     room: Room
+    lifecycle: Lifecycle
 
     def create_volume(
         self,
@@ -180,13 +182,35 @@ class VolumeStore(EBSBackend):
         attachment.status = instance.block_device_mapping[device].status = "attaching"
         return attachment
 
+    def check_devices(self, mappings: list[dict[str, Any]], image: Any) -> None:
+        """A launch could make all of them; EC2ClientError otherwise."""
+        of_image = {one["Ebs"]["SnapshotId"] for one in image.block_device_mappings}
+        for ebs in (one["Ebs"] for one in mappings):
+            snapshot: Any = None
+            if ebs.get("SnapshotId"):
+                snapshot = self.get_snapshot(ebs["SnapshotId"])
+                if snapshot.id not in of_image:
+                    snapshot.check_usable()
+            check_performance(
+                ebs.get("VolumeType") or "gp2",
+                self.check_size(ebs.get("VolumeSize"), snapshot),
+                ebs.get("Iops"),
+                ebs.get("Throughput"),
+            )
+
     def attach_at_launch(self, instance: Any) -> None:
         """The volumes that came with the launch, but for the root's, are real; EC2ClientError."""
         for device, block in list(instance.block_device_mapping.items()):
-            if device != instance.root_device_name:
-                volume: Any = self.get_volume(block.volume_id)
+            if device == instance.root_device_name:
+                continue
+            volume: Any = self.get_volume(block.volume_id)
+            try:
                 self.provide(volume)
-                self.room.machines.blocks.attach(volume.id, instance.id, device)
+            except EC2ClientError:
+                del instance.block_device_mapping[device]
+                self.lifecycle.terminate(instance)
+                raise
+            self.room.machines.blocks.attach(volume.id, instance.id, device)
 
     def detach(
         self, volume_id: str, instance_id: str | None, device: str | None, *, force: bool
@@ -218,7 +242,10 @@ class VolumeStore(EBSBackend):
 
     def _show(self, attachment: Attachment, state: str) -> None:
         attachment.status = state
-        attachment.instance.block_device_mapping[attachment.device].status = state
+        # An instance's own list knows no "busy":
+        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsInstanceBlockDevice.html
+        block = attachment.instance.block_device_mapping[attachment.device]
+        block.status = "detaching" if state == "busy" else state
 
     def release(self, instance: Any) -> None:
         """No machine has the instance's volumes any more: it is terminated."""

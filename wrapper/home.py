@@ -54,6 +54,8 @@ class Record:
     """What the user asked for; `up` without options asks for the same again."""
     chosen: dict[str, Any] = field(default_factory=dict)
     """What EC2 had, where it did not have what was asked for: type, market, subnet."""
+    move: dict[str, str] = field(default_factory=dict)
+    """A move that is going on: the volume that the data was on, the snapshot it travels in."""
     own_cidr: str | None = None
     """The caller's address as last let in; `allow` makes it follow."""
     generation: int = 1

@@ -173,6 +173,11 @@ def waits_for_capacity(state: str, status: str) -> bool:
     return state == "disabled" and status in INTERRUPTED
 
 
+def of_interruption(status: str) -> Refusal:
+    """Why the machine was taken back, as the refusal of another one like it."""
+    return REQUESTS["price-too-low" if status.endswith("-by-price") else "capacity-not-available"]
+
+
 def in_words(state: str, status: str) -> str:
     """How a spot request stands, for a person."""
     known = INTERRUPTED.get(status) or _OTHERS.get(status)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from wrapper import cli, deployment, doctor, errors
-from wrapper.deployment.bring_up import Up
+from wrapper.deployment.answering import Up
 from wrapper.deployment.change import Allowed
 from wrapper.deployment.events import Checked, Note
 from wrapper.deployment.kept import Kept

@@ -207,13 +207,11 @@ class Refusing(StandIn):
         super().__init__()
         self.codes: list[str] = []
         self.tried: list[dict[str, Any]] = []
-        self.replaced: list[tuple[str, ...]] = []
 
-    def plan_and_apply(self, *_: Any, replace: tuple[str, ...] = (), **__: Any) -> list[str]:
+    def plan_and_apply(self, *_: Any, **__: Any) -> list[str]:
         """Refused as long as there are codes; then something else is wrong."""
         assert self.home
         self.tried.append(self.home.variables())
-        self.replaced.append(tuple(replace))
         refusal = refusals.of_code(self.codes.pop(0)) if self.codes else None
         if refusal:
             raise refusals.error(refusal)
@@ -248,7 +246,7 @@ def up(world: World, name: str, terraform: Refusing) -> Callable[..., None]:
     home = terraform.home = Home(root(world.environment) / name)
 
     def again(*codes: str, **asked: Any) -> None:
-        terraform.codes, terraform.tried, terraform.replaced = [*codes], [], []
+        terraform.codes, terraform.tried = [*codes], []
         settings = Settings(allow=("203.0.113.7/32",), **asked)
         wanted = Wanted(
             name=home.name, settings=settings, new_password=lambda: PASSWORD, local=True
@@ -269,8 +267,6 @@ def test_each_allowed_machine_is_tried_and_what_was_learnt_is_told(
     first, *others = terraform.tried
     assert "subnet_id" not in first or first["subnet_id"] is None
     assert len({one["subnet_id"] for one in others}) == len(zones)
-    assert terraform.replaced[0] == ()
-    assert terraform.replaced[1] == ("module.notebook.aws_ebs_volume.data[0]",), "it was blank"
     notes = [one.text for one in told if isinstance(one, Note) and "no spot capacity" in one.text]
     assert len(notes) == len(zones)
     assert sum(isinstance(one, Step) and one.text.startswith("Trying ") for one in told) == len(

@@ -98,7 +98,11 @@ def stop_instance(account: Account, instance_id: str) -> None:
         wait_for(account, [instance_id], {"running", "stopping", "stopped"})
     with account.mapped(f"stopping {instance_id}"):
         try:
-            if _existing(account, instance_id).state != "stopped":
+            state = _existing(account, instance_id).state
+            if state == "pending":
+                # StopInstances refuses a machine that is on its way up.
+                wait_for(account, [instance_id], {"running", "stopping", "stopped"})
+            if state != "stopped":
                 account.ec2.stop_instances(InstanceIds=[instance_id])
         except ClientError as error:
             # It left its state between the two calls: where to is seen while waiting.

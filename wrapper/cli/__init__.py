@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wrapper import project_file
-from wrapper.cli import daily, data, lifecycle, local, surroundings
+from wrapper.cli import daily, data, lifecycle, local, resting, surroundings
 from wrapper.cli.failure import fail, in_words, program
 from wrapper.errors import CloudsError, ExitCode, Interrupted
 
@@ -81,6 +81,8 @@ for command in (
     daily.password,
     surroundings.configure,
     daily.allow,
+    resting.stop,
+    resting.start,
     data.snapshot,
     data.snapshots,
     lifecycle.down,
@@ -129,7 +131,7 @@ def _known_keys() -> set[str]:
     of_up = {
         parameter.name
         for parameter in lifecycle.up.params
-        if parameter.name and parameter.name not in ("yes", "as_json", "replace")
+        if parameter.name and parameter.name not in ("yes", "as_json", "replace", "watch")
     }
     return of_up.union(*_ELSEWHERE.values())
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _PROGRAM = "python -m wrapper"
 _OF_ONE = re.compile(
-    r"(python -m wrapper (?:up|down|status|check|password|allow|snapshots?))(?= --|[.,;:)]|$| ?\n)"
+    r"(python -m wrapper "
+    r"(?:up|down|status|check|password|allow|start|stop|interrupt|snapshots?))"
+    r"(?= --|[.,;:)]|$| ?\n)"
 )
 
 

@@ -15,7 +15,7 @@ from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from wrapper.deployment.bring_up import Up
+    from wrapper.deployment.answering import Up
     from wrapper.deployment.preparing import Wanted
     from wrapper.deployment.take_down import Down
     from wrapper.settings import Settings
@@ -58,6 +58,9 @@ if TYPE_CHECKING:
 @option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A further tag on everything.")
 @option("--miniforge-url", metavar="URL", help="Another installer: a mirror's.")
 @option("--miniforge-sha256", metavar="HEX", help="Its checksum.")
+@click.option(
+    "--watch", is_flag=True, help="Wait for as long as it takes, where EC2 took the machine back."
+)
 @click.option("--replace", is_flag=True, help="Another machine: newest image and environment.")
 @options.yes
 @options.as_json
@@ -78,7 +81,7 @@ def up(ctx: click.Context, /, **given: Any) -> None:
     if given["as_json"]:
         click.echo(json.dumps(done.summary.document(), indent=2))
     else:
-        click.echo(fitting(_ending(done), name))
+        click.echo(fitting(ending(done), name))
 
 
 @click.command()
@@ -153,6 +156,7 @@ def _wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
         region=given["region"],
         certificate=path("certificate"),
         private_key=path("private_key"),
+        watch=given["watch"],
         replace=given["replace"],
     )
 
@@ -178,7 +182,7 @@ def _settings(given: dict[str, Any]) -> Settings:
     return settings.Settings(**kept)
 
 
-def _ending(done: Up) -> str:
+def ending(done: Up) -> str:
     told = done.summary
     known = told.hourly_price is not None
     price = f"${told.hourly_price:.4f} an hour" if known else "see aws.amazon.com/ec2/pricing"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.bring_up import up
     from wrapper.deployment.change import allow, new_password, password
     from wrapper.deployment.look import check, console_text, every, status
+    from wrapper.deployment.pausing import start, stop
     from wrapper.deployment.plain_terraform import configure
     from wrapper.deployment.preparing import Wanted
     from wrapper.deployment.snapshots import Where, delete_kept, snapshot, snapshots
@@ -34,7 +35,9 @@ __all__ = [
     "password",
     "snapshot",
     "snapshots",
+    "start",
     "status",
+    "stop",
     "up",
 ]
 
@@ -54,7 +57,9 @@ _ROOMS = {
     "password": "change",
     "snapshot": "snapshots",
     "snapshots": "snapshots",
+    "start": "pausing",
     "status": "look",
+    "stop": "pausing",
     "up": "bring_up",
 }
 

@@ -27,7 +27,7 @@ def apply(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch)
     A failed one leaves no spot request that could still bring a machine.
     """
     record = home.remember(ready.record)
-    make_way(world, ready)
+    ready = make_way(world, ready)
     world.report(Step("Terraform applies it"))
     world.report(Progress(0, 0, "Terraform plans"))
     ready.give_up.clear()
@@ -77,13 +77,24 @@ def machines_of_before(ready: Prepared) -> tuple[str, ...]:
     return tuple(one.instance_id for one in ready.way.aws.find_instances(ready.record.name))
 
 
-def make_way(world: World, ready: Prepared) -> None:
-    """At most one machine runs: those to be replaced are stopped first."""
+def make_way(world: World, ready: Prepared) -> Prepared:
+    """At most one machine runs: those to be replaced are stopped first, cleanly.
+
+    EC2 can only end one-time spot: that is a shutdown as well, and what was planned is no more.
+    """
     for old in machines_of_before(ready) if machine_ends(ready.changes) else ():
         found = ready.way.aws.instance(old)
-        if found and found.state in ("pending", "running", "stopping"):
+        if found is None or found.state not in ("pending", "running", "stopping"):
+            continue
+        request = ready.way.aws.spot_request(found.spot_request_id or "")
+        if request and not request.persistent:
+            world.report(Step(f"Ending the machine of before, {old}, which cannot be stopped"))
+            ready.way.aws.end_machines(ready.record.name, instance_ids=[old])
+            ready = dataclasses.replace(ready, plan=None)
+        else:
             world.report(Step(f"Stopping the machine of before, {old}"))
             ready.way.aws.stop_instance(old)
+    return ready
 
 
 def with_outputs(record: Record, outputs: dict[str, object]) -> Record:

@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import applying, launching, preparing, question, verify
-from wrapper.deployment.events import Checked, Step
+from wrapper.deployment import (
+    answering,
+    applying,
+    coming_back,
+    launching,
+    moving,
+    preparing,
+    question,
+)
+from wrapper.deployment.answering import Going, Up
+from wrapper.deployment.bringing_back import bring_back
 from wrapper.deployment.progress import Meter
-from wrapper.deployment.summary import Summary, summarise
 from wrapper.deployment.watch import Watch
-from wrapper.errors import CloudsError, Interrupted, NoAnswerError, UsageError
+from wrapper.errors import Interrupted, UsageError
 from wrapper.home import Home, root
 from wrapper.settings import check_name
 
 if TYPE_CHECKING:
-    from wrapper.aws import Instance
-    from wrapper.certificate import Pair
     from wrapper.deployment.preparing import Prepared, Wanted
     from wrapper.deployment.world import World
     from wrapper.home import Record
-    from wrapper.notebook import Pin
-
-
-@dataclasses.dataclass(frozen=True)
-class Up:
-    """What `up` came to."""
-
-    summary: Summary
-    changed: bool
-    """False: it was already so."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Going:
-    """The parts of one `up` that is going on."""
-
-    world: World
-    home: Home
-    ready: Prepared
-    meter: Meter
-    watch: Watch
 
 
 def up(world: World, wanted: Wanted) -> Up:
@@ -57,16 +41,40 @@ def up(world: World, wanted: Wanted) -> Up:
             meter.event,
             ignore=applying.machines_of_before(ready),
         )
-        going = _Going(world, home, ready, meter, watch)
-        if ready.nothing_to_do:
-            record = home.remember(ready.record)
-        else:
-            record = launching.launch(world, home, ready, meter, watch)
+        going = Going(
+            world, home, ready.way, meter, watch, ready.pair, untouched=ready.nothing_to_do
+        )
         try:
-            return _bring_to_answer(going, record)
+            record = _made(going, ready, stay=wanted.watch)
+            done = answering.answer(going, record)
+            moving.settle(world, home, ready.way)
         except KeyboardInterrupt as error:
-            exists = applying.what_exists(ready.way, record.name)
-            raise Interrupted(f"Interrupted. {exists}", hint=applying.ways_on(record)) from error
+            exists = applying.what_exists(ready.way, home.name)
+            hint = applying.ways_on(ready.record)
+            raise Interrupted(f"Interrupted. {exists}", hint=hint) from error
+        return done
+
+
+def _made(going: Going, ready: Prepared, *, stay: bool) -> Record:
+    """The machine exists, and is one that can be started."""
+    world, home, meter, watch = going.world, going.home, going.meter, going.watch
+    if ready.nothing_to_do:
+        record = home.remember(ready.record)
+    else:
+        record = launching.launch(world, home, _moved(world, home, ready), meter, watch)
+    if request := coming_back.interrupted(ready.way, record):
+        return bring_back(world, home, ready, meter, watch, record, request, stay=stay)
+    return record
+
+
+def _moved(world: World, home: Home, ready: Prepared) -> Prepared:
+    """Where the user wants another zone, the data is carried there first."""
+    volume = moving.data_volume(ready.way, home)
+    wanted = ready.candidates[0]
+    if ready.record.settings.get("subnet_id") and volume and volume.zone != wanted.zone:
+        home.remember(ready.record)
+        return moving.towards(world, home, ready, wanted)
+    return ready
 
 
 def _ask(world: World, home: Home, ready: Prepared) -> None:
@@ -84,112 +92,3 @@ def _ask(world: World, home: Home, ready: Prepared) -> None:
     if ready.fresh:
         home.end(record)
     raise UsageError("Nothing was made.", hint=f"python -m wrapper up {record.name}")
-
-
-def _bring_to_answer(going: _Going, record: Record) -> Up:
-    """From a machine that exists to a cell that ran."""
-    world, home, ready = going.world, going.home, going.ready
-    running = _running(world, ready, record)
-    found = running.found
-    changed = not ready.nothing_to_do or running.started
-    going.watch.follow(found.instance_id)
-    if ready.nothing_to_do and not record.verified:
-        _try_again(going, found)
-    record, pin = _pin(going, record, found)
-    verify.log_in_and_compute(world, home, verify.address(record, found.public_ip), pin)
-    if ready.pair:
-        record, changed = _serve_own(world, home, record, pin, ready.pair), True
-    going.meter.mark("total")
-    price = ready.way.aws.hourly_price(found.instance_type, found.zone, found.market)
-    record = home.remember(
-        dataclasses.replace(
-            record,
-            verified=True,
-            seconds=record.seconds or going.meter.seconds,
-            hourly_price=None if price is None else str(price),
-        )
-    )
-    return Up(summarise(record, found), changed)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Running:
-    found: Instance
-    started: bool
-
-
-def _running(world: World, ready: Prepared, record: Record) -> _Running:
-    """The machine runs, and its metadata wants a token. NoAnswerError when there is none."""
-    aws = ready.way.aws
-    found = aws.instance(record.instance_id) if record.instance_id else None
-    if found is None:
-        raise NoAnswerError(
-            f"{record.name} has no machine in {record.place}.",
-            hint=f"python -m wrapper down {record.name}, then up",
-        )
-    started = found.state in ("stopped", "stopping")
-    if started:
-        world.report(Step(f"Starting the machine {found.instance_id}"))
-        aws.start_instance(found.instance_id)
-    if not found.imdsv2_required:
-        aws.require_imdsv2(found.instance_id)
-    return _Running(aws.instance(found.instance_id) or found, started)
-
-
-def _try_again(going: _Going, found: Instance) -> None:
-    """A boot of before that failed was begun again: its phases converge at every start."""
-    world, watch, aws = going.world, going.watch, going.ready.way.aws
-    watch.look()
-    if not watch.failures:
-        return
-    failed = watch.failures[0].name
-    world.report(Step(f"Restarting {found.instance_id}, whose phase {failed} has failed"))
-    watch.forgive()
-    aws.stop_instance(found.instance_id)
-    aws.start_instance(found.instance_id)
-
-
-def _pin(going: _Going, record: Record, found: Instance) -> tuple[Record, Pin]:
-    world, watch = going.world, going.watch
-    world.report(Step(f"Waiting for the notebook on {found.instance_id}"))
-    key = record.key_sha256
-    if key is None:
-        key = verify.wait_for_fingerprint(watch)
-        world.report(Checked("fingerprint", ok=True, detail=f"the console shows the key {key}"))
-    where = verify.address(record, found.public_ip)
-    pin = verify.wait_for_answer(world, watch, where, key)
-    world.report(
-        Checked("TLS", ok=True, detail=f"pinned to the certificate {pin.certificate_sha256}")
-    )
-    pinned = dataclasses.replace(
-        record, key_sha256=pin.key_sha256, certificate_sha256=pin.certificate_sha256
-    )
-    return pinned, pin
-
-
-def _serve_own(world: World, home: Home, record: Record, pin: Pin, pair: Pair) -> Record:
-    """The notebook shows the user's certificate, and that is the pin from now on."""
-    world.report(Step("Handing over your certificate"))
-    where = verify.address(record)
-    with world.speak(where, pin, verify.password(home)) as notebook:
-        notebook.login()
-        notebook.set_certificate(pair.certificate, pair.private_key)
-    own = home.remember(
-        dataclasses.replace(
-            record,
-            certificate_for=record.settings.get("domain") or record.outputs.get("public_ip"),
-            key_sha256=pair.fingerprints.key_sha256,
-            certificate_sha256=pair.fingerprints.certificate_sha256,
-        )
-    )
-    try:
-        world.look_whose(verify.address(own), pair.fingerprints.key_sha256)
-    except CloudsError as error:
-        world.report(Checked("certificate", ok=False, detail=error.message))
-        raise NoAnswerError(
-            f"Your certificate is served, but it could not be seen: {error.message}",
-            hint=f"If {verify.address(own).host} does not lead to "
-            f"{record.outputs.get('public_ip')} yet: make it, then python -m wrapper check",
-        ) from error
-    world.report(Checked("certificate", ok=True, detail="yours is shown"))
-    return own

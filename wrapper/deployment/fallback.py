@@ -31,14 +31,12 @@ class Candidate:
     def __str__(self) -> str:
         return f"{self.instance_type}, {'spot' if self.spot else 'on-demand'}, in {self.zone}"
 
-    def over(self, asked: Settings, first: Candidate) -> dict[str, Any]:
-        """The module's variables in which it differs from what was asked for."""
-        if self == first:
-            return {}
+    def variables(self, asked: Settings, *, subnet_id: str | None) -> dict[str, Any]:
+        """The module's variables that make it; `subnet_id`: null leaves the deployment in place."""
         return {
             "instance_type": self.instance_type,
             "spot": self.spot,
-            "subnet_id": asked.subnet_id or self.subnet_id,
+            "subnet_id": asked.subnet_id or subnet_id,
         }
 
 
@@ -91,10 +89,9 @@ def _in_turn(
 
 def _here(kind: str, facts: Facts, *, spot: bool, zone: str | None) -> Iterator[Candidate]:
     """In the deployment's zone, or where the module would put it: its first subnet by id."""
-    if zone is None:
+    if zone is None or zone not in facts.subnets:
         zone = min(facts.subnets, key=lambda one: facts.subnets[one])
-    if zone in facts.subnets:
-        yield Candidate(kind, spot, zone, facts.subnets[zone])
+    yield Candidate(kind, spot, zone, facts.subnets[zone])
 
 
 def _all(kind: str, facts: Facts, *, spot: bool) -> Iterator[Candidate]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from wrapper import refusals
-from wrapper.deployment import applying, fallback
+from wrapper.deployment import applying, fallback, moving
 from wrapper.deployment.events import Note, Step
 from wrapper.errors import RefusedError
-from wrapper.settings import Settings
 
 if TYPE_CHECKING:
     from wrapper.deployment.fallback import Candidate
@@ -19,22 +17,31 @@ if TYPE_CHECKING:
     from wrapper.deployment.world import World
     from wrapper.home import Home, Record
 
-DATA_VOLUME = "module.notebook.aws_ebs_volume.data[0]"
+Refused = tuple["Candidate", RefusedError]
 
 
-def launch(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch) -> Record:
+def launch(  # noqa: PLR0913 (the parts of an `up`)
+    world: World,
+    home: Home,
+    ready: Prepared,
+    meter: Meter,
+    watch: Watch,
+    *,
+    past: Refused | None = None,
+) -> Record:
     """What was planned exists, with the first machine that EC2 had; the record names it.
 
-    RefusedError tells all that was learnt. As `applying.apply` for the rest.
+    RefusedError tells all that was learnt. As `applying.apply` for the rest. `past`: the machine
+    that EC2 took back; the deployment moves away from it.
     """
     learnt: list[str] = []
-    refused: list[tuple[Candidate, RefusedError]] = []
-    for candidate in ready.candidates if _free_to_choose(ready) else ready.candidates[:1]:
-        if any(not _may_help(error, before, candidate) for before, error in refused):
+    refused = [past] if past else []
+    for candidate in ready.candidates:
+        if not all(_may_help(error, before, candidate) for before, error in refused):
             continue
         if refused:
-            ready = _with(home, ready, candidate, refused[-1][0])
             world.report(Step(f"Trying {candidate}"))
+            ready = moving.towards(world, home, ready, candidate)
         try:
             return applying.apply(world, home, ready, meter, watch)
         except RefusedError as error:
@@ -44,9 +51,9 @@ def launch(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch
     raise _all_refused(ready, refused[-1][1], learnt)
 
 
-def _free_to_choose(ready: Prepared) -> bool:
-    """There was no machine yet, to whose zone its data would be bound."""
-    return not ready.record.instance_ids
+def others(ready: Prepared, past: Refused) -> list[Candidate]:
+    """What may be tried in the place of a machine that EC2 took back."""
+    return [one for one in ready.candidates if _may_help(past[1], past[0], one)]
 
 
 def _may_help(error: RefusedError, refused: Candidate, other: Candidate) -> bool:
@@ -56,27 +63,6 @@ def _may_help(error: RefusedError, refused: Candidate, other: Candidate) -> bool
 def _words(error: RefusedError) -> str:
     refusal = refusals.of_code(error.code)
     return f"{refusal.words} ({refusal.code})" if refusal else error.message
-
-
-def _with(home: Home, ready: Prepared, candidate: Candidate, before: Candidate) -> Prepared:
-    """The same for another machine; its values are on disk."""
-    record = home.record() or ready.record  # it has learnt which requests there were
-    asked = Settings().over(record.settings)
-    record = dataclasses.replace(record, chosen=candidate.over(asked, ready.candidates[0]))
-    home.write_variables({**home.variables(), **_own(ready, asked), **record.chosen})
-    # A disk that no machine has ever seen holds nothing, and is in the wrong zone.
-    anew = (DATA_VOLUME,) if candidate.zone != before.zone else ()
-    return dataclasses.replace(ready, record=record, plan=None, anew=anew)
-
-
-def _own(ready: Prepared, asked: Settings) -> dict[str, object]:
-    """What was asked for, over what was chosen last."""
-    first = ready.candidates[0]
-    return {
-        "instance_type": first.instance_type,
-        "spot": first.spot,
-        "subnet_id": asked.subnet_id,
-    }
 
 
 def _all_refused(ready: Prepared, last: RefusedError, learnt: list[str]) -> RefusedError:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wrapper import console
+from wrapper import console, refusals
 from wrapper.deployment import place, verify
 from wrapper.deployment.events import Checked
 from wrapper.deployment.summary import Summary, summarise
@@ -40,7 +40,7 @@ class Status(Summary):
     environment: str | None = None
     """State of the user's environment: running, done or failed; None when not known."""
     spot_request: str | None = None
-    """State and status of the spot request."""
+    """State and status of the spot request, and what they mean."""
     state_reason: str | None = None
     reach: tuple[str, ...] = ()
     """Who is let in."""
@@ -181,7 +181,7 @@ def _error(phase: Phase) -> str | None:
 def _spot_request(way: Way, record: Record) -> str | None:
     request_id = record.outputs.get("spot_request_id")
     found = way.aws.spot_request(request_id) if request_id else None
-    return f"{found.state}, {found.status}" if found else None
+    return refusals.in_words(found.state, found.status) if found else None
 
 
 def _console_key(way: Way, instance_id: str) -> str:

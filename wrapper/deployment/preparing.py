@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wrapper import certificate, environment, module_copy, settings
 from wrapper import password as passwords
-from wrapper.deployment import fallback, first_password, mending, place, providers, question
+from wrapper.deployment import fallback, first_password, mending, moving, place, providers, question
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import AddressError, DiskError, UsageError
 from wrapper.home import Record
@@ -53,6 +53,8 @@ class Wanted:
     region: str | None = None
     certificate: Path | None = None
     private_key: Path | None = None
+    watch: bool = False
+    """Wait for as long as it takes, where EC2 took the machine back."""
     replace: bool = False
     """Another machine, with the newest image, set-up and environment."""
 
@@ -110,6 +112,7 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         home.path, environment=way.for_terraform(world), keep_open=(lock,), cancelled=give_up
     )
     terraform.init(say=lambda text: world.report(Note(text)))
+    moving.go_on(home, terraform, record)
     plan = None if fresh else _plan(world, terraform)
     if before and plan and not question.machine_ends(plan.changes):
         _warn_of_the_ineffective(world, before, asked)
@@ -136,7 +139,9 @@ def _look(
         _remember_place(home, way)
     world.report(Step(f"Checking the request in {way.place}"))
     facts = way.aws.check_request(fallback.request(asked, way.place.region))
-    candidates = fallback.candidates(way.aws, asked, facts, data=_has_data(asked))
+    candidates = fallback.candidates(
+        way.aws, asked, facts, data=_has_data(asked), now=_zone(before)
+    )
     if fresh:
         _remember_place(home, way)
     record = _own_cidr(world, _record(before, wanted, way, asked, fresh=fresh), asked)
@@ -181,6 +186,12 @@ def variables(record: Record, asked: Settings, kept: dict[str, Any]) -> dict[str
     values = asked.variables(name=record.name, generation=record.generation)
     kept = {key: value for key, value in kept.items() if key not in _OF_THE_MACHINE}
     return {**kept, **values, **record.chosen, "allowed_cidrs": list(allowed(record))}
+
+
+def _zone(before: Record | None) -> str | None:
+    """Where the deployment stands."""
+    found = before.outputs.get("availability_zone") if before else None
+    return str(found) if found else None
 
 
 def _has_data(asked: Settings) -> bool:

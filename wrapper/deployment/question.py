@@ -51,9 +51,9 @@ def describe(
         f"  Terraform    {_counts(plan.changes) if plan else NEW}",
     ]
     if plan and machine_ends(plan.changes) and record.instance_id:
-        lines.append(
-            f"  The machine {record.instance_id} is replaced: what is on its disk is gone."
-        )
+        data = record.outputs.get("data_volume_id")
+        fate = f"what is on the data volume {data} stays, what is on" if data else "what is on"
+        lines.append(f"  The machine {record.instance_id} is replaced: {fate} its disk is gone.")
     return "\n".join(lines)
 
 

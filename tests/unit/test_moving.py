@@ -1,0 +1,219 @@
+"""A deployment's data carried to another zone: real volumes and snapshots of the EC2 API."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.fleet import fulfilled, launch, request_spot, state, until
+from tests.unit.worlds import StandIn, bare_world
+from wrapper.deployment import moving, place
+from wrapper.deployment.fallback import Candidate
+from wrapper.deployment.preparing import Prepared
+from wrapper.home import Home, Place, Record, root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mypy_boto3_ec2 import EC2Client
+
+    from tests.ec2 import Account
+    from wrapper.deployment.world import World
+
+A, B, C = (
+    Candidate("t3.large", spot=False, zone=f"us-east-1{zone}", subnet_id=f"subnet-{zone}")
+    for zone in "abc"
+)
+
+
+class Forgetful(StandIn):
+    """A Terraform of which only the state matters."""
+
+    def forget(self, resource_id: str) -> None:
+        """As Terraform's own."""
+        assert self.home
+        write_state(self.home, *(one for one in _managed(self.home) if one != resource_id))
+
+
+def write_state(home: Home, *volume_ids: str) -> None:
+    instances = [{"attributes": {"id": one}} for one in volume_ids]
+    resources = [{"mode": "managed", "type": "aws_ebs_volume", "instances": instances}]
+    home.write("terraform.tfstate", json.dumps({"version": 4, "resources": resources}))
+
+
+def _managed(home: Home) -> list[str]:
+    (resource,) = json.loads((home.path / "terraform.tfstate").read_text())["resources"]
+    return [one["attributes"]["id"] for one in resource["instances"]]
+
+
+class Scene:
+    """A deployment with a machine and a data volume in us-east-1a."""
+
+    def __init__(self, world: World, ec2: EC2Client, terraform: Forgetful, name: str) -> None:
+        self.world, self.ec2, self.terraform = world, ec2, terraform
+        self.home = terraform.home = Home(root(world.environment) / name)
+        self.home.create()
+        self.machine = launch(ec2, name, Placement={"AvailabilityZone": "us-east-1a"})
+        self.volume = self.make_volume("us-east-1a")
+        ec2.attach_volume(VolumeId=self.volume, InstanceId=self.machine, Device="/dev/sdf")
+        self.home.write_variables({"instance_type": "t3.large", "spot": False})
+        record = Record(
+            name=name,
+            place=Place("local", "us-east-1", "123456789012"),
+            outputs={
+                "instance_id": self.machine,
+                "availability_zone": "us-east-1a",
+                "data_volume_id": self.volume,
+            },
+            instance_ids=(self.machine,),
+        )
+        self.home.remember(record)
+        self.way = place.back_to(world, record)
+
+    def make_volume(self, zone: str) -> str:
+        """As Terraform makes it."""
+        pairs = {
+            "jupyter-clouds:deployment": self.home.name,
+            "jupyter-clouds:data-of": self.home.name,
+        }
+        tags: list[Any] = [
+            {
+                "ResourceType": "volume",
+                "Tags": [{"Key": key, "Value": value} for key, value in pairs.items()],
+            }
+        ]
+        made = self.ec2.create_volume(
+            AvailabilityZone=zone, Size=5, Encrypted=True, TagSpecifications=tags
+        )["VolumeId"]
+        until(
+            lambda: (
+                self.ec2.describe_volumes(VolumeIds=[made])["Volumes"][0]["State"] == "available"
+            )
+        )
+        write_state(self.home, made)
+        return made
+
+    @property
+    def record(self) -> Record:
+        """As it is on disk."""
+        found = self.home.record()
+        assert found
+        return found
+
+    def ready(self) -> Prepared:
+        """As `up` has it."""
+        nothing: Any = None
+        return Prepared(
+            way=self.way,
+            record=self.record,
+            fresh=False,
+            facts=nothing,
+            pair=None,
+            terraform=self.terraform,  # type: ignore[arg-type] # as much of it as is asked
+            plan=nothing,
+            candidates=(A, B, C),
+            give_up=threading.Event(),
+        )
+
+    def towards(self, candidate: Candidate) -> Prepared:
+        """The story under test."""
+        return moving.towards(self.world, self.home, self.ready(), candidate)
+
+    def snapshots(self) -> list[str]:
+        """Ids of all that hold its data."""
+        return [one.snapshot_id for one in self.way.aws.find_snapshots(self.home.name)]
+
+    def exists(self, volume_id: str) -> bool:
+        """The volume is not gone."""
+        return self.way.aws.volume(volume_id) is not None
+
+
+@pytest.fixture
+def told() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def scene(tmp_path: Path, account: Account, ec2: EC2Client, name: str, told: list[Any]) -> Scene:
+    terraform = Forgetful()
+    return Scene(bare_world(tmp_path, account, terraform, told), ec2, terraform, name)
+
+
+def test_to_another_zone_the_data_goes_in_a_snapshot_of_a_stopped_machine(scene: Scene) -> None:
+    ready = scene.towards(B)
+    assert state(scene.ec2, scene.machine) == "terminated"
+    (snapshot,) = scene.way.aws.find_snapshots(scene.home.name)
+    assert (snapshot.kind, snapshot.state, snapshot.volume_id) == (
+        "move",
+        "completed",
+        scene.volume,
+    )
+    assert scene.exists(scene.volume), "the old one stays until the new notebook is verified"
+    assert _managed(scene.home) == [], "Terraform would try to attach it"
+    values = scene.home.variables()
+    assert (values["subnet_id"], values["data_snapshot_id"]) == ("subnet-b", snapshot.snapshot_id)
+    assert (ready.plan, ready.anew) == (None, ())
+
+
+def test_the_volume_of_before_goes_when_the_move_is_settled(scene: Scene) -> None:
+    scene.towards(B)
+    moving.settle(scene.world, scene.home, scene.way)
+    assert scene.exists(scene.volume), "nothing has taken its place yet"
+    new = scene.make_volume("us-east-1b")
+    moving.settle(scene.world, scene.home, scene.way)
+    assert (scene.exists(scene.volume), scene.exists(new)) == (False, True)
+    assert scene.snapshots() == []
+    assert scene.record.move == {}
+    assert scene.record.chosen["subnet_id"] == "subnet-b", "pinned"
+    assert scene.home.variables()["data_snapshot_id"] is None
+    moving.settle(scene.world, scene.home, scene.way)
+    assert scene.exists(new)
+
+
+def test_a_zone_that_had_nothing_either_costs_no_second_snapshot(scene: Scene) -> None:
+    scene.towards(B)
+    (first,) = scene.snapshots()
+    untouched = scene.make_volume("us-east-1b")
+    ready = scene.towards(C)
+    assert ready.anew == (moving.DATA_VOLUME,)
+    assert scene.snapshots() == [first]
+    assert scene.home.variables()["data_snapshot_id"] == first
+    assert scene.exists(untouched), "Terraform replaces it"
+
+
+def test_an_interrupted_move_goes_on_with_its_snapshot(scene: Scene) -> None:
+    scene.towards(B)
+    (first,) = scene.snapshots()
+    write_state(scene.home, scene.volume)  # killed before Terraform had forgotten it
+    moving.go_on(scene.home, scene.terraform, scene.record)  # type: ignore[arg-type] # likewise
+    assert _managed(scene.home) == []
+    write_state(scene.home, scene.volume)
+    scene.towards(B)
+    assert scene.snapshots() == [first]
+
+
+def test_in_the_same_zone_the_volume_stays_what_it_is(scene: Scene) -> None:
+    bigger = Candidate("m5.large", spot=False, zone="us-east-1a", subnet_id="subnet-a")
+    ready = scene.towards(bigger)
+    assert state(scene.ec2, scene.machine) == "terminated"
+    assert (scene.snapshots(), ready.anew) == ([], ())
+    assert _managed(scene.home) == [scene.volume]
+    values = scene.home.variables()
+    assert (values["instance_type"], values["subnet_id"]) == ("m5.large", None)
+
+
+def test_before_there_was_a_machine_a_volume_in_the_wrong_zone_is_made_anew(scene: Scene) -> None:
+    scene.home.remember(Record(name=scene.home.name, place=scene.record.place))
+    assert scene.towards(B).anew == (moving.DATA_VOLUME,)
+    assert scene.snapshots() == []
+
+
+def test_no_request_stays_open_behind_a_move(scene: Scene, ec2: EC2Client) -> None:
+    request = request_spot(ec2, scene.home.name)
+    assert fulfilled(ec2, request)
+    scene.towards(B)
+    assert [one.state for one in scene.way.aws.find_spot_requests(scene.home.name)] == ["cancelled"]
+    assert scene.way.aws.find_instances(scene.home.name) == []

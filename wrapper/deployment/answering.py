@@ -1,0 +1,155 @@
+"""From a machine that exists to a notebook that answers: pinned, logged in, a cell run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from wrapper.deployment import coming_back, verify
+from wrapper.deployment.events import Checked, Step
+from wrapper.deployment.summary import Summary, summarise
+from wrapper.errors import CloudsError, NoAnswerError
+
+if TYPE_CHECKING:
+    from wrapper.aws import Instance
+    from wrapper.certificate import Pair
+    from wrapper.deployment.place import Way
+    from wrapper.deployment.progress import Meter
+    from wrapper.deployment.watch import Watch
+    from wrapper.deployment.world import World
+    from wrapper.home import Home, Record
+    from wrapper.notebook import Pin
+
+
+@dataclasses.dataclass(frozen=True)
+class Up:
+    """What `up` or `start` came to."""
+
+    summary: Summary
+    changed: bool
+    """False: it was already so."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Going:
+    """The parts of one `up` or `start` that is going on."""
+
+    world: World
+    home: Home
+    way: Way
+    meter: Meter
+    watch: Watch
+    pair: Pair | None = None
+    """A certificate of the user's own."""
+    untouched: bool = True
+    """Terraform had nothing to do."""
+
+
+def answer(going: Going, record: Record) -> Up:
+    """From a machine that exists to a cell that ran."""
+    world, home, way = going.world, going.home, going.way
+    running = _running(going, record)
+    found = running.found
+    changed = not going.untouched or running.started
+    going.watch.follow(found.instance_id)
+    if going.untouched and not record.verified:
+        _try_again(going, found)
+    record, pin = _pin(going, record, found)
+    verify.log_in_and_compute(world, home, verify.address(record, found.public_ip), pin)
+    if going.pair:
+        record, changed = _serve_own(world, home, record, pin, going.pair), True
+    going.meter.mark("total")
+    price = way.aws.hourly_price(found.instance_type, found.zone, found.market)
+    record = home.remember(
+        dataclasses.replace(
+            record,
+            verified=True,
+            seconds=record.seconds or going.meter.seconds,
+            hourly_price=None if price is None else str(price),
+        )
+    )
+    return Up(summarise(record, found), changed)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Running:
+    found: Instance
+    started: bool
+
+
+def _running(going: Going, record: Record) -> _Running:
+    """The machine runs, and its metadata wants a token. NoAnswerError when there is none."""
+    world, aws = going.world, going.way.aws
+    found = aws.instance(record.instance_id) if record.instance_id else None
+    if found is None:
+        raise NoAnswerError(
+            f"{record.name} has no machine in {record.place}.",
+            hint=f"python -m wrapper down {record.name}, then up",
+        )
+    started = found.state in ("stopped", "stopping")
+    if started:
+        coming_back.refuse_to_start(going.way, record)
+        world.report(Step(f"Starting the machine {found.instance_id}"))
+        aws.start_instance(found.instance_id)
+    if not found.imdsv2_required:
+        aws.require_imdsv2(found.instance_id)
+    return _Running(aws.instance(found.instance_id) or found, started)
+
+
+def _try_again(going: Going, found: Instance) -> None:
+    """A boot of before that failed was begun again: its phases converge at every start."""
+    world, watch, aws = going.world, going.watch, going.way.aws
+    watch.look()
+    if not watch.failures:
+        return
+    failed = watch.failures[0].name
+    world.report(Step(f"Restarting {found.instance_id}, whose phase {failed} has failed"))
+    watch.forgive()
+    aws.stop_instance(found.instance_id)
+    aws.start_instance(found.instance_id)
+
+
+def _pin(going: Going, record: Record, found: Instance) -> tuple[Record, Pin]:
+    world, watch = going.world, going.watch
+    world.report(Step(f"Waiting for the notebook on {found.instance_id}"))
+    key = record.key_sha256
+    if key is None:
+        key = verify.wait_for_fingerprint(watch)
+        world.report(Checked("fingerprint", ok=True, detail=f"the console shows the key {key}"))
+    where = verify.address(record, found.public_ip)
+    pin = verify.wait_for_answer(world, watch, where, key)
+    world.report(
+        Checked("TLS", ok=True, detail=f"pinned to the certificate {pin.certificate_sha256}")
+    )
+    pinned = dataclasses.replace(
+        record, key_sha256=pin.key_sha256, certificate_sha256=pin.certificate_sha256
+    )
+    return pinned, pin
+
+
+def _serve_own(world: World, home: Home, record: Record, pin: Pin, pair: Pair) -> Record:
+    """The notebook shows the user's certificate, and that is the pin from now on."""
+    world.report(Step("Handing over your certificate"))
+    where = verify.address(record)
+    with world.speak(where, pin, verify.password(home)) as notebook:
+        notebook.login()
+        notebook.set_certificate(pair.certificate, pair.private_key)
+    own = home.remember(
+        dataclasses.replace(
+            record,
+            certificate_for=record.settings.get("domain") or record.outputs.get("public_ip"),
+            key_sha256=pair.fingerprints.key_sha256,
+            certificate_sha256=pair.fingerprints.certificate_sha256,
+        )
+    )
+    try:
+        world.look_whose(verify.address(own), pair.fingerprints.key_sha256)
+    except CloudsError as error:
+        world.report(Checked("certificate", ok=False, detail=error.message))
+        raise NoAnswerError(
+            f"Your certificate is served, but it could not be seen: {error.message}",
+            hint=f"If {verify.address(own).host} does not lead to "
+            f"{record.outputs.get('public_ip')} yet: make it, then python -m wrapper check",
+        ) from error
+    world.report(Checked("certificate", ok=True, detail="yours is shown"))
+    return own

@@ -1,0 +1,88 @@
+"""A machine that EC2 took back: how it stands, and the wait for its return."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from wrapper import refusals
+from wrapper.deployment.events import Note, Step
+from wrapper.errors import AwsError, NoAnswerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wrapper.aws import SpotRequest
+    from wrapper.deployment.place import Way
+    from wrapper.deployment.world import World
+    from wrapper.home import Record
+
+EVERY = 5.0
+"""Seconds between looks at the request."""
+
+
+def machines_request(way: Way, record: Record) -> SpotRequest | None:
+    """The machine's spot request; None for an on-demand one."""
+    request_id = record.outputs.get("spot_request_id")
+    return way.aws.spot_request(request_id) if request_id else None
+
+
+def interrupted(way: Way, record: Record) -> SpotRequest | None:
+    """The request of a machine that EC2 stopped, or is about to; None for any other."""
+    found = machines_request(way, record)
+    if found and refusals.was_interrupted(found.status) and found.state in ("active", "disabled"):
+        return found
+    return None
+
+
+def refuse_to_start(way: Way, record: Record) -> None:
+    """EC2 would take a start from the owner. NoAnswerError tells who alone can start it."""
+    found = interrupted(way, record)
+    if found:
+        raise refused(record, found)
+
+
+def refused(record: Record, request: SpotRequest) -> NoAnswerError:
+    """Only waiting or moving helps."""
+    return NoAnswerError(
+        f"{record.name}: {refusals.in_words(request.state, request.status)}.",
+        hint=f"Wait for it: python -m wrapper up {record.name} --watch. Or move it: "
+        f"python -m wrapper up {record.name} --fallback zone,on-demand",
+    )
+
+
+def wait(world: World, way: Way, record: Record, *, patience: float | None) -> bool:
+    """EC2 has started the machine again; False when it has not after so many seconds.
+
+    Each change of the request's status is told. A hiccup of the API does not end the wait.
+    """
+    world.report(Step("Waiting for EC2 to start the machine again"))
+    end = None if patience is None else time.monotonic() + patience
+    tell = _Teller(world)
+    while end is None or time.monotonic() < end:
+        try:
+            found = machines_request(way, record)
+            machine = way.aws.instance(record.instance_id) if record.instance_id else None
+        except AwsError:
+            time.sleep(EVERY)
+            continue
+        if found is None or machine is None or machine.state in ("shutting-down", "terminated"):
+            return False
+        tell(refusals.in_words(found.state, found.status))
+        if not refusals.was_interrupted(found.status) and machine.state == "running":
+            return True
+        time.sleep(EVERY)
+    return False
+
+
+class _Teller:
+    """Tells what has not been told last."""
+
+    def __init__(self, world: World) -> None:
+        self._report: Callable[[Note], None] = world.report
+        self._last = ""
+
+    def __call__(self, text: str) -> None:
+        if text != self._last:
+            self._last = text
+            self._report(Note(text))

@@ -1,0 +1,201 @@
+"""A deployment moved to another zone, type or market: its data, address and password go with it.
+
+At most one machine runs at any time, and at every moment the data is on a volume that nothing
+writes to, or in a completed snapshot: the old volume goes last, when the new notebook is verified.
+Each step can be interrupted; the next `up` goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from wrapper.deployment.events import Note, Progress, Step, Warned
+from wrapper.errors import AwsError, CloudsError, UsageError
+from wrapper.settings import Settings
+from wrapper.terraform import state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wrapper.aws import Snapshot, Volume
+    from wrapper.deployment.fallback import Candidate
+    from wrapper.deployment.place import Way
+    from wrapper.deployment.preparing import Prepared
+    from wrapper.deployment.world import World
+    from wrapper.home import Home, Record
+    from wrapper.terraform import Terraform
+
+DATA_VOLUME = "module.notebook.aws_ebs_volume.data[0]"
+_TYPE = "aws_ebs_volume"
+_ENDED = ("shutting-down", "terminated")
+
+
+def data_volume(way: Way, home: Home) -> Volume | None:
+    """The data volume that Terraform manages; None without one, also for one of the user's."""
+    for volume_id in state.managed_ids(home.path, _TYPE):
+        if found := way.aws.volume(volume_id):
+            return found
+    return None
+
+
+def towards(world: World, home: Home, ready: Prepared, candidate: Candidate) -> Prepared:
+    """No machine is left, and what Terraform makes next is that one, with the data there is."""
+    way = ready.way
+    record = home.record() or ready.record  # it has learnt which requests there were
+    anew: tuple[str, ...] = ()
+    volume = data_volume(way, home)
+    if volume and volume.zone != candidate.zone:
+        if _holds_nothing(record, volume):
+            anew = (DATA_VOLUME,)
+        else:
+            record = _pack(world, home, way, record, volume)
+    _end_machines(world, way, record)
+    before = home.variables()
+    asked = Settings().over(record.settings)
+    subnet_id = _subnet(ready, record, before.get("subnet_id"), candidate)
+    chosen = candidate.variables(asked, subnet_id=subnet_id)
+    if snapshot_id := record.move.get("snapshot"):
+        chosen["data_snapshot_id"] = snapshot_id
+    record = home.remember(dataclasses.replace(record, chosen=chosen))
+    home.write_variables({**before, **chosen})
+    go_on(home, ready.terraform, record)
+    return dataclasses.replace(ready, record=record, plan=None, anew=anew)
+
+
+def go_on(home: Home, terraform: Terraform, record: Record) -> None:
+    """Terraform does not know the volume that the data has left: it would try to attach it."""
+    old = record.move.get("volume")
+    if old and "data_snapshot_id" in record.chosen and old in state.managed_ids(home.path, _TYPE):
+        terraform.forget(old)
+
+
+def settle(world: World, home: Home, way: Way) -> None:
+    """After a verified move, the old volume and the snapshot are gone; nothing without one."""
+    record = home.record()
+    if record is None or not record.move:
+        return
+    old, managed = record.move.get("volume"), state.managed_ids(home.path, _TYPE)
+    if not managed:
+        return  # nothing has taken the old one's place
+    try:
+        if old and old not in managed:  # else the move was begun in vain
+            way.aws.delete_volume(old)
+            world.report(Note(f"The volume of before, {old}, is gone: its data has moved"))
+        if snapshot_id := record.move.get("snapshot"):
+            way.aws.delete_snapshot(snapshot_id)
+    except AwsError as error:
+        world.report(Warned(f"{error.message} The next up tries it again."))
+        return
+    chosen = {key: value for key, value in record.chosen.items() if key != "data_snapshot_id"}
+    variables = home.variables()
+    variables["data_snapshot_id"] = record.settings.get("data_snapshot_id")
+    home.write_variables(variables)
+    home.remember(dataclasses.replace(record, chosen=chosen, move={}))
+
+
+def _holds_nothing(record: Record, volume: Volume) -> bool:
+    """No machine has ever written to it: it was made for one that did not come."""
+    if not record.instance_ids:
+        return True
+    return bool(record.move.get("snapshot")) and record.move.get("volume") != volume.volume_id
+
+
+def _pack(world: World, home: Home, way: Way, record: Record, volume: Volume) -> Record:
+    """The data is in a completed snapshot, and nothing writes to its volume any more."""
+    _rest(world, way, record, volume)
+    done = _packed(way, record, volume)
+    if done is None:
+        world.report(Step(f"Taking a snapshot of {volume.volume_id}, to move its data"))
+        made = way.aws.create_snapshot(volume, record.name, "move")
+        record = home.remember(
+            dataclasses.replace(
+                record, move={"volume": volume.volume_id, "snapshot": made.snapshot_id}
+            )
+        )
+        done = way.aws.wait_for_snapshot(made.snapshot_id, _progress(world, made.snapshot_id))
+    if done.state != "completed" or done.gib != volume.gib or done.volume_id != volume.volume_id:
+        raise AwsError(
+            f"The snapshot {done.snapshot_id} is not all of {volume.volume_id}. Nothing was "
+            "destroyed.",
+            hint=f"Again: python -m wrapper up {record.name}",
+        )
+    return record
+
+
+def _packed(way: Way, record: Record, volume: Volume) -> Snapshot | None:
+    """The snapshot of an interrupted move, if no machine has run since."""
+    snapshot_id = record.move.get("snapshot")
+    if not snapshot_id or record.move.get("volume") != volume.volume_id:
+        return None
+    found = way.aws.snapshot(snapshot_id)
+    machines = filter(None, map(way.aws.instance, record.instance_ids))
+    if found is None or any(one.launched_at > found.started_at for one in machines):
+        return None
+    if found.state == "pending":
+        return way.aws.wait_for_snapshot(snapshot_id, lambda _: None)
+    return found if found.state == "completed" else None
+
+
+def _rest(world: World, way: Way, record: Record, volume: Volume) -> None:
+    """No machine writes to the volume: its machine is stopped, or ended where it cannot be."""
+    machine = way.aws.instance(volume.attached_to) if volume.attached_to else None
+    if machine is None or machine.state in (*_ENDED, "stopped"):
+        return
+    world.report(Step(f"Stopping {machine.instance_id}, so that its data is whole"))
+    try:
+        way.aws.stop_instance(machine.instance_id)
+    except CloudsError:
+        # One-time spot, or a notice came: its end is a shutdown as well.
+        _end_machines(world, way, record)
+        way.aws.wait_until_free(volume.volume_id)
+
+
+def _end_machines(world: World, way: Way, record: Record) -> None:
+    if not record.instance_ids:
+        return
+    world.report(Step("Ending the machine of before, and its request"))
+    way.aws.end_machines(
+        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
+    )
+
+
+def _subnet(ready: Prepared, record: Record, now: str | None, candidate: Candidate) -> str | None:
+    """Where it stands already, nothing is said anew: another value would replace the network."""
+    zones = {one.subnet_id: one.zone for one in ready.candidates}
+    zone = zones.get(now) if now else record.outputs.get("availability_zone")
+    return now if zone == candidate.zone else candidate.subnet_id
+
+
+def _progress(world: World, snapshot_id: str) -> Callable[[int], None]:
+    last = -1
+
+    def report(percent: int) -> None:
+        nonlocal last
+        if percent != last:
+            last = percent
+            ended = percent == 100  # noqa: PLR2004 (per cent)
+            world.report(Progress(percent, 100, f"{snapshot_id}: {percent} %", ended=ended))
+
+    return report
+
+
+def describe(record: Record, candidates: list[Candidate], volume: Volume | None) -> str:
+    """What the user is asked before a move."""
+    listed = "".join(f"\n  {one}" for one in candidates)
+    fate = (
+        f"Its data, on {volume.volume_id} ({volume.gib} GiB), goes along."
+        if volume
+        else "It has no data volume: WHAT IS ON ITS DISK IS LOST."
+    )
+    return (
+        f"{record.name} moves to the first of these that EC2 has:{listed}\n"
+        f"Address and password stay. {fate}"
+    )
+
+
+def refuse(record: Record) -> UsageError:
+    """The user did not agree."""
+    return UsageError(
+        "Nothing was moved.", hint=f"Wait for it: python -m wrapper up {record.name} --watch"
+    )

@@ -1,0 +1,139 @@
+"""`stop` and `start`: a machine that rests, and one that answers again."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from wrapper import refusals
+from wrapper.deployment import answering, applying, coming_back, look, place
+from wrapper.deployment.answering import Going
+from wrapper.deployment.events import Note, Step
+from wrapper.deployment.progress import Meter
+from wrapper.deployment.summary import Summary, summarise
+from wrapper.deployment.watch import Watch
+from wrapper.errors import FailedError, Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from wrapper.aws import Instance, Leftover, SpotRequest
+    from wrapper.deployment.answering import Up
+    from wrapper.deployment.place import Way
+    from wrapper.deployment.world import World
+    from wrapper.home import Record
+
+GIB_MONTH = 0.08
+ADDRESS_HOUR = 0.005
+"""US dollars, list prices of us-east-1, 2026-11: gp3 (https://aws.amazon.com/ebs/pricing/) and a
+public IPv4 address, idle or not (https://aws.amazon.com/vpc/pricing/)."""
+_HOURS = 730
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped(Summary):
+    """A machine that rests, and what it still costs."""
+
+    changed: bool = True
+    """False: it rested already."""
+    monthly: dict[str, float] = field(default_factory=dict)
+    """US dollars a month by list price, by what costs them."""
+
+
+def stop(world: World, name: str, *, keep_down: bool = False) -> Stopped:
+    """The machine is stopped and stays so; UsageError for one that cannot be stopped.
+
+    One that EC2 interrupted is ended instead, its data volume kept, if `keep_down`.
+    """
+    home, record = look.known(world, name)
+    with home.locked(f"stop {name}"):
+        way = place.back_to(world, record)
+        found = machine_of(way, record)
+        request = coming_back.machines_request(way, record)
+        if request and refusals.waits_for_capacity(request.state, request.status):
+            return _keep_down(world, way, record, request, agreed=keep_down)
+        if found is None or found.state in ("shutting-down", "terminated"):
+            raise FailedError(
+                f"{name} has no machine in {record.place}.",
+                hint=f"Make one: python -m wrapper up {name}. End the rest of it: "
+                f"python -m wrapper down {name}",
+            )
+        _refuse_one_time(found, request)
+        changed = found.state != "stopped"
+        if changed:
+            world.report(Step(f"Stopping {found.instance_id}"))
+            way.aws.stop_instance(found.instance_id)
+        return _stopped(way, record, changed=changed)
+
+
+def start(world: World, name: str) -> Up:
+    """The machine runs and its notebook answers, verified as by `up`; no Terraform is asked."""
+    home, record = look.known(world, name)
+    with home.locked(f"start {name}"):
+        way = place.back_to(world, record)
+        meter = Meter(world.report)
+        watch = Watch(world.aws_like(way), name, meter.event)
+        try:
+            return answering.answer(Going(world, home, way, meter, watch), record)
+        except KeyboardInterrupt as error:
+            exists = applying.what_exists(way, name)
+            raise Interrupted(
+                f"Interrupted. {exists}", hint=f"Go on: python -m wrapper start {name}"
+            ) from error
+
+
+def machine_of(way: Way, record: Record) -> Instance | None:
+    """The deployment's machine, as EC2 shows it now."""
+    return way.aws.instance(record.instance_id) if record.instance_id else None
+
+
+def _refuse_one_time(found: Instance, request: SpotRequest | None) -> None:
+    if found.market != "spot" or (request and request.persistent):
+        return
+    raise UsageError(
+        f"{found.instance_id} is a one-time spot machine: EC2 can only run or end it.",
+        hint="End it and keep its data: python -m wrapper down --data snapshot",
+    )
+
+
+def _keep_down(
+    world: World, way: Way, record: Record, request: SpotRequest, *, agreed: bool
+) -> Stopped:
+    """The request is cancelled, which ends the stopped machine; the data volume is kept."""
+    data = record.outputs.get("data_volume_id")
+    kept = (
+        f"its data stays on {data}, and the next up goes on with it"
+        if data
+        else "WITHOUT a data volume: what is on its disk is gone"
+    )
+    if not agreed:
+        raise FailedError(
+            f"{record.name}: {refusals.in_words(request.state, request.status)}, at whatever "
+            "hour. Only ending the machine keeps it down.",
+            hint=f"python -m wrapper stop {record.name} --keep-down ({kept}); or: "
+            f"python -m wrapper down {record.name}",
+        )
+    question = f"The machine {record.instance_id} is ended, so that it stays down; {kept}. Go on?"
+    if not world.confirm(question):
+        raise UsageError("Nothing was ended.", hint=f"python -m wrapper up {record.name} --watch")
+    world.report(Step(f"Cancelling {request.request_id} and ending its machine"))
+    way.aws.end_machines(
+        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
+    )
+    world.report(Note(kept))
+    return _stopped(way, record, changed=True)
+
+
+def _stopped(way: Way, record: Record, *, changed: bool) -> Stopped:
+    left = way.aws.leftovers(
+        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
+    )
+    summary: dict[str, Any] = dataclasses.asdict(summarise(record, machine_of(way, record)))
+    return Stopped(**summary, changed=changed, monthly=monthly(left))
+
+
+def monthly(left: list[Leftover]) -> dict[str, float]:
+    """US dollars a month, by list price, of what goes on costing."""
+    gib = sum(int(one.detail.split()[0]) for one in left if one.kind == "volume")
+    addresses = sum(one.kind == "address" for one in left)
+    told = {"disks": gib * GIB_MONTH, "address": addresses * ADDRESS_HOUR * _HOURS}
+    return {what: round(dollars, 2) for what, dollars in told.items() if dollars}

@@ -125,6 +125,8 @@ INTERRUPTED = {
     "instance-terminated-by-schedule": "it was terminated at the end of its scheduled time",
 }
 """Status codes of a machine that was taken back."""
+WAITS_FOR_ITS_OWNER = ("instance-stopped-by-user", "instance-stopped-by-experiment")
+"""Status codes of a machine that EC2 does not start by itself."""
 _OTHERS = {
     "fulfilled": "it runs",
     "instance-stopped-by-user": "you stopped it",
@@ -170,7 +172,7 @@ def was_interrupted(status: str) -> bool:
 
 def waits_for_capacity(state: str, status: str) -> bool:
     """The machine is stopped and EC2 alone can start it again."""
-    return state == "disabled" and status in INTERRUPTED
+    return state == "disabled" and status in INTERRUPTED and status not in WAITS_FOR_ITS_OWNER
 
 
 def of_interruption(status: str) -> Refusal:

@@ -30,9 +30,16 @@ def machines_request(way: Way, record: Record) -> SpotRequest | None:
 def interrupted(way: Way, record: Record) -> SpotRequest | None:
     """The request of a machine that EC2 stopped, or is about to; None for any other."""
     found = machines_request(way, record)
-    if found and refusals.was_interrupted(found.status) and found.state in ("active", "disabled"):
-        return found
-    return None
+    if found is None or not refusals.was_interrupted(found.status):
+        return None
+    if found.state == "active":  # marked: EC2 says the same while it stops for its owner
+        return None if _stops_for_its_owner(way, record) else found
+    return found if refusals.waits_for_capacity(found.state, found.status) else None
+
+
+def _stops_for_its_owner(way: Way, record: Record) -> bool:
+    found = way.aws.instance(record.instance_id) if record.instance_id else None
+    return found is not None and (found.state_reason or "").startswith("Client.")
 
 
 def refuse_to_start(way: Way, record: Record) -> None:

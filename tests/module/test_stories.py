@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from tests.unit.conftest import LiveJupyter
     from wrapper.deployment.events import Event
+    from wrapper.local.api.control import Control
 
 pytestmark = [
     pytest.mark.slow,
@@ -111,6 +112,7 @@ class Stage:
     world: World
     told: list[Event]
     machines: Speaking
+    control: Control
     asked: list[str] = field(default_factory=list)
 
     def wanted(self, name: str, **more: Any) -> Wanted:
@@ -167,7 +169,8 @@ def _stage(tmp_path: Path, jupyter: LiveJupyter, providers: Path) -> Iterator[St
     der = ssl.PEM_cert_to_DER_cert(jupyter.minted.certificate)
     prints = certificate.fingerprints(der)
     machines = Speaking(prints.key_sha256, prints.certificate_sha256)
-    server = make_server("127.0.0.1", 0, create_app(machines), threaded=True)
+    app = create_app(machines)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     environment = {
@@ -182,7 +185,8 @@ def _stage(tmp_path: Path, jupyter: LiveJupyter, providers: Path) -> Iterator[St
     told: list[Event] = []
     provider = Provider(providers, environment)
     try:
-        yield Stage(_world(environment, jupyter, told.append, provider), told, machines)
+        world = _world(environment, jupyter, told.append, provider)
+        yield Stage(world, told, machines, app.control)
     finally:
         provider.stop()
         server.shutdown()

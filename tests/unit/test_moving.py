@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.fleet import fulfilled, launch, request_spot, state, until
+from tests.unit import fleet
+from tests.unit.fleet import fulfilled, launch, request_spot, until
 from tests.unit.worlds import StandIn, bare_world
 from wrapper.deployment import moving, place
 from wrapper.deployment.fallback import Candidate
 from wrapper.deployment.preparing import Prepared
 from wrapper.home import Home, Place, Record, root
+from wrapper.terraform import state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,21 +34,31 @@ A, B, C = (
 class Forgetful(StandIn):
     """A Terraform of which only the state matters."""
 
-    def forget(self, resource_id: str) -> None:
+    def forget(self, *addresses: str) -> None:
         """As Terraform's own."""
         assert self.home
-        write_state(self.home, *(one for one in _managed(self.home) if one != resource_id))
+        there = state.managed(self.home.path, "aws_ebs_volume")
+        write_state(self.home, *(one for one, at in there.items() if at not in addresses))
 
 
 def write_state(home: Home, *volume_ids: str) -> None:
-    instances = [{"attributes": {"id": one}} for one in volume_ids]
-    resources = [{"mode": "managed", "type": "aws_ebs_volume", "instances": instances}]
+    resources = [
+        {
+            "mode": "managed",
+            "module": "module.notebook",
+            "type": "aws_ebs_volume",
+            "name": "data",
+            "instances": [
+                {"index_key": index, "attributes": {"id": one}}
+                for index, one in enumerate(volume_ids)
+            ],
+        }
+    ]
     home.write("terraform.tfstate", json.dumps({"version": 4, "resources": resources}))
 
 
 def _managed(home: Home) -> list[str]:
-    (resource,) = json.loads((home.path / "terraform.tfstate").read_text())["resources"]
-    return [one["attributes"]["id"] for one in resource["instances"]]
+    return [*state.managed(home.path, "aws_ebs_volume")]
 
 
 class Scene:
@@ -144,7 +156,7 @@ def scene(tmp_path: Path, account: Account, ec2: EC2Client, name: str, told: lis
 
 def test_to_another_zone_the_data_goes_in_a_snapshot_of_a_stopped_machine(scene: Scene) -> None:
     ready = scene.towards(B)
-    assert state(scene.ec2, scene.machine) == "terminated"
+    assert fleet.state(scene.ec2, scene.machine) == "terminated"
     (snapshot,) = scene.way.aws.find_snapshots(scene.home.name)
     assert (snapshot.kind, snapshot.state, snapshot.volume_id) == (
         "move",
@@ -198,7 +210,7 @@ def test_an_interrupted_move_goes_on_with_its_snapshot(scene: Scene) -> None:
 def test_in_the_same_zone_the_volume_stays_what_it_is(scene: Scene) -> None:
     bigger = Candidate("m5.large", spot=False, zone="us-east-1a", subnet_id="subnet-a")
     ready = scene.towards(bigger)
-    assert state(scene.ec2, scene.machine) == "terminated"
+    assert fleet.state(scene.ec2, scene.machine) == "terminated"
     assert (scene.snapshots(), ready.anew) == ([], ())
     assert _managed(scene.home) == [scene.volume]
     values = scene.home.variables()

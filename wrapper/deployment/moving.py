@@ -10,14 +10,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from wrapper.deployment.events import Note, Progress, Step, Warned
+from wrapper.deployment import destroying, saving
+from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import AwsError, CloudsError, UsageError
 from wrapper.settings import Settings
 from wrapper.terraform import state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from wrapper.aws import Snapshot, Volume
     from wrapper.deployment.fallback import Candidate
     from wrapper.deployment.place import Way
@@ -33,7 +32,7 @@ _ENDED = ("shutting-down", "terminated")
 
 def data_volume(way: Way, home: Home) -> Volume | None:
     """The data volume that Terraform manages; None without one, also for one of the user's."""
-    for volume_id in state.managed_ids(home.path, _TYPE):
+    for volume_id in state.managed(home.path, _TYPE):
         if found := way.aws.volume(volume_id):
             return found
     return None
@@ -66,8 +65,8 @@ def towards(world: World, home: Home, ready: Prepared, candidate: Candidate) -> 
 def go_on(home: Home, terraform: Terraform, record: Record) -> None:
     """Terraform does not know the volume that the data has left: it would try to attach it."""
     old = record.move.get("volume")
-    if old and "data_snapshot_id" in record.chosen and old in state.managed_ids(home.path, _TYPE):
-        terraform.forget(old)
+    if old and "data_snapshot_id" in record.chosen:
+        destroying.forget(terraform, home, [old])
 
 
 def settle(world: World, home: Home, way: Way) -> None:
@@ -75,7 +74,7 @@ def settle(world: World, home: Home, way: Way) -> None:
     record = home.record()
     if record is None or not record.move:
         return
-    old, managed = record.move.get("volume"), state.managed_ids(home.path, _TYPE)
+    old, managed = record.move.get("volume"), state.managed(home.path, _TYPE)
     if not managed:
         return  # nothing has taken the old one's place
     try:
@@ -113,7 +112,7 @@ def _pack(world: World, home: Home, way: Way, record: Record, volume: Volume) ->
                 record, move={"volume": volume.volume_id, "snapshot": made.snapshot_id}
             )
         )
-        done = way.aws.wait_for_snapshot(made.snapshot_id, _progress(world, made.snapshot_id))
+        done = way.aws.wait_for_snapshot(made.snapshot_id, saving.progress(world, made.snapshot_id))
     if done.state != "completed" or done.gib != volume.gib or done.volume_id != volume.volume_id:
         raise AwsError(
             f"The snapshot {done.snapshot_id} is not all of {volume.volume_id}. Nothing was "
@@ -165,19 +164,6 @@ def _subnet(ready: Prepared, record: Record, now: str | None, candidate: Candida
     zones = {one.subnet_id: one.zone for one in ready.candidates}
     zone = zones.get(now) if now else record.outputs.get("availability_zone")
     return now if zone == candidate.zone else candidate.subnet_id
-
-
-def _progress(world: World, snapshot_id: str) -> Callable[[int], None]:
-    last = -1
-
-    def report(percent: int) -> None:
-        nonlocal last
-        if percent != last:
-            last = percent
-            ended = percent == 100  # noqa: PLR2004 (per cent)
-            world.report(Progress(percent, 100, f"{snapshot_id}: {percent} %", ended=ended))
-
-    return report
 
 
 def describe(record: Record, candidates: list[Candidate], volume: Volume | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import refusals
-from wrapper.deployment import answering, applying, coming_back, look, place
+from wrapper.deployment import answering, applying, coming_back, kept, look, place
 from wrapper.deployment.answering import Going
 from wrapper.deployment.events import Note, Step
 from wrapper.deployment.progress import Meter
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from wrapper.deployment.world import World
     from wrapper.home import Record
 
-GIB_MONTH = 0.08
 ADDRESS_HOUR = 0.005
-"""US dollars, list prices of us-east-1, 2026-11: gp3 (https://aws.amazon.com/ebs/pricing/) and a
-public IPv4 address, idle or not (https://aws.amazon.com/vpc/pricing/)."""
+"""US dollars, list price of every region: a public IPv4 address, idle or not
+(https://aws.amazon.com/vpc/pricing/)."""
 _HOURS = 730
 
 
@@ -100,7 +99,7 @@ def _keep_down(
 ) -> Stopped:
     """The request is cancelled, which ends the stopped machine; the data volume is kept."""
     data = record.outputs.get("data_volume_id")
-    kept = (
+    fate = (
         f"its data stays on {data}, and the next up goes on with it"
         if data
         else "WITHOUT a data volume: what is on its disk is gone"
@@ -109,17 +108,17 @@ def _keep_down(
         raise FailedError(
             f"{record.name}: {refusals.in_words(request.state, request.status)}, at whatever "
             "hour. Only ending the machine keeps it down.",
-            hint=f"python -m wrapper stop {record.name} --keep-down ({kept}); or: "
+            hint=f"python -m wrapper stop {record.name} --keep-down ({fate}); or: "
             f"python -m wrapper down {record.name}",
         )
-    question = f"The machine {record.instance_id} is ended, so that it stays down; {kept}. Go on?"
+    question = f"The machine {record.instance_id} is ended, so that it stays down; {fate}. Go on?"
     if not world.confirm(question):
         raise UsageError("Nothing was ended.", hint=f"python -m wrapper up {record.name} --watch")
     world.report(Step(f"Cancelling {request.request_id} and ending its machine"))
     way.aws.end_machines(
         record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
     )
-    world.report(Note(kept))
+    world.report(Note(fate))
     return _stopped(way, record, changed=True)
 
 
@@ -135,5 +134,5 @@ def monthly(left: list[Leftover]) -> dict[str, float]:
     """US dollars a month, by list price, of what goes on costing."""
     gib = sum(int(one.detail.split()[0]) for one in left if one.kind == "volume")
     addresses = sum(one.kind == "address" for one in left)
-    told = {"disks": gib * GIB_MONTH, "address": addresses * ADDRESS_HOUR * _HOURS}
+    told = {"disks": kept.month("volume", gib), "address": addresses * ADDRESS_HOUR * _HOURS}
     return {what: round(dollars, 2) for what, dollars in told.items() if dollars}

@@ -157,13 +157,17 @@ class Terraform:
         # python_terraform's own destroy() would add -force, which Terraform has dropped.
         self._json("destroy", on_event=on_event, input=False, auto_approve=True)
 
-    def forget(self, resource_id: str) -> None:
-        """The state does not know the resource any more, so that no destroy can end it."""
-        addresses: list[str] = []
-        command = self._command("state list", id=resource_id)
-        self._run("state-list", command, on_line=addresses.append)
-        if found := [one for one in addresses if one.strip()]:
-            self._run("state-rm", self._command("state rm", *found))
+    def forget(self, *addresses: str) -> None:
+        """The state knows nothing of these any more; they themselves are as they were."""
+        there = self._listed()
+        if found := [one for one in addresses if one in there]:
+            # python_terraform has no word for a verb of two words.
+            self._run("state", ["state", "rm", "-no-color", *found])
+
+    def _listed(self) -> set[str]:
+        lines: list[str] = []
+        self._run("state", ["state", "list", "-no-color"], on_line=lines.append)
+        return {line.strip() for line in lines}
 
     def outputs(self) -> dict[str, Any]:
         """The root module's outputs, of which the sensitive ones may be missing.

@@ -16,6 +16,8 @@ console    GetConsoleOutput
 images     the catalogue of images
 capacity   what there is left of it, and quotas
 prices     spot prices, and their history
+interruptions  their notices and their ends
+fis        the Fault Injection Service's API; experiments, what it starts
 control    capacity, prices and quotas as the owner of the embedded EC2 decides them
 buckets    S3 for the machines' programs; policy, what a bucket's says
 ids        what a malformed id is

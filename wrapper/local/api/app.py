@@ -1,4 +1,4 @@
-"""The WSGI application: EC2 of our own, STS, IAM, KMS, SSM and S3 of moto's, nothing else."""
+"""The WSGI application: EC2 and FIS of our own; STS, IAM, KMS, SSM, S3 of moto's; nothing else."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from wrapper.local.api import buckets
 from wrapper.local.api.actions import Actions
 from wrapper.local.api.backend import Ec2, Room
 from wrapper.local.api.control import Control
+from wrapper.local.api.fis import create_fis
 from wrapper.local.api.imaginary import ImaginaryMachines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wrapper.local.machines import Machines
 
@@ -57,12 +58,13 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
         cast("Any", convert_to_flask_response(bound.dispatch)),  # type: ignore[attr-defined]
         methods=["GET", "POST"],
     )
-    return App(partial(_service, ec2, buckets.account()), Control(room, backends, lock))
+    ours = {"ec2": ec2, "fis": create_fis(backends, lock, clock)}
+    return App(partial(_service, ours, buckets.account()), Control(room, backends, lock))
 
 
-def _service(ec2: Flask, account: str, name: str) -> Any:
-    if name == "ec2":
-        return ec2
+def _service(ours: Mapping[str, Flask], account: str, name: str) -> Any:
+    if name in ours:
+        return ours[name]
     if name == "s3":
         return buckets.of_account(create_backend_app("s3"), account)
     if name in SERVICES:

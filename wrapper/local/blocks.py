@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .machines import VolumeState
 
 _ROOM_MIB = 200
+_MOMENT = 3.0
 
 
 @dataclass
@@ -178,4 +180,7 @@ def sweep() -> None:
         loop.detach(device)
     for device in loop.below(HERE):
         _revive(device)
+    end = time.monotonic() + _MOMENT
+    while loop.below(HERE) and time.monotonic() < end:  # the host's udev may look at them still
+        time.sleep(0.05)
     shutil.rmtree(HERE, ignore_errors=True)

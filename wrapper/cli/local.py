@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from wrapper.local import Status
 
 
+_ZONE = click.option("--zone", metavar="ZONE", help="In this availability zone only.")
+
+
 @click.group()
 def local() -> None:
     """Start, stop and look at the EC2 embedded in this computer."""
@@ -48,6 +51,47 @@ def status(*, as_json: bool) -> None:
 
 
 @local.command()
+@click.argument("verb", type=click.Choice(("none", "back")))
+@_ZONE
+@click.option("--type", "instance_type", metavar="TYPE", help="Of this type only.")
+@click.option(
+    "--market", type=click.Choice(("spot", "on-demand", "both")), default="both", show_default=True
+)
+@options.as_json
+def capacity(
+    verb: str, zone: str | None, instance_type: str | None, market: str, *, as_json: bool
+) -> None:
+    """There is none left for new machines and stopped ones, or it is back. What runs goes on."""
+    from wrapper import local as embedded  # noqa: PLC0415 (after --help)
+
+    embedded.capacity(verb, zone=zone, instance_type=instance_type, market=market)
+    _tell_market(embedded.status().market, as_json=as_json)
+
+
+@local.command()
+@click.argument("instance_type", metavar="TYPE")
+@click.argument("dollars")
+@_ZONE
+@click.option(
+    "--after",
+    type=click.FloatRange(min=0),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time that machines have whose requests pay less.",
+)
+@options.as_json
+def price(
+    instance_type: str, dollars: str, zone: str | None, after: float, *, as_json: bool
+) -> None:
+    """An hour of TYPE costs DOLLARS on the spot market; who pays less is interrupted."""
+    from wrapper import local as embedded  # noqa: PLC0415 (after --help)
+
+    embedded.price(instance_type, dollars, zone=zone, after=after)
+    _tell_market(embedded.status().market, as_json=as_json)
+
+
+@local.command()
 def env() -> None:
     """The variables that point any AWS client at it, as `export` lines."""
     from wrapper import local as embedded  # noqa: PLC0415 (after --help)
@@ -68,7 +112,39 @@ def _tell(found: Status, *, as_json: bool) -> None:
         click.echo(f"endpoint   {found.endpoint}\nprocess    {found.pid}")
         click.echo(f"machines   {len(found.machines)}")
         click.echo(f"code       {found.installation or 'not told'}")
+        for line in _market(found.market):
+            click.echo(line)
     click.echo(f"log        {found.log}")
+
+
+def _tell_market(market: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(market, indent=2))
+        return
+    lines = _market(market)
+    click.echo("\n".join(lines) if lines else "capacity   all of it")
+
+
+def _market(market: dict[str, Any]) -> list[str]:
+    """What was decided about it, a line each; none for a market left alone."""
+    lines = []
+    for rule in market.get("capacity", []):
+        verb = "back" if rule["given"] else "none"
+        zone, market_of = rule["zone"] or "every zone", rule["market"] or "both markets"
+        lines.append(
+            f"capacity   {verb}: {rule['instance_type'] or 'every type'}, {zone}, {market_of}"
+        )
+    for one in market.get("prices", []):
+        zone = one["zone"] or "every zone"
+        lines.append(f"price      {one['instance_type']}, {zone}: {one['dollars']} $/h")
+    lines += [
+        f"quota      {one['market']}, {one['family']}: {one['vcpus']} vCPUs"
+        for one in market.get("quotas", [])
+    ]
+    for one in market.get("interruptions", []):
+        noticed = "" if one["notice"] else ", without notice"
+        lines.append(f"interrupts {one['instance_id']}: {one['action']} at {one['at']}{noticed}")
+    return lines
 
 
 def _document(found: Status) -> dict[str, Any]:

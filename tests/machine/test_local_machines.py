@@ -253,6 +253,63 @@ def test_machines_reach_each_other_only_where_a_rule_says_so(ec2: Any, instance:
     until(lambda: not (STATE / other.id).exists())
 
 
+METADATA = """
+import sys, urllib.error, urllib.request
+def ask(path, method="GET", **headers):
+    url = f"http://169.254.169.254/latest/{path}"
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return urllib.request.urlopen(urllib.request.Request(url, method=method, headers=names)).read()
+token = ask("api/token", "PUT", X_aws_ec2_metadata_token_ttl_seconds="60").decode()
+try:
+    print(ask(f"meta-data/{sys.argv[1]}", X_aws_ec2_metadata_token=token).decode())
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
+
+def test_an_interrupted_machine_reads_its_notice_and_comes_back_in_place(ec2: Any) -> None:
+    options = {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop"}
+    here = launch(ec2, InstanceMarketOptions={"MarketType": "spot", "SpotOptions": options})
+    request = here.described()["SpotInstanceRequestId"]
+
+    def standing() -> tuple[str, str]:
+        found = ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[request])
+        one = found["SpotInstanceRequests"][0]
+        return one["State"], one["Status"]["Code"]
+
+    def told(path: str) -> str:
+        return here.inside("python3", "-c", METADATA, path).strip()
+
+    here.booted()
+    private = here.described()["PrivateIpAddress"]
+    assert told("spot/instance-action") == "404"
+    local.capacity("none", instance_type="t3.medium", market="spot")
+    try:
+        coming = local.interrupt(here.id, after=8)
+        assert json.loads(told("spot/instance-action")) == {"action": "stop", "time": coming["at"]}
+        assert "noticeTime" in told("events/recommendations/rebalance")
+        assert told("spot/termination-time") == "404"
+        assert standing() == ("active", "marked-for-stop")
+
+        # Nobody asks the API meanwhile: the daemon's own clock ends it.
+        until(
+            lambda: (
+                [one["state"] for one in machines() if one["instance_id"] == here.id] == ["stopped"]
+            )
+        )
+        assert standing() == ("disabled", "instance-stopped-no-capacity")
+        local.capacity("back")
+        here.booted(2)
+        here.is_("running")
+        assert standing() == ("active", "fulfilled")
+        assert here.described()["PrivateIpAddress"] == private
+        assert told("spot/instance-action") == "404"
+    finally:
+        local.capacity("back")
+        ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[request])
+        ec2.terminate_instances(InstanceIds=[here.id])
+
+
 def test_terminated_nothing_of_it_is_left(ec2: Any) -> None:
     here = launch(ec2)
     here.booted()

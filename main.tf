@@ -64,6 +64,7 @@ locals {
     aws-cn     = "837727238323"
     aws-us-gov = "513442679011"
   }
+  debian = "136693071363" # https://wiki.debian.org/Cloud/AmazonEC2Image
   arm64  = contains(data.aws_ec2_instance_type.this.supported_architectures, "arm64")
   ami_id = var.ami_id != null ? var.ami_id : try(data.aws_ami_ids.ubuntu.ids[0], "no image of Canonical's found") # newest first
 
@@ -112,6 +113,15 @@ resource "terraform_data" "generation" {
     precondition {
       condition     = !(var.spot && var.on_interruption == "hibernate") || (data.aws_ec2_instance_type.this.hibernation_supported && var.root_volume_size * 1024 >= data.aws_ec2_instance_type.this.memory_size + 8192)
       error_message = "on_interruption: hibernation needs a type that supports it, and a root_volume_size of 8 GiB more than the machine's memory."
+    }
+    precondition {
+      # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/hibernating-prerequisites.html
+      condition     = !(var.spot && var.on_interruption == "hibernate") || data.aws_ec2_instance_type.this.memory_size <= 150 * 1024
+      error_message = "on_interruption: ${var.instance_type} has more than the 150 GiB of memory that EC2 hibernates. Choose a smaller type, or on_interruption = \"stop\"."
+    }
+    precondition {
+      condition     = !(var.spot && var.on_interruption == "hibernate") || data.aws_ami.this.owner_id != local.debian
+      error_message = "on_interruption: EC2 does not hibernate Debian (${data.aws_ami.this.id}). Leave ami_id out for Ubuntu, or on_interruption = \"stop\"."
     }
     precondition {
       condition     = local.user_data_size <= local.user_data_limit

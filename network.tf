@@ -27,7 +27,7 @@ data "aws_subnets" "default" {
 
   filter {
     name   = "availability-zone"
-    values = data.aws_ec2_instance_type_offerings.this.locations
+    values = local.data_volume_zone != null ? [local.data_volume_zone] : data.aws_ec2_instance_type_offerings.this.locations
   }
 
   lifecycle {
@@ -73,6 +73,10 @@ resource "terraform_data" "placement" {
   lifecycle {
     ignore_changes = [input]
 
+    precondition {
+      condition     = local.data_volume_zone == null || local.data_volume_zone == data.aws_subnet.candidate.availability_zone
+      error_message = "subnet_id: ${data.aws_subnet.candidate.id} is in ${data.aws_subnet.candidate.availability_zone}, and the data volume in ${local.data_volume_zone != null ? local.data_volume_zone : "no zone"}. Give a subnet of that zone, or none."
+    }
     precondition {
       condition     = contains(data.aws_ec2_instance_type_offerings.this.locations, data.aws_subnet.candidate.availability_zone)
       error_message = "${var.instance_type} is not offered in ${data.aws_subnet.candidate.availability_zone}, the zone of ${data.aws_subnet.candidate.id}. Choose another type, or a subnet in ${join(", ", sort(data.aws_ec2_instance_type_offerings.this.locations))}."

@@ -9,8 +9,13 @@ output "availability_zone" {
 }
 
 output "data_volume_id" {
-  description = "Volume that holds the work folder; null while that is on the machine's own disk."
-  value       = null
+  description = "Volume that holds the work folder; null where that is on the machine's own disk."
+  value       = local.data_volume_id
+}
+
+output "data_volume_managed" {
+  description = "Whether the data volume is made and deleted here; false for one of your own, or none."
+  value       = local.data_volume_managed
 }
 
 output "deployment" {

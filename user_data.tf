@@ -38,8 +38,8 @@ locals {
   # "sample" is known when a plan is made, and as long as "machine": its size is the one checked.
   user_data = {
     for name, late in {
-      machine = { address = one(aws_eip.this[*].public_ip), password_hash = var.password_hash != null ? var.password_hash : local.generated_hash }
-      sample  = { address = var.elastic_ip ? "203.0.113.255" : null, password_hash = var.password_hash != null ? var.password_hash : "sha256:${substr(sha256("salt"), 0, 16)}:${sha256("sample")}" }
+      machine = { address = one(aws_eip.this[*].public_ip), data_volume = local.data_volume_told, password_hash = var.password_hash != null ? var.password_hash : local.generated_hash }
+      sample  = { address = var.elastic_ip ? "203.0.113.255" : null, data_volume = local.data_volume_adopted ? "vol-0123456789abcdef0" : local.data_volume_told, password_hash = var.password_hash != null ? var.password_hash : "sha256:${substr(sha256("salt"), 0, 16)}:${sha256("sample")}" }
       } : name => base64gzip(templatefile("${path.module}/templates/cloud-init.yaml", {
         hostname       = var.name
         ssh_public_key = var.ssh_public_key == null ? null : trimspace(var.ssh_public_key)

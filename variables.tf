@@ -38,6 +38,49 @@ variable "ami_id" {
   }
 }
 
+variable "data_snapshot_id" {
+  description = "EBS snapshot that the data volume starts from. Taken when the volume is made; a later change does nothing."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.data_snapshot_id == null || can(regex("^snap-[0-9a-f]{8,17}$", var.data_snapshot_id))
+    error_message = "data_snapshot_id: a snapshot's id looks like snap-0123456789abcdef0."
+  }
+
+  validation {
+    condition     = var.data_snapshot_id == null || (var.data_volume_size != null && var.data_volume_size != 0)
+    error_message = "data_snapshot_id: it is a new volume that starts from a snapshot. Give data_volume_size, at least the snapshot's."
+  }
+}
+
+variable "data_volume_id" {
+  description = "Volume of your own for the work folder, in place of a new one. It is attached and never deleted; its zone decides the subnet. For one made in the same apply, set data_volume_size = null too."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.data_volume_id == null || can(regex("^vol-[0-9a-f]{8,17}$", var.data_volume_id))
+    error_message = "data_volume_id: a volume's id looks like vol-0123456789abcdef0."
+  }
+
+  validation {
+    condition     = var.data_volume_id == null || var.data_snapshot_id == null
+    error_message = "data_volume_id and data_snapshot_id: a volume that exists cannot start from a snapshot. Give one of them."
+  }
+}
+
+variable "data_volume_size" {
+  description = "Size in GiB of the encrypted volume that holds the work folder and the settings, and outlives machines. It can grow, not shrink. 0: none, all is on the machine's own disk. null: it is the volume of data_volume_id."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.data_volume_size == null ? true : var.data_volume_size >= 0 && var.data_volume_size <= 16384 && floor(var.data_volume_size) == var.data_volume_size
+    error_message = "data_volume_size: a whole number of GiB from 1 to 16384, or 0 for none."
+  }
+}
+
 variable "domain" {
   description = "Name that the notebook is to be reached by, also in its certificate. You point it at public_ip yourself."
   type        = string

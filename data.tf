@@ -1,0 +1,96 @@
+# Where the user's work lives: a volume of its own, which outlives machines. docs/adr/0007-data-volume.md
+
+locals {
+  # Decided by the size wherever that is enough: a count may not hang on the id of a volume that is
+  # made in the same apply. (&& and || look at both sides until Terraform 1.12.)
+  data_volume_managed  = var.data_volume_size == null ? false : var.data_volume_size == 0 ? false : var.data_volume_id == null
+  data_volume_attached = var.data_volume_size == null ? true : var.data_volume_size > 0 ? true : var.data_volume_id != null
+  data_volume_adopted  = local.data_volume_attached && !local.data_volume_managed
+
+  # As it was given, not as it was looked up: look-ups may be deferred, and the attachment be replaced.
+  data_volume_id = local.data_volume_managed ? one(aws_ebs_volume.data[*].id) : var.data_volume_id
+  # Made side by side with the machine, a volume has no id yet that the machine could be told (ten
+  # seconds of every start): the machine is told to take the one EBS volume that it gets, and keeps
+  # to it.
+  data_volume_told = local.data_volume_managed ? "vol" : var.data_volume_id
+  data_volume_zone = one(data.aws_ebs_volume.adopted[*].availability_zone)
+}
+
+data "aws_ebs_volumes" "adopted" {
+  count = local.data_volume_adopted ? 1 : 0
+
+  filter {
+    name   = "volume-id"
+    values = [var.data_volume_id]
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.data_volume_id != null
+      error_message = "data_volume_size = null says that a data_volume_id is given. Give one, or a size."
+    }
+    postcondition {
+      condition     = length(self.ids) > 0
+      error_message = "data_volume_id: this account has no volume ${var.data_volume_id} in ${data.aws_region.this.id}. Yours: aws ec2 describe-volumes --region ${data.aws_region.this.id} --query 'Volumes[].[VolumeId,State]' --output text"
+    }
+  }
+}
+
+data "aws_ebs_volume" "adopted" {
+  count = local.data_volume_adopted ? 1 : 0
+
+  filter {
+    name   = "volume-id"
+    values = data.aws_ebs_volumes.adopted[0].ids
+  }
+
+  lifecycle {
+    postcondition {
+      condition     = contains(data.aws_ec2_instance_type_offerings.this.locations, self.availability_zone)
+      error_message = "${var.instance_type} is not offered in ${self.availability_zone}, where ${self.id} is. Choose another type, or start in another zone from a snapshot of it (data_snapshot_id)."
+    }
+  }
+}
+
+resource "aws_ebs_volume" "data" {
+  count = local.data_volume_managed ? 1 : 0
+
+  availability_zone = local.placement.availability_zone
+  encrypted         = true
+  size              = var.data_volume_size
+  snapshot_id       = var.data_snapshot_id
+  type              = "gp3"
+
+  tags = merge(local.tags, { "jupyter-clouds:data-of" = var.name })
+
+  lifecycle {
+    # Another zone or snapshot would replace the volume, and what is on it would be gone.
+    ignore_changes = [availability_zone, snapshot_id]
+
+    postcondition {
+      condition     = self.availability_zone == local.placement.availability_zone
+      error_message = "The data volume ${self.id} is in ${self.availability_zone}, and the machine would be in ${local.placement.availability_zone}: a volume never leaves its zone. Nothing of it is lost. Go back to a subnet in ${self.availability_zone}, or move by a snapshot (jupyter-clouds up does): docs/spot.md"
+    }
+  }
+}
+
+resource "aws_volume_attachment" "data" {
+  count = local.data_volume_attached ? 1 : 0
+
+  device_name = "/dev/sdf"
+  instance_id = local.machine_id
+  volume_id   = local.data_volume_id
+
+  # EC2 never lets go of a mounted volume: the machine stops first, or, where EC2 cannot stop it
+  # (one-time spot), its end lets go of the volume.
+  # https://docs.aws.amazon.com/ebs/latest/userguide/ebs-detaching-volume.html
+  skip_destroy                   = local.market == "one-time"
+  stop_instance_before_detaching = local.market != "one-time"
+
+  lifecycle {
+    precondition {
+      condition     = data.aws_ec2_instance_type.this.hypervisor != "xen"
+      error_message = "${var.instance_type} is of the older Xen generation, on which a machine cannot tell its volumes apart. Choose a Nitro type (t3, m5 and newer), or data_volume_size = 0."
+    }
+  }
+}

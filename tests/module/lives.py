@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 EXAMPLES = sorted(path.name for path in (REPOSITORY / "examples").iterdir() if path.is_dir())
 PLAIN: dict[str, dict[str, Any]] = {
     "no inputs but spot": {"spot": True},
-    "one-time spot": {"spot": True, "on_interruption": "terminate"},
+    "one-time spot": {"spot": True, "on_interruption": "terminate", "data_volume_size": 8},
     "everything": {
         "allowed_cidrs": ["203.0.113.7/32", "2001:db8::/64"],
+        "data_volume_size": 8,
         "elastic_ip": False,
         "instance_type": "t4g.large",
         "name": "mine",
@@ -46,6 +47,19 @@ class Seen:
     policies: list[dict[str, Any]] = field(default_factory=list)
     """Of the bucket that the machine's programs are in."""
     left: list[str] = field(default_factory=list)
+
+    @property
+    def root(self) -> dict[str, Any]:
+        """The machine's own disk."""
+        (found,) = (one for one in self.volumes if one["Attachments"][0]["DeleteOnTermination"])
+        return found
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The data volume."""
+        kept = (one for one in self.volumes if not one["Attachments"][0]["DeleteOnTermination"])
+        (found,) = kept
+        return found
 
 
 def live(copy: Copy, variables: Mapping[str, Any], region: str = "us-east-1") -> Seen:
@@ -116,10 +130,25 @@ variable "round" {
   type = string
 }
 
+resource "aws_ebs_volume" "this" {
+  availability_zone = aws_subnet.this.availability_zone
+  size              = 8
+}
+
 module "notebook" {
-  source     = "../.."
-  subnet_id  = aws_subnet.this.id
-  depends_on = [aws_vpc.this]
+  source           = "../.."
+  data_volume_id   = aws_ebs_volume.this.id
+  data_volume_size = null
+  subnet_id        = aws_subnet.this.id
+  depends_on       = [aws_vpc.this]
+}
+
+module "other" {
+  source           = "../.."
+  data_volume_size = 8
+  name             = "other"
+  subnet_id        = aws_subnet.this.id
+  depends_on       = [aws_vpc.this]
 }
 """
 

@@ -31,6 +31,24 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, shared_account: Account) ->
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
+        pytest.param({"data_volume_size": 1.5}, "data_volume_size: a whole number", id="half-gib"),
+        pytest.param({"data_volume_size": -1}, "data_volume_size: a whole number", id="negative"),
+        pytest.param({"data_volume_id": "mine"}, "data_volume_id: a volume's id", id="volume-id"),
+        pytest.param({"data_snapshot_id": "mine"}, "a snapshot's id looks like", id="snapshot-id"),
+        pytest.param(
+            {"data_snapshot_id": "snap-12345678", "data_volume_size": 0},
+            "it is a new volume that starts from a snapshot",
+            id="snapshot-without-volume",
+        ),
+        pytest.param(
+            {
+                "data_snapshot_id": "snap-1234abcd",
+                "data_volume_id": "vol-1234abcd",
+                "data_volume_size": 9,
+            },
+            "a volume that exists cannot start from a snapshot",
+            id="snapshot-and-volume",
+        ),
         pytest.param({"name": "my notebook"}, "name: 1 to 32 lower-case letters", id="spaces"),
         pytest.param({"name": "n" * 33}, "name: 1 to 32 lower-case letters", id="long-name"),
         pytest.param({"name": "1st"}, "name: 1 to 32 lower-case letters", id="digit-first"),
@@ -138,6 +156,40 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "Give an ed25519 key, a tenth as long: ssh-keygen -t ed25519",
     ),
     "whole_world": ({"allowed_cidrs": ["0.0.0.0/0"]}, "0.0.0.0/0 is the whole internet"),
+    "xen_volume": (
+        {"instance_type": "t2.large", "data_volume_size": 8},
+        "t2.large is of the older Xen generation",
+    ),
+    "no_such_volume": (
+        {"data_volume_id": "vol-0123456789abcdef0"},
+        "this account has no volume vol-0123456789abcdef0 in us-east-1",
+    ),
+    "volume_elsewhere": (
+        {"data_volume_id": "one in us-east-1b", "subnet_id": "one in us-east-1a"},
+        "and the data volume in us-east-1b. Give a subnet of that zone",
+    ),
+    "unoffered_zone": (
+        {"data_volume_id": "one in us-east-1e"},
+        "is not offered in us-east-1e, where vol-",
+    ),
+    "large_memory": (
+        {
+            "instance_type": "r5.8xlarge",
+            "on_interruption": "hibernate",
+            "root_volume_size": 300,
+            "spot": True,
+        },
+        "more than the 150 GiB of memory that EC2 hibernates",
+    ),
+    "debian_sleeps": (
+        {
+            "ami_id": "Debian's",
+            "instance_type": "m5.large",
+            "on_interruption": "hibernate",
+            "spot": True,
+        },
+        "EC2 does not hibernate Debian",
+    ),
     "disk": (
         {"root_volume_size": 10, "ami_id": "one of 15 GiB"},
         "needs a larger disk than 10 GiB",
@@ -156,8 +208,12 @@ def refusals(make_copy: Callable[..., Copy], shared_account: Account) -> str:
     cases = {name: dict(variables) for name, (variables, _) in REFUSED.items()}
     cases["architecture"]["ami_id"] = _image(shared_account, "debian-12-arm64-*")
     cases["disk"]["ami_id"] = large["ImageId"]
-    zone = {"Name": "availability-zone", "Values": ["us-east-1e"]}
-    cases["zone"]["subnet_id"] = ec2.describe_subnets(Filters=[zone])["Subnets"][0]["SubnetId"]
+    cases["zone"]["subnet_id"] = _subnet(ec2, "us-east-1e")
+    cases["volume_elsewhere"]["subnet_id"] = _subnet(ec2, "us-east-1a")
+    for case, zone in {"volume_elsewhere": "us-east-1b", "unoffered_zone": "us-east-1e"}.items():
+        volume = ec2.create_volume(AvailabilityZone=zone, Size=8)
+        cases[case]["data_volume_id"] = volume["VolumeId"]
+    cases["debian_sleeps"]["ami_id"] = debian
     write_cases(copy.directory, cases)
     copy.get()
     return copy.refusal()
@@ -182,6 +238,11 @@ def test_an_account_without_a_default_vpc_is_told_what_to_do(
 
     assert "no default VPC in us-east-1" in words
     assert "aws ec2 create-default-vpc --region us-east-1" in words
+
+
+def _subnet(ec2: Any, zone: str) -> str:
+    named = [{"Name": "availability-zone", "Values": [zone]}]
+    return str(ec2.describe_subnets(Filters=named)["Subnets"][0]["SubnetId"])
 
 
 def _image(account: Account, name: str) -> str:

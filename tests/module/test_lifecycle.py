@@ -39,14 +39,16 @@ def test_a_spot_machine_and_its_disk_are_tagged_by_other_means(
         "jupyter-clouds:owner": "ada",
         "team": "blue",
     }
-    for one in (*seen.instances, *seen.volumes, *seen.requests):
+    for one in (*seen.instances, seen.root, *seen.requests):
         assert {tag["Key"]: tag["Value"] for tag in one["Tags"]} == expected
+    tags = {tag["Key"]: tag["Value"] for tag in seen.data["Tags"]}
+    assert tags == {**expected, "jupyter-clouds:data-of": "mine"}
 
 
 def test_a_spot_machine_has_what_was_asked_for(lives: Lives) -> None:
     seen = lives.seen("everything")
 
-    (instance,), (volume,), (request,) = seen.instances, seen.volumes, seen.requests
+    (instance,), volume, (request,) = seen.instances, seen.root, seen.requests
     assert instance["InstanceLifecycle"] == "spot"
     assert instance["InstanceType"] == "t4g.large"
     assert instance["Architecture"] == "arm64"
@@ -76,12 +78,25 @@ def test_an_instance_is_tagged_with_its_disk_and_asks_for_imdsv2(
 ) -> None:
     seen = lives.seen("one-time spot")
 
-    (instance,), (volume,) = seen.instances, seen.volumes
+    (instance,) = seen.instances
     assert instance["InstanceLifecycle"] == "spot"
     assert instance["MetadataOptions"]["HttpTokens"] == "required"
-    for one in (instance, volume):
+    for one in (instance, seen.root):
         tags = {tag["Key"]: tag["Value"] for tag in one["Tags"]}
         assert tags == {"Name": "jupyter-clouds-notebook", "jupyter-clouds:deployment": "notebook"}
+
+
+@pytest.mark.parametrize("name", ["one-time spot", "everything"])
+def test_the_data_volume_is_the_machines_and_outlives_it(lives: Lives, name: str) -> None:
+    seen = lives.seen(name)
+
+    (instance,), volume = seen.instances, seen.data
+    assert seen.outputs["data_volume_id"] == volume["VolumeId"]
+    assert seen.outputs["data_volume_managed"] is True
+    assert (volume["Size"], volume["VolumeType"], volume["Encrypted"]) == (8, "gp3", True)
+    (attachment,) = volume["Attachments"]
+    assert attachment["InstanceId"] == instance["InstanceId"]
+    assert (attachment["Device"], attachment["DeleteOnTermination"]) == ("/dev/sdf", False)
 
 
 @pytest.mark.parametrize("name", ["no inputs but spot", "everything"], ids=["elastic", "automatic"])

@@ -30,6 +30,14 @@ _FINGERPRINT = re.compile(
 )
 _CUT = 60_000
 """Characters from which on a console may have lost its beginning: EC2 keeps 64 KB."""
+_NOTICE = re.compile(
+    r"jupyter-clouds: notice kind=(?P<kind>[a-z]{1,16})(?: (?P<more>[\x21-\x7e ]{1,200}))?"
+)
+_STEP = re.compile(
+    r"jupyter-clouds: rescue step=(?P<step>[a-z]{1,16}) seconds=(?P<seconds>[0-9.]{1,12}) "
+    r"ok=(?P<ok>[0-9]{1,6})(?: failed=(?P<failed>[0-9]{1,6}))?"
+)
+_RESCUED = re.compile(r"jupyter-clouds: rescue done seconds=(?P<seconds>[0-9.]{1,12})")
 _READY = re.compile(r"jupyter-clouds: ready port=(?P<port>[0-9]{1,5})")
 
 
@@ -54,6 +62,25 @@ class Fingerprint:
 
     certificate_sha256: str
     key_sha256: str
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """The machine was told of an interruption, or that one is likely."""
+
+    kind: str
+    told: str
+    """As in "action=stop time=2026-11-23T10:11:12Z"."""
+
+
+@dataclass(frozen=True)
+class Rescued:
+    """A step of the rescue has ended; the whole of it where `step` is empty."""
+
+    step: str
+    seconds: float
+    ok: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +129,27 @@ def parse(text: str) -> Boot:
         elif found := _READY.fullmatch(line):
             ready = int(found["port"])
     return Boot(phases=tuple(phases.values()), fingerprint=fingerprint, ready_port=ready)
+
+
+def rescues(text: str) -> tuple[Noticed | Rescued, ...]:
+    """What a console says of notices and of what was saved at them, in its order."""
+    found: list[Noticed | Rescued] = []
+    for line in _lines(text):
+        if said := _NOTICE.fullmatch(line):
+            found.append(Noticed(said["kind"], said["more"] or ""))
+        elif said := _STEP.fullmatch(line):
+            counts = int(said["ok"]), int(said["failed"] or 0)
+            found.append(Rescued(said["step"], _number(said["seconds"]), *counts))
+        elif said := _RESCUED.fullmatch(line):
+            found.append(Rescued("", _number(said["seconds"])))
+    return tuple(found)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # such as 1.2.3
+        return 0.0
 
 
 def _lines(text: str) -> list[str]:

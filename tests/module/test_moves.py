@@ -6,6 +6,7 @@ are led to the Jupyter of the test.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from tests.module.test_stories import Stage, jupyter, pytestmark, stage
 from wrapper import deployment
 from wrapper.aws import Request
+from wrapper.deployment import bringing_back, coming_back
 from wrapper.deployment.events import Note
-from wrapper.errors import RefusedError
+from wrapper.errors import NoAnswerError, RefusedError
 from wrapper.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,9 +27,9 @@ __all__ = ["jupyter", "pytestmark", "stage"]  # fixtures and marks, for pytest t
 TYPE = "t3.large"
 
 
-def _up(stage: Stage, name: str, **asked: Any) -> Summary:
+def _up(stage: Stage, name: str, *, watch: bool = False, **asked: Any) -> Summary:
     settings = Settings(**asked)
-    return deployment.up(stage.world, stage.wanted(name, settings=settings)).summary
+    return deployment.up(stage.world, stage.wanted(name, settings=settings, watch=watch)).summary
 
 
 def test_where_a_zone_has_no_capacity_the_next_is_tried_and_stays_chosen(stage: Stage) -> None:
@@ -50,3 +52,41 @@ def test_where_a_zone_has_no_capacity_the_next_is_tried_and_stays_chosen(stage: 
     assert len(stage.aws().find_instances("first")) == 1
     deployment.down(stage.world, "first")
     assert stage.aws().leftovers("first") == []
+
+
+def _take_back(stage: Stage, machine: Summary) -> None:
+    """EC2 has no capacity left in its market, and stops the machine."""
+    stage.control.capacity("none", market="spot")
+    stage.control.interrupt(machine.instance_id or "", after=0)
+    deadline = time.monotonic() + 30
+    while deployment.status(stage.world, machine.name).state != "stopped":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_machine_that_was_taken_back_is_waited_for_or_moved_away_from(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coming_back, "EVERY", 0.2)
+    monkeypatch.setattr(bringing_back, "MOVE_AFTER", 0.5)
+    first = _up(stage, "taken", spot=True)
+    stopped = deployment.stop(stage.world, "taken")
+    assert (stopped.state, stopped.changed) == ("stopped", True)
+    assert deployment.start(stage.world, "taken").summary.url == first.url
+
+    _take_back(stage, first)
+    assert "starts again by itself" in (deployment.status(stage.world, "taken").spot_request or "")
+    with pytest.raises(NoAnswerError, match="no spot capacity was left") as raised:
+        _up(stage, "taken")
+    assert "--watch" in (raised.value.hint or "")
+    with pytest.raises(NoAnswerError):
+        deployment.start(stage.world, "taken")
+    stage.control.capacity("back")
+    assert _up(stage, "taken", watch=True).instance_id == first.instance_id, "EC2 started it"
+
+    _take_back(stage, first)
+    moved = _up(stage, "taken", watch=True, fallback=("on-demand",))
+    assert (moved.market, moved.url) == ("on-demand", first.url)
+    assert [one.instance_id for one in stage.aws().find_instances("taken")] == [moved.instance_id]
+    deployment.down(stage.world, "taken")
+    assert stage.aws().leftovers("taken") == []

@@ -6,7 +6,7 @@ import ipaddress
 import time
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -82,15 +82,38 @@ class Account:
         """The API that knows whose credentials these are."""
         return self._boto3.client("sts", config=self._config, endpoint_url=self._endpoint("STS"))
 
+    @cached_property
+    def fis(self) -> Any:
+        """The Fault Injection Service of the region."""
+        return self._untyped("fis")
+
+    @cached_property
+    def iam(self) -> Any:
+        """Roles."""
+        return self._untyped("iam")
+
+    def _untyped(self, service: str) -> Any:
+        make: Any = self._boto3.client
+        return make(service, config=self._config, endpoint_url=self._endpoint(service.upper()))
+
     @property
-    def known_regions(self) -> list[str]:
-        """Every region that this SDK has heard of, in all partitions; newer ones may exist."""
+    def is_embedded(self) -> bool:
+        """What is asked is on this computer."""
+        return _is_loopback(self._endpoint("EC2"))
+
+    def regions_of(self, service: str) -> list[str]:
+        """Where the SDK knows that service to be."""
         partitions = self._session.get_available_partitions()
         return [
             region
             for partition in partitions
-            for region in self._session.get_available_regions("ec2", partition_name=partition)
+            for region in self._session.get_available_regions(service, partition_name=partition)
         ]
+
+    @property
+    def known_regions(self) -> list[str]:
+        """Every region that this SDK has heard of, in all partitions; newer ones may exist."""
+        return self.regions_of("ec2")
 
     def identity(self) -> Identity:
         """Whose credentials these are. CredentialsError: missing, expired or refused."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wrapper.aws import leftovers, machine, market, request, snapshots, volumes
+from wrapper.aws import fis, leftovers, machine, market, request, snapshots, volumes
 from wrapper.aws.account import Account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from decimal import Decimal
 
     from wrapper.aws.model import (
@@ -92,6 +93,14 @@ class Aws:
     def start_instance(self, instance_id: str) -> None:
         """The machine runs. AwsError after 10 minutes."""
         machine.start_instance(self._account, instance_id)
+
+    def interruption(
+        self, name: str, instance_id: str, *, seconds: int, role_arn: str | None = None
+    ) -> AbstractContextManager[Callable[[], None]]:
+        """EC2 takes the machine so many seconds later; see `fis`. RequestError: no FIS there."""
+        return fis.interruption(
+            self._account, name, instance_id, seconds=seconds, role_arn=role_arn
+        )
 
     def end_machines(
         self,

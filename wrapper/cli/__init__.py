@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wrapper import project_file
-from wrapper.cli import daily, data, lifecycle, local, resting, surroundings
+from wrapper.cli import daily, data, lifecycle, local, rehearsal, resting, surroundings
 from wrapper.cli.failure import fail, in_words, program
 from wrapper.errors import CloudsError, ExitCode, Interrupted
 
@@ -83,6 +83,7 @@ for command in (
     daily.allow,
     resting.stop,
     resting.start,
+    rehearsal.interrupt,
     data.snapshot,
     data.snapshots,
     lifecycle.down,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.pausing import start, stop
     from wrapper.deployment.plain_terraform import configure
     from wrapper.deployment.preparing import Wanted
+    from wrapper.deployment.rehearsing import interrupt
     from wrapper.deployment.snapshots import Where, delete_kept, snapshot, snapshots
     from wrapper.deployment.take_down import Wish, down
     from wrapper.deployment.world import World
@@ -31,6 +32,7 @@ __all__ = [
     "delete_kept",
     "down",
     "every",
+    "interrupt",
     "new_password",
     "password",
     "snapshot",
@@ -53,6 +55,7 @@ _ROOMS = {
     "delete_kept": "snapshots",
     "down": "take_down",
     "every": "look",
+    "interrupt": "rehearsing",
     "new_password": "change",
     "password": "change",
     "snapshot": "snapshots",

@@ -1,0 +1,182 @@
+"""Fault Injection Service: a spot interruption sent on purpose, and nothing left of the sending.
+
+https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#send-spot-instance-interruptions
+Written from its documentation; tried on the embedded EC2, not yet on AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+from wrapper.aws.words import code_of
+from wrapper.errors import AwsError, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wrapper.aws.account import Account
+
+ACTION = "aws:ec2:send-spot-instance-interruptions"
+_TRIES, _PAUSE = 12, 2.5
+"""IAM tells all of AWS of a new role within seconds; until then FIS may not take it.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
+
+
+@contextmanager
+def interruption(
+    account: Account, name: str, instance_id: str, *, seconds: int, role_arn: str | None
+) -> Iterator[Callable[[], None]]:
+    """The machine is interrupted so many seconds from now. AwsError, RequestError.
+
+    Yields what raises AwsError when FIS could not send it. A role, unless one is given, and the
+    experiment's template are made for this, and gone afterwards.
+    """
+    _check_region(account)
+    doing = f"sending {instance_id} an interruption"
+    with account.mapped(doing):
+        arn = _arn(account, instance_id)
+    with (
+        _role(account, name, arn, role_arn) as role,
+        account.mapped(doing),
+        _template(account, name, arn, role, seconds) as template,
+    ):
+        started = _patiently(
+            lambda: account.fis.start_experiment(
+                clientToken=secrets.token_hex(16),
+                experimentTemplateId=template,
+                tags={"Name": f"jupyter-clouds-{name}"},
+            )
+        )["experiment"]["id"]
+        yield lambda: _check_sent(account, started)
+
+
+def _check_region(account: Account) -> None:
+    known = account.regions_of("fis")
+    if known and account.region not in known and not account.is_embedded:
+        raise RequestError(
+            f"The Fault Injection Service is not in {account.region}, so no interruption can be "
+            "rehearsed there.",
+            hint="Rehearse on the embedded EC2: python -m wrapper up rehearsal --local --spot",
+        )
+
+
+def _arn(account: Account, instance_id: str) -> str:
+    caller = account.sts.get_caller_identity()
+    partition = caller["Arn"].split(":")[1]
+    return f"arn:{partition}:ec2:{account.region}:{caller['Account']}:instance/{instance_id}"
+
+
+@contextmanager
+def _role(account: Account, name: str, instance_arn: str, given: str | None) -> Iterator[str]:
+    """ARN of a role that FIS may take, and that may interrupt this machine and no other."""
+    if given:
+        yield given
+        return
+    role = f"jupyter-clouds-interrupt-{name}-{secrets.token_hex(3)}"
+    trusted = {
+        "Effect": "Allow",
+        "Principal": {"Service": "fis.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        # https://docs.aws.amazon.com/fis/latest/userguide/cross-service-confused-deputy-prevention.html
+        "Condition": {"StringEquals": {"aws:SourceAccount": instance_arn.split(":")[4]}},
+    }
+    allowed = [
+        {"Effect": "Allow", "Action": "ec2:DescribeInstances", "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Action": "ec2:SendSpotInstanceInterruptions",
+            "Resource": instance_arn,
+        },
+    ]
+    try:
+        with account.mapped(f"making the role {role}"):
+            made = account.iam.create_role(
+                RoleName=role,
+                AssumeRolePolicyDocument=_policy([trusted]),
+                Description="jupyter-clouds: one rehearsed interruption; can be deleted",
+                Tags=[{"Key": "jupyter-clouds:interrupt", "Value": name}],
+            )["Role"]["Arn"]
+            account.iam.put_role_policy(
+                RoleName=role, PolicyName="interrupt", PolicyDocument=_policy(allowed)
+            )
+        yield made
+    finally:
+        with suppress(ClientError, BotoCoreError):
+            account.iam.delete_role_policy(RoleName=role, PolicyName="interrupt")
+        with suppress(ClientError, BotoCoreError):
+            account.iam.delete_role(RoleName=role)
+
+
+def _policy(statements: list[dict[str, Any]]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+@contextmanager
+def _template(
+    account: Account, name: str, instance_arn: str, role: str, seconds: int
+) -> Iterator[str]:
+    asked: dict[str, Any] = {
+        "clientToken": secrets.token_hex(16),
+        "description": f"jupyter-clouds: {name} rehearses an interruption",
+        "roleArn": role,
+        "stopConditions": [{"source": "none"}],
+        "targets": {
+            "machine": {
+                "resourceType": "aws:ec2:spot-instance",
+                "resourceArns": [instance_arn],
+                "selectionMode": "ALL",
+            }
+        },
+        "actions": {
+            "interrupt": {
+                "actionId": ACTION,
+                "parameters": {"durationBeforeInterruption": _duration(seconds)},
+                "targets": {"SpotInstances": "machine"},
+            }
+        },
+        "tags": {"Name": f"jupyter-clouds-{name}"},
+    }
+    made = _patiently(lambda: account.fis.create_experiment_template(**asked))
+    template = str(made["experimentTemplate"]["id"])
+    try:
+        yield template
+    finally:
+        with suppress(ClientError, BotoCoreError):
+            account.fis.delete_experiment_template(id=template)
+
+
+def _duration(seconds: int) -> str:
+    """ISO 8601, as FIS reads it."""
+    return f"PT{seconds // 60}M" if seconds % 60 == 0 and seconds else f"PT{seconds}S"
+
+
+def _patiently(call: Any) -> Any:
+    """The answer, once FIS has heard of the role."""
+    for _ in range(_TRIES):
+        try:
+            return call()
+        except EndpointConnectionError:
+            raise
+        except ClientError as error:
+            message = str(error).lower()
+            if code_of(error) != "ValidationException" or "role" not in message:
+                raise
+            last = error
+        time.sleep(_PAUSE)
+    raise last
+
+
+def _check_sent(account: Account, experiment: str) -> None:
+    with account.mapped(f"looking up the experiment {experiment}"):
+        state = account.fis.get_experiment(id=experiment)["experiment"]["state"]
+    if state["status"] in ("failed", "cancelled"):
+        raise AwsError(
+            f"The interruption was not sent: {state.get('reason') or state['status']}",
+            hint="The policy that is needed: docs/aws.md",
+        )

@@ -97,23 +97,14 @@ class Account:
         return make(service, config=self._config, endpoint_url=self._endpoint(service.upper()))
 
     @property
-    def is_embedded(self) -> bool:
-        """What is asked is on this computer."""
-        return _is_loopback(self._endpoint("EC2"))
-
-    def regions_of(self, service: str) -> list[str]:
-        """Where the SDK knows that service to be."""
+    def known_regions(self) -> list[str]:
+        """Every region that this SDK has heard of, in all partitions; newer ones may exist."""
         partitions = self._session.get_available_partitions()
         return [
             region
             for partition in partitions
-            for region in self._session.get_available_regions(service, partition_name=partition)
+            for region in self._session.get_available_regions("ec2", partition_name=partition)
         ]
-
-    @property
-    def known_regions(self) -> list[str]:
-        """Every region that this SDK has heard of, in all partitions; newer ones may exist."""
-        return self.regions_of("ec2")
 
     def identity(self) -> Identity:
         """Whose credentials these are. CredentialsError: missing, expired or refused."""

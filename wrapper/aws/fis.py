@@ -37,7 +37,6 @@ def interruption(
     Yields what raises AwsError when FIS could not send it. A role, unless one is given, and the
     experiment's template are made for this, and gone afterwards.
     """
-    _check_region(account)
     doing = f"sending {instance_id} an interruption"
     with account.mapped(doing):
         arn = _arn(account, instance_id)
@@ -56,14 +55,17 @@ def interruption(
         yield lambda: _check_sent(account, started)
 
 
-def _check_region(account: Account) -> None:
-    known = account.regions_of("fis")
-    if known and account.region not in known and not account.is_embedded:
+@contextmanager
+def _there(account: Account) -> Iterator[None]:
+    """A region without FIS has no address for it. RequestError tells so."""
+    try:
+        yield
+    except EndpointConnectionError as error:
         raise RequestError(
-            f"The Fault Injection Service is not in {account.region}, so no interruption can be "
-            "rehearsed there.",
+            f"The Fault Injection Service does not answer in {account.region}; some regions have "
+            "none, and then no interruption can be rehearsed there.",
             hint="Rehearse on the embedded EC2: python -m wrapper up rehearsal --local --spot",
-        )
+        ) from error
 
 
 def _arn(account: Account, instance_id: str) -> str:
@@ -142,7 +144,8 @@ def _template(
         },
         "tags": {"Name": f"jupyter-clouds-{name}"},
     }
-    made = _patiently(lambda: account.fis.create_experiment_template(**asked))
+    with _there(account):
+        made = _patiently(lambda: account.fis.create_experiment_template(**asked))
     template = str(made["experimentTemplate"]["id"])
     try:
         yield template
@@ -161,8 +164,6 @@ def _patiently(call: Any) -> Any:
     for _ in range(_TRIES):
         try:
             return call()
-        except EndpointConnectionError:
-            raise
         except ClientError as error:
             message = str(error).lower()
             if code_of(error) != "ValidationException" or "role" not in message:

@@ -1,0 +1,167 @@
+"""An interruption sent through FIS, against the embedded EC2's own; and what a console tells."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit import fleet
+from tests.unit.conftest import QUICK, free_port
+from tests.unit.worlds import StandIn, bare_world
+from wrapper import console, deployment
+from wrapper.aws import Aws
+from wrapper.console import Noticed, Rescued
+from wrapper.deployment import rehearsing
+from wrapper.errors import RequestError, UsageError
+from wrapper.home import Home, Place, Record, root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mypy_boto3_ec2 import EC2Client
+
+    from tests.ec2 import Account
+    from wrapper.deployment.world import World
+
+TOLD = """\
+[   12.1] systemd[1]: Started
+jupyter-clouds: notice kind=rebalance noticeTime=2026-11-23T10:09:00Z
+jupyter-clouds: notice kind=interruption action=stop time=2026-11-23T10:11:12Z
+jupyter-clouds: rescue step=documents seconds=0.4 ok=3
+jupyter-clouds: rescue step=git seconds=1.2 ok=0 failed=1
+a cell prints jupyter-clouds: rescue done seconds=0.1
+jupyter-clouds: rescue done seconds=1.9
+jupyter-clouds: rescue step=documents seconds=0.4 ok=many
+jupyter-clouds: rescue done seconds=2."""
+
+
+def test_a_console_tells_what_was_saved_at_a_notice() -> None:
+    assert console.rescues(TOLD) == (
+        Noticed("rebalance", "noticeTime=2026-11-23T10:09:00Z"),
+        Noticed("interruption", "action=stop time=2026-11-23T10:11:12Z"),
+        Rescued("documents", 0.4, ok=3),
+        Rescued("git", 1.2, ok=0, failed=1),
+        Rescued("", 1.9),
+    )
+    assert console.rescues("") == ()
+
+
+@pytest.fixture
+def spot(ec2: EC2Client, name: str) -> str:
+    """A running spot machine."""
+    return fleet.fulfilled(ec2, fleet.request_spot(ec2, name))
+
+
+def roles(account: Account) -> list[str]:
+    """Roles that a rehearsal has made."""
+    found = account.client(service="iam").list_roles()["Roles"]
+    return [one["RoleName"] for one in found if "interrupt" in one["RoleName"]]
+
+
+def test_fis_interrupts_that_machine_and_nothing_is_left_of_the_sending(
+    aws: Aws, account: Account, ec2: EC2Client, name: str, spot: str
+) -> None:
+    other = fleet.fulfilled(ec2, fleet.request_spot(ec2, name))
+    fis = account.client(service="fis")
+    with aws.interruption(name, spot, seconds=1) as check_sent:
+        (role,) = roles(account)
+        (template,) = fis.list_experiment_templates()["experimentTemplates"]
+        policy = account.client(service="iam").get_role_policy(
+            RoleName=role, PolicyName="interrupt"
+        )["PolicyDocument"]
+        resources = [one["Resource"] for one in policy["Statement"] if "Send" in str(one)]
+        assert resources == [f"arn:aws:ec2:us-east-1:123456789012:instance/{spot}"]
+        described = fis.get_experiment_template(id=template["id"])["experimentTemplate"]
+        (action,) = described["actions"].values()
+        assert action["parameters"] == {"durationBeforeInterruption": "PT1S"}
+        fleet.until(lambda: fleet.state(ec2, spot) == "stopped")
+        check_sent()
+    assert (roles(account), fis.list_experiment_templates()["experimentTemplates"]) == ([], [])
+    assert fleet.state(ec2, other) == "running"
+    aws.end_machines(name, instance_ids=[spot, other])
+
+
+def test_a_role_of_ones_own_is_used_and_stays(
+    aws: Aws, account: Account, name: str, spot: str
+) -> None:
+    iam = account.client(service="iam")
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    arn = iam.create_role(RoleName="mine-to-interrupt", AssumeRolePolicyDocument=trust)["Role"][
+        "Arn"
+    ]
+    with aws.interruption(name, spot, seconds=120, role_arn=arn):
+        assert roles(account) == ["mine-to-interrupt"]
+    assert roles(account) == ["mine-to-interrupt"]
+    iam.delete_role(RoleName="mine-to-interrupt")
+    aws.end_machines(name, instance_ids=[spot])
+
+
+def test_nothing_is_left_of_a_sending_that_failed(aws: Aws, account: Account, name: str) -> None:
+    with (
+        pytest.raises(Exception, match=r"not sent|empty"),
+        aws.interruption(name, "i-0123456789abcdef0", seconds=120) as check_sent,
+    ):
+        check_sent()
+    fis = account.client(service="fis")
+    assert (roles(account), fis.list_experiment_templates()["experimentTemplates"]) == ([], [])
+
+
+def test_a_region_without_fis_is_told_and_the_role_is_gone(
+    account: Account, name: str, spot: str
+) -> None:
+    nowhere = {"AWS_ENDPOINT_URL_FIS": f"http://127.0.0.1:{free_port()}"}
+    aws = Aws(environment=account.environment | nowhere, pace=QUICK)
+    with (
+        pytest.raises(RequestError, match="does not answer in us-east-1"),
+        aws.interruption(name, spot, seconds=120),
+    ):
+        pytest.fail("it was sent")
+    assert roles(account) == []
+    aws.end_machines(name, instance_ids=[spot])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"), [(120, "PT2M"), (90, "PT90S"), (900, "PT15M"), (1, "PT1S")]
+)
+def test_a_duration_is_written_as_fis_reads_it(seconds: int, written: str) -> None:
+    from wrapper.aws import fis  # noqa: PLC0415 (loads boto3)
+
+    assert fis._duration(seconds) == written
+
+
+@pytest.fixture
+def world(tmp_path: Path, account: Account) -> World:
+    return bare_world(tmp_path, account, StandIn(), [])
+
+
+@pytest.fixture
+def known(world: World, name: str) -> Callable[..., Record]:
+    """Makes this computer know of the deployment."""
+
+    def remember(kind: str = "local", **outputs: Any) -> Record:
+        home = Home(root(world.environment) / name)
+        home.create()
+        where = Place(kind, "us-east-1", "123456789012")  # type: ignore[arg-type] # one of two
+        return home.remember(Record(name=name, place=where, outputs=outputs))
+
+    return remember
+
+
+def test_an_on_demand_machine_is_not_interrupted(
+    world: World, ec2: EC2Client, name: str, known: Callable[..., Record]
+) -> None:
+    known(instance_id=fleet.launch(ec2, name))
+    with pytest.raises(UsageError, match="on-demand: EC2 interrupts spot machines only") as raised:
+        deployment.interrupt(world, name)
+    assert "--spot" in (raised.value.hint or "")
+
+
+def test_on_aws_the_notice_is_two_minutes_at_least(known: Callable[..., Record]) -> None:
+    on_aws = known("aws")
+    with pytest.raises(UsageError, match="120 to 900 seconds"):
+        rehearsing._seconds(on_aws, 30)
+    assert rehearsing._seconds(on_aws, None) == 120
+    assert rehearsing._seconds(known("local"), 3) == 3

@@ -28,6 +28,7 @@ PLAIN: dict[str, dict[str, Any]] = {
         "name": "mine",
         "owner": "ada",
         "root_volume_size": 55,
+        "services_endpoint": "http://198.51.100.1",
         "spot": True,
         "tags": {"team": "blue"},
     },

@@ -94,6 +94,19 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, shared_account: Account) ->
         pytest.param(
             {"miniforge_url": "https://mirror.example/m.sh"}, "go together", id="unchecked-url"
         ),
+        pytest.param(
+            {"services_url": "s3://bucket/programs.json"}, "begins with https://", id="s3-url"
+        ),
+        pytest.param(
+            {"services_endpoint": "bucket.vpce-1.s3.eu-central-1.vpce.amazonaws.com"},
+            "a URL of a host alone",
+            id="endpoint-without-scheme",
+        ),
+        pytest.param(
+            {"services_endpoint": "https://s3.example/bucket"},
+            "a URL of a host alone",
+            id="endpoint-with-path",
+        ),
         pytest.param({"miniforge_sha256": "abc"}, "64 hexadecimal digits", id="short-sha256"),
         pytest.param({"instance_type": "large"}, "looks like t3.large", id="type-form"),
         pytest.param({"ami_id": "ubuntu"}, "looks like ami-", id="image-form"),

@@ -74,6 +74,29 @@ def test_neither_a_newer_image_nor_a_newer_module_replaces_it(running: Copy) -> 
     assert running.changes(spot=True, generation=2)[SPOT] == "replace"
 
 
+def test_other_programs_reach_the_bucket_and_not_the_machine(running: Copy) -> None:
+    target = next((running.directory / "templates/services").rglob("*.target"))
+    target.write_text(f"{target.read_text()}# A newer version's.\n")
+
+    changes = running.changes(spot=True)
+
+    target.write_text(target.read_text().removesuffix("# A newer version's.\n"))
+    assert changes == {
+        "aws_s3_bucket_policy.this[0]": "update",
+        "aws_s3_object.this[0]": "replace",
+    }
+
+
+def test_a_bucket_comes_and_goes_without_the_machine(running: Copy) -> None:
+    changes = running.changes(spot=True, services_url="https://mirror.example/programs.json")
+
+    # As for a deployment of before there was a bucket, the other way round.
+    assert changes == {
+        f"aws_s3_{kind}.this[0]": "delete"
+        for kind in ("bucket", "bucket_policy", "bucket_public_access_block", "object")
+    }
+
+
 def test_a_stopped_machine_stays_stopped(running: Copy) -> None:
     ec2, machine = running.account.client(), running.terraform.output()["instance_id"]
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.xdist_group("plan")
 
 CASES: dict[str, dict[str, Any]] = {
     "default": {},
+    "mirrored": {"services_url": "https://mirror.example/programs.json"},
     "spot": {"spot": True, "root_volume_size": 55},
     "one_time": {"spot": True, "on_interruption": "terminate"},
     "one_cidr": {"allowed_cidrs": [ME]},
@@ -125,6 +126,11 @@ def test_the_image_is_canonicals_newest_of_the_types_architecture_or_ones_own(
 
 def test_no_address_is_kept_when_none_is_wanted(planned: dict[str, Planned]) -> None:
     assert not [one for one in planned["no_address"].resources if one.startswith("aws_eip")]
+
+
+def test_a_mirror_of_the_programs_makes_no_bucket(planned: dict[str, Planned]) -> None:
+    assert [one for one in planned["default"].resources if one.startswith("aws_s3")]
+    assert not [one for one in planned["mirrored"].resources if one.startswith("aws_s3")]
 
 
 def test_everything_that_can_be_is_tagged(planned: dict[str, Planned]) -> None:

@@ -40,6 +40,8 @@ CASES: dict[str, dict[str, Any]] = {
     "block": {
         "environment": "dependencies: [python]  # one\nvariables:\n  A: |\n    # text\n    more\n",
     },
+    # A mirror, where an endpoint is known too.
+    "endpoint": {"services_endpoint": "http://198.51.100.1"},
     "mirrored": {
         "environment": "dependencies: [python, ipykernel, xarray]\n",
         "miniforge_sha256": "ab" * 32,
@@ -89,7 +91,8 @@ def test_a_mirror_of_miniforge_is_handed_on(planned: dict[str, Planned]) -> None
 def test_the_machine_is_told_where_its_programs_are_and_their_digest(
     planned: dict[str, Planned],
 ) -> None:
-    assert planned["told"].settings()["services"] == {"sha256": SHA256, "url": PROGRAMS}
+    for case in ("told", "endpoint"):
+        assert planned[case].settings()["services"] == {"sha256": SHA256, "url": PROGRAMS}
 
 
 def test_cloud_init_gets_yaml_with_the_key_that_was_given(planned: dict[str, Planned]) -> None:

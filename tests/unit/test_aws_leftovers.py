@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.unit.fleet import fulfilled, launch, request_spot, tags
 from wrapper.aws.model import Leftover
@@ -120,6 +121,29 @@ def test_a_group_that_something_holds_is_given_up_in_words(
     aws.end_machines(name, instance_ids=[held_by])
     aws.remove(group)
     assert aws.leftovers(name) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "operation"),
+    [("AccessDenied", "list_buckets"), ("NoSuchBucket", "get_bucket_tagging")],
+)
+def test_buckets_that_cannot_be_seen_are_no_failure(
+    aws: Aws, account: Account, name: str, code: str, operation: str
+) -> None:
+    bucket = bucket_of(account, name)
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code}}, operation)
+
+    # By the client's own hook, before anything is sent.
+    events = aws._account.s3.meta.events
+    event = f"before-call.s3.{'ListBuckets' if 'list' in operation else 'GetBucketTagging'}"
+    events.register(event, refuse)
+    try:
+        assert aws.leftovers(name) == []
+    finally:
+        events.unregister(event, refuse)
+    aws.remove(Leftover("bucket", bucket, ""))
 
 
 def test_a_bucket_of_another_deployment_is_left_alone(

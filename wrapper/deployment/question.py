@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wrapper.home import Record
     from wrapper.terraform import Change, Plan
 
-NEW = "machine, address, security group and rules: made"
+NEW = "machine, address, security group, rules, and a bucket for programs: made"
 MACHINE_TYPES = ("aws_instance", "aws_spot_instance_request")
 
 

@@ -52,7 +52,7 @@ locals {
     ],
   )
   # Not of the partition, a look-up that may be deferred: the policy would then seem to change.
-  services_arn = one(aws_s3_bucket.this[*].arn)
+  services_arn = join("", aws_s3_bucket.this[*].arn)
   services_tls = !startswith(coalesce(var.services_endpoint, "https://"), "http://")
 }
 

@@ -20,7 +20,10 @@ DEFAULT_TYPE = "t3.large"
 ZONE, ON_DEMAND, AUTO = "zone", "on-demand", "auto"
 """Words of --market and --fallback."""
 _TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
+NO_DATA = "none"
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
+_SNAPSHOT = re.compile(r"snap-[0-9a-f]{8,17}")
+_VOLUME = re.compile(r"vol-[0-9a-f]{8,17}")
 _PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ AAAA[0-9A-Za-z+/]+={0,3}( [^\n]*)?")
 _WORLD = 8
 """A prefix this short is as good as the whole internet."""
@@ -46,6 +49,12 @@ class Settings:
     ami_id: str | None = None
     allow: tuple[str, ...] | None = None
     allow_world: bool | None = None
+    data_snapshot_id: str | None = None
+    """What a new data volume starts from; NO_DATA: from nothing, whatever is kept."""
+    data_volume_id: str | None = None
+    """One that exists, in place of a new one."""
+    data_volume_size: int | None = None
+    """In GiB; 0 is none."""
     domain: str | None = None
     elastic_ip: bool | None = None
     environment: str | None = None
@@ -89,6 +98,8 @@ class Settings:
         values = self.said()
         for ours in ("fallback", "market"):
             values.pop(ours, None)
+        if self.data_snapshot_id == NO_DATA:
+            values.pop("data_snapshot_id")
         values["allowed_cidrs"] = values.pop("allow", ())
         values |= {"name": name, "generation": generation}
         return {
@@ -171,7 +182,31 @@ def check(settings: Settings) -> Settings:
             "unchecked.",
             hint="sha256sum Miniforge3-*.sh",
         )
+    _check_data(settings)
     return settings
+
+
+def _check_data(settings: Settings) -> None:
+    volume, snapshot = settings.data_volume_id, settings.data_snapshot_id
+    if volume is not None and not _VOLUME.fullmatch(volume):
+        raise SettingsError(
+            f"--data-volume {volume} is no volume's id.", hint="--data-volume vol-0123456789abcdef0"
+        )
+    if snapshot not in (None, NO_DATA) and not _SNAPSHOT.fullmatch(str(snapshot)):
+        raise SettingsError(
+            f"--data-snapshot {snapshot} is no snapshot's id.",
+            hint=f"--data-snapshot {NO_DATA}, or one of: python -m wrapper snapshots",
+        )
+    if volume and snapshot not in (None, NO_DATA):
+        raise SettingsError(
+            "--data-volume and --data-snapshot: a volume that exists cannot start from a snapshot.",
+            hint="Give one of them.",
+        )
+    if settings.data_volume_size == 0 and snapshot not in (None, NO_DATA):
+        raise SettingsError(
+            f"--data-size 0 is no volume, and {snapshot} needs one.",
+            hint="Leave --data-size out: it is the snapshot's then.",
+        )
 
 
 def check_cidr(cidr: str, *, option: str, world: bool) -> str:
@@ -205,6 +240,9 @@ def check_cidr(cidr: str, *, option: str, world: bool) -> str:
 
 PLAIN = (
     "ami_id",
+    "data_snapshot_id",
+    "data_volume_id",
+    "data_volume_size",
     "domain",
     "elastic_ip",
     "https",

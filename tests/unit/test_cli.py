@@ -14,11 +14,11 @@ import pytest
 from wrapper import cli, deployment, doctor, errors
 from wrapper.deployment.answering import Up
 from wrapper.deployment.change import Allowed
+from wrapper.deployment.copies import Copies, Taken, Where
 from wrapper.deployment.events import Checked, Note
 from wrapper.deployment.kept import Kept
 from wrapper.deployment.look import Status
 from wrapper.deployment.plain_terraform import Configured
-from wrapper.deployment.snapshots import Copies, Taken, Where
 from wrapper.deployment.summary import Summary
 from wrapper.deployment.take_down import Down, Wish
 from wrapper.doctor import Finding

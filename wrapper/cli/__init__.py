@@ -28,6 +28,7 @@ _EPILOG = (
 )
 
 
+_ONLY_TYPED = ("yes", "as_json", "replace", "watch", "fresh_data", "from_region")
 _ELSEWHERE = {"down": ("snapshots_kept",), "snapshot": ("snapshots_kept",)}
 """Keys of the project file that other commands than `up` take."""
 
@@ -132,7 +133,7 @@ def _known_keys() -> set[str]:
     of_up = {
         parameter.name
         for parameter in lifecycle.up.params
-        if parameter.name and parameter.name not in ("yes", "as_json", "replace", "watch")
+        if parameter.name and parameter.name not in _ONLY_TYPED
     }
     return of_up.union(*_ELSEWHERE.values())
 

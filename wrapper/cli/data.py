@@ -14,8 +14,8 @@ from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
 
 if TYPE_CHECKING:
+    from wrapper.deployment.copies import Copies
     from wrapper.deployment.kept import Kept
-    from wrapper.deployment.snapshots import Copies
 
 _SHOWS = {
     "clean": "of a volume at rest",

@@ -44,6 +44,22 @@ if TYPE_CHECKING:
 @options.generate_password
 @option("--environment", type=click.Path(dir_okay=False), help="environment.yml of the kernel.")
 @option("--root-volume-size", type=click.IntRange(min=10), metavar="GIB", help="Size of the disk.")
+@option(
+    "--data-size",
+    "data_volume_size",
+    type=click.IntRange(0, 16384),
+    metavar="GIB",
+    help="Size of the data volume, which outlives machines; 0 for none.",
+)
+@option("--data-volume", "data_volume_id", metavar="VOL", help="A volume of your own instead.")
+@option(
+    "--data-snapshot",
+    "data_snapshot_id",
+    metavar="SNAP",
+    help="What the data starts from; none: empty.  [default: the newest that is kept]",
+)
+@click.option("--fresh-data", is_flag=True, help="Start empty, whatever is kept.")
+@click.option("--from-region", metavar="REGION", help="Region of the snapshot; it is copied.")
 @option("--ami-id", metavar="AMI", help="Image to start from.  [default: Ubuntu 24.04]")
 @option("--subnet-id", metavar="SUBNET", help="Subnet.  [default: of the default VPC]")
 @option("--domain", metavar="DOMAIN", help="Name that the notebook is to be reached by.")
@@ -158,6 +174,7 @@ def _wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
         private_key=path("private_key"),
         watch=given["watch"],
         replace=given["replace"],
+        from_region=given["from_region"],
     )
 
 
@@ -168,6 +185,8 @@ def _settings(given: dict[str, Any]) -> Settings:
 
     kept = {key: given[key] for key in settings.PLAIN if given[key] is not None}
     kept |= {key: True for key in ("allow_world",) if given[key]}
+    if given["fresh_data"]:
+        kept["data_snapshot_id"] = _no_data(given)
     kept |= {key: tuple(given[key]) for key in ("allow", "ssh_cidrs") if given[key]}
     if given["fallback"] is not None:
         kept["fallback"] = settings.fallback(given["fallback"])
@@ -180,6 +199,14 @@ def _settings(given: dict[str, Any]) -> Settings:
     if given["ssh_public_key"]:
         kept["ssh_public_key"] = settings.public_key(Path(given["ssh_public_key"]).expanduser())
     return settings.Settings(**kept)
+
+
+def _no_data(given: dict[str, Any]) -> str:
+    from wrapper import settings  # noqa: PLC0415 (after --help)
+
+    if given["data_snapshot_id"] not in (None, settings.NO_DATA) or given["from_region"]:
+        raise click.UsageError("--fresh-data starts empty: there is nothing to start from.")
+    return settings.NO_DATA
 
 
 def ending(done: Up) -> str:

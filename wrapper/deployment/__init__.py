@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wrapper.deployment.bring_up import up
     from wrapper.deployment.change import allow, new_password, password
+    from wrapper.deployment.copies import Where, delete_kept, snapshot, snapshots
     from wrapper.deployment.look import check, console_text, every, status
     from wrapper.deployment.pausing import start, stop
     from wrapper.deployment.plain_terraform import configure
     from wrapper.deployment.preparing import Wanted
     from wrapper.deployment.rehearsing import interrupt
-    from wrapper.deployment.snapshots import Where, delete_kept, snapshot, snapshots
     from wrapper.deployment.take_down import Wish, down
     from wrapper.deployment.world import World
 
@@ -45,21 +45,21 @@ __all__ = [
 
 _ROOMS = {
     "Wanted": "preparing",
-    "Where": "snapshots",
+    "Where": "copies",
     "Wish": "take_down",
     "World": "world",
     "allow": "change",
     "check": "look",
     "configure": "plain_terraform",
     "console_text": "look",
-    "delete_kept": "snapshots",
+    "delete_kept": "copies",
     "down": "take_down",
     "every": "look",
     "interrupt": "rehearsing",
     "new_password": "change",
     "password": "change",
-    "snapshot": "snapshots",
-    "snapshots": "snapshots",
+    "snapshot": "copies",
+    "snapshots": "copies",
     "start": "pausing",
     "status": "look",
     "stop": "pausing",

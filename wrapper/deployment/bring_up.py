@@ -12,6 +12,7 @@ from wrapper.deployment import (
     moving,
     preparing,
     question,
+    restoring,
 )
 from wrapper.deployment.answering import Going, Up
 from wrapper.deployment.bringing_back import bring_back
@@ -45,6 +46,7 @@ def up(world: World, wanted: Wanted) -> Up:
             world, home, ready.way, meter, watch, ready.pair, untouched=ready.nothing_to_do
         )
         try:
+            ready = restoring.settle(world, home, ready)
             record = _made(going, ready, stay=wanted.watch)
             done = answering.answer(going, record)
             moving.settle(world, home, ready.way)
@@ -86,7 +88,8 @@ def _ask(world: World, home: Home, ready: Prepared) -> None:
     price = ready.way.aws.hourly_price(
         question.instance_type(record), zone, question.market(record)
     )
-    text = question.describe(record, ready.plan, ready.facts, price, preparing.allowed(record))
+    reach = preparing.allowed(record)
+    text = question.describe(record, ready.plan, ready.facts, price, reach, data=ready.origin.words)
     if world.confirm(f"{text}\n\nGo on?"):
         return
     if ready.fresh:

@@ -51,7 +51,7 @@ def bring_back(  # noqa: PLR0913, PLR0917 (the parts of an `up`)
         return record
     if not others:
         raise coming_back.refused(record, request)
-    volume = moving.data_volume(ready.way, home)
+    volume = moving.data_volume(ready.way, home) or ready.origin.volume
     if not world.confirm(f"{moving.describe(record, others, volume)}\n\nGo on?"):
         raise moving.refuse(record)
     return launching.launch(world, home, ready, meter, watch, past=past)

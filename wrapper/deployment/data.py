@@ -52,6 +52,7 @@ def of(way: Way, record: Record, home: Home | None) -> Data:
         or (one.data_of == name and (one.deployment == name or one.attached_to in ours))
         or (one.data_of == name and one.volume_id == told)
     ]
+    own.sort(key=lambda one: one.created_at)  # after an interrupted move the newer one counts
     foreign = known.get(told) if isinstance(told, str) else None
     return Data(tuple(own), None if foreign in own else foreign)
 

@@ -40,14 +40,15 @@ class Candidate:
         }
 
 
-def request(asked: Settings, region: str) -> Request:
-    """As the EC2 adapter checks it."""
+def request(asked: Settings, region: str, *, zone: str | None = None) -> Request:
+    """As the EC2 adapter checks it; with a zone, nowhere else."""
     return Request(
         region=region,
         instance_type=asked.instance_type or DEFAULT_TYPE,
         ami_id=asked.ami_id,
         subnet_id=asked.subnet_id,
         spot=bool(asked.spot),
+        zone=zone,
     )
 
 

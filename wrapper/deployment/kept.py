@@ -83,7 +83,7 @@ def newest_volume(volumes: Iterable[Volume]) -> Volume | None:
     """
     return max(
         volumes,
-        key=lambda one: (one.kept_at is None, one.kept_at or one.created_at),
+        key=lambda one: (one.kept_at is None, one.kept_at or one.created_at, one.created_at),
         default=None,
     )
 

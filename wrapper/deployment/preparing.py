@@ -5,13 +5,24 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import certificate, environment, module_copy, settings
 from wrapper import password as passwords
-from wrapper.deployment import fallback, first_password, mending, moving, place, providers, question
+from wrapper.deployment import (
+    destroying,
+    fallback,
+    first_password,
+    mending,
+    moving,
+    place,
+    providers,
+    question,
+    restoring,
+)
 from wrapper.deployment.events import Note, Step, Warned
+from wrapper.deployment.origins import Origin
 from wrapper.errors import AddressError, DiskError, UsageError
 from wrapper.home import Record
 
@@ -35,6 +46,8 @@ _LEAST_FREE_MIB = 50
 
 _OF_THE_MACHINE = ("instance_type", "market", "spot", "subnet_id")
 """Who asks for another one of these does not mean what EC2 had in the place of the last."""
+_OF_THE_DATA = ("data_snapshot_id", "data_volume_id", "data_volume_size")
+"""Pinned in the record's settings, or not at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +70,8 @@ class Wanted:
     """Wait for as long as it takes, where EC2 took the machine back."""
     replace: bool = False
     """Another machine, with the newest image, set-up and environment."""
+    from_region: str | None = None
+    """Where the snapshot is that the data starts from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +93,8 @@ class Prepared:
     """Addresses of what Terraform makes anew whatever it thinks of it."""
     give_up: threading.Event
     """Once it is set, Terraform is interrupted."""
+    origin: Origin = field(default_factory=Origin)
+    """What the data begins with."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -101,7 +118,8 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     _need_space(home)
     bare = home.is_bare()
     with providers.on_their_way(world, home, lock):
-        way, facts, candidates, record = _look(world, home, wanted, asked, before)
+        way, facts, candidates, record, origin = _look(world, home, wanted, asked, before)
+    asked = settings.Settings().over(record.settings)
     if not bare:
         if fresh:
             home.empty()
@@ -113,7 +131,11 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     )
     terraform.init(say=lambda text: world.report(Note(text)))
     moving.go_on(home, terraform, record)
+    if origin.volume and not fresh:
+        # Where a `down --data keep` was interrupted, the state may know it still.
+        destroying.forget(terraform, home, [origin.volume.volume_id])
     plan = None if fresh else _plan(world, terraform)
+    restoring.refuse_loss(wanted.name, plan)
     if before and plan and not question.machine_ends(plan.changes):
         _warn_of_the_ineffective(world, before, asked)
     return Prepared(
@@ -126,12 +148,13 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         plan=plan,
         candidates=candidates,
         give_up=give_up,
+        origin=origin,
     )
 
 
 def _look(
     world: World, home: Home, wanted: Wanted, asked: Settings, before: Record | None
-) -> tuple[Way, Facts, tuple[Candidate, ...], Record]:
+) -> tuple[Way, Facts, tuple[Candidate, ...], Record, Origin]:
     """The request can be met where it is wanted, and nobody else has the name there."""
     fresh = before is None or before.ended
     way = place.choose(world, local=wanted.local, region=wanted.region, before=before)
@@ -139,9 +162,13 @@ def _look(
         _remember_place(home, way)
     world.report(Step(f"Checking the request in {way.place}"))
     facts = way.aws.check_request(fallback.request(asked, way.place.region))
-    candidates = fallback.candidates(
-        way.aws, asked, facts, data=_has_data(asked), now=_zone(before)
+    origin, asked = restoring.begin(world, way, wanted, asked, before)
+    if zone := origin.volume.zone if origin.volume else None:
+        facts = way.aws.check_request(fallback.request(asked, way.place.region, zone=zone))
+    found = fallback.candidates(
+        way.aws, asked, facts, data=_has_data(asked), now=zone or _zone(before)
     )
+    candidates = tuple(one for one in found if zone in (None, one.zone))
     if fresh:
         _remember_place(home, way)
     record = _own_cidr(world, _record(before, wanted, way, asked, fresh=fresh), asked)
@@ -149,7 +176,7 @@ def _look(
         mending.refuse_stranger(way, wanted.name)
     else:
         mending.mend(world, way, record)
-    return way, facts, candidates, record
+    return way, facts, candidates, record, origin
 
 
 def _warn_of_the_ineffective(world: World, before: Record, asked: Settings) -> None:
@@ -184,7 +211,8 @@ def allowed(record: Record) -> tuple[str, ...]:
 def variables(record: Record, asked: Settings, kept: dict[str, Any]) -> dict[str, Any]:
     """The module's variables; `kept` are those that were not asked for here."""
     values = asked.variables(name=record.name, generation=record.generation)
-    kept = {key: value for key, value in kept.items() if key not in _OF_THE_MACHINE}
+    asked_anew = (*_OF_THE_MACHINE, *_OF_THE_DATA)
+    kept = {key: value for key, value in kept.items() if key not in asked_anew}
     return {**kept, **values, **record.chosen, "allowed_cidrs": list(allowed(record))}
 
 
@@ -196,7 +224,7 @@ def _zone(before: Record | None) -> str | None:
 
 def _has_data(asked: Settings) -> bool:
     """A data volume is wanted."""
-    return getattr(asked, "data_volume_size", 0) != 0
+    return asked.data_volume_size != 0 or asked.data_volume_id is not None
 
 
 def _own_certificate(wanted: Wanted, asked: Settings, before: Record | None) -> Pair | None:

@@ -38,8 +38,14 @@ def machine_ends(changes: Sequence[Change]) -> bool:
     )
 
 
-def describe(
-    record: Record, plan: Plan | None, facts: Facts, price: Decimal | None, allowed: tuple[str, ...]
+def describe(  # noqa: PLR0913 (each is a line)
+    record: Record,
+    plan: Plan | None,
+    facts: Facts,
+    price: Decimal | None,
+    allowed: tuple[str, ...],
+    *,
+    data: str | None = None,
 ) -> str:
     """Several lines; the last is not yet the question."""
     size = f"{facts.vcpus} vCPUs, {facts.memory_mib / 1024:.3g} GiB, {facts.architecture}"
@@ -47,6 +53,7 @@ def describe(
         f"{record.name}, in {record.place}",
         f"  machine      {instance_type(record)}, {market(record)}: {size}",
         f"  price        {price_text(price, market(record))}",
+        *([f"  data         {data}"] if data else []),
         f"  let in       {', '.join(allowed) or 'nobody'}",
         f"  Terraform    {_counts(plan.changes) if plan else NEW}",
     ]

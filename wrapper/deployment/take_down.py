@@ -132,7 +132,7 @@ def _end(going: _Ending, wish: Wish) -> Down:
     See docs/gotchas.md.
     """
     world, way, record = going.world, going.way, going.record
-    ended = _save(going)
+    ended, taken = _save(going)
     world.report(Step("Ending spot requests and machines"))
     ended += way.aws.end_machines(
         record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
@@ -155,7 +155,7 @@ def _end(going: _Ending, wish: Wish) -> Down:
         world.report(
             Warned(f"Terraform could not do its part, which was done without it: {failure}")
         )
-    pruning.prune(world, way, record.name, keep=wish.snapshots_kept)
+    pruning.prune(world, way, record.name, keep=wish.snapshots_kept, spared=taken)
     return Down(
         record.name,
         tuple(f"{one.kind} {one.id}" for one in ended),
@@ -164,20 +164,25 @@ def _end(going: _Ending, wish: Wish) -> Down:
     )
 
 
-def _save(going: _Ending) -> list[Ended]:
-    """The data is where it is to be: nothing that is destroyed from here on holds the only copy."""
+def _save(going: _Ending) -> tuple[list[Ended], list[str]]:
+    """The data is where it is to be: nothing that is destroyed from here on holds the only copy.
+
+    What was ended for that, and the snapshots.
+    """
     world, way, record = going.world, going.way, going.record
     ended: list[Ended] = []
+    taken: list[str] = []
     if going.choice in ("snapshot", "keep"):
         for one in going.data.own:
             ended += saving.put_to_rest(world, way, record, one)
     for one in going.data.own:
         if going.choice == "snapshot":
-            saving.final(world, way, record, way.aws.volume(one.volume_id) or one)
+            at_rest = way.aws.volume(one.volume_id) or one
+            taken.append(saving.final(world, way, record, at_rest).snapshot_id)
         elif going.choice == "keep":
             way.aws.release_volume(one.volume_id, record.name)
             world.report(Note(f"{one.volume_id} is kept"))
-    return ended
+    return ended, taken
 
 
 def _destroy(going: _Ending) -> CloudsError | None:

@@ -98,6 +98,7 @@ def test_a_kept_volume_is_found_told_and_pinned_in_its_zone(scene: Scene) -> Non
     assert (origin.volume.volume_id, origin.volume.zone) == (volume_id, "us-east-1a")
     assert "kept since" in (origin.words or "")
     assert asked == Settings(data_volume_id=volume_id, data_volume_size=0)
+    time.sleep(1)  # EC2 tells the second
     # Kept earlier than the next snapshot was taken: that one has the later work.
     scene.ec2.create_tags(
         Resources=[volume_id],

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wrapper import certificate, environment, module_copy, settings
+from wrapper import environment, module_copy, settings
 from wrapper import password as passwords
 from wrapper.deployment import (
     destroying,
@@ -16,6 +16,7 @@ from wrapper.deployment import (
     first_password,
     mending,
     moving,
+    own_certificate,
     place,
     providers,
     question,
@@ -23,7 +24,7 @@ from wrapper.deployment import (
 )
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.origins import Origin
-from wrapper.errors import AddressError, DiskError, UsageError
+from wrapper.errors import AddressError, DiskError
 from wrapper.home import Record
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     fresh = before is None or before.ended
     record_settings = {} if before is None or before.ended else before.settings
     asked = settings.check(wanted.settings.over(record_settings))
-    pair = _own_certificate(wanted, asked, before)
+    pair = own_certificate.read(wanted, asked, before)
     _need_space(home)
     bare = home.is_bare()
     with providers.on_their_way(world, home, lock):
@@ -225,26 +226,6 @@ def _zone(before: Record | None) -> str | None:
 def _has_data(asked: Settings) -> bool:
     """A data volume is wanted."""
     return asked.data_volume_size != 0 or asked.data_volume_id is not None
-
-
-def _own_certificate(wanted: Wanted, asked: Settings, before: Record | None) -> Pair | None:
-    if (wanted.certificate is None) != (wanted.private_key is None):
-        raise UsageError(
-            "--certificate and --private-key go together.",
-            hint="--certificate chain.pem --private-key key.pem",
-        )
-    if wanted.certificate is None or wanted.private_key is None:
-        return None
-    host = asked.domain or (before.outputs.get("public_ip") if before else None)
-    pair = certificate.read_pair(wanted.certificate, wanted.private_key, host=host)
-    if host is None:
-        # The address is not known before it was made, so the certificate cannot be for it.
-        raise UsageError(
-            f"{wanted.certificate} is for {', '.join(pair.names) or 'no name'}, and the notebook "
-            "has no name.",
-            hint="Give it one: --domain notebook.example.org",
-        )
-    return pair
 
 
 def _remember_place(home: Home, way: Way) -> None:

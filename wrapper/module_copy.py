@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _BLOCK = re.compile(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
 _TYPE = re.compile(r"^  type\s+= (.+)$", re.MULTILINE)
+_DEFAULT = re.compile(r"^  default\s+= (.+)$", re.MULTILINE)
+_NOT_NULLABLE = re.compile(r"^  nullable\s+= false$", re.MULTILINE)
 _SENSITIVE = re.compile(r"^  sensitive\s+= true$", re.MULTILINE)
 
 # The provider takes a lack of capacity for a hiccup. Its own 25 tries last the better part of an
@@ -77,9 +79,11 @@ def root_module(module: Path) -> str:
 
 
 def _variable(name: str, body: str) -> str:
-    # Null where nothing is said: the module's own defaults hold, and its validations.
-    found = _TYPE.search(body)
-    lines = [("type", found[1] if found else "any"), ("default", "null")]
+    # Null where nothing is said: the module's own defaults hold, and its validations; but not where
+    # null says something.
+    found, own = _TYPE.search(body), _DEFAULT.search(body)
+    default = own[1] if own and not _NOT_NULLABLE.search(body) else "null"
+    lines = [("type", found[1] if found else "any"), ("default", default)]
     if _SENSITIVE.search(body):
         lines.append(("sensitive", "true"))
     return _block("variable", name, lines)

@@ -38,6 +38,25 @@ def test_the_root_has_every_variable_and_output_of_the_module(home: Home) -> Non
         assert re.search(rf"^  {name} += var\.{name}$", root, re.MULTILINE)
 
 
+def test_nothing_said_to_the_root_is_nothing_said_to_the_module(home: Home) -> None:
+    root = (home.path / "main.tf").read_text()
+    module = "\n".join(path.read_text() for path in module_copy.source().glob("*.tf"))
+    for name in _names("variable", module):
+        of_module, of_root = (
+            re.search(rf'^variable "{name}" \{{\n(.*?)^\}}', text, re.MULTILINE | re.DOTALL)
+            for text in (module, root)
+        )
+        assert of_module, name
+        assert of_root, name
+        own = re.search(r"^  default +(= .+)$", of_module[1], re.MULTILINE)
+        said = re.search(r"^  default +(= .+)$", of_root[1], re.MULTILINE)
+        assert own, name
+        assert said, name
+        # Null is no value for a variable that is not nullable: there its default holds.
+        kept = re.search(r"nullable +(=) false", of_module[1]) and said[1] == "= null"
+        assert kept or said[1] == own[1], name
+
+
 def test_what_the_module_hides_the_root_hides(home: Home) -> None:
     root = (home.path / "main.tf").read_text()
     for block in ('variable "password_hash"', 'output "password"'):

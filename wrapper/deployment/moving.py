@@ -87,8 +87,10 @@ def settle(world: World, home: Home, way: Way) -> None:
         world.report(Warned(f"{error.message} The next up tries it again."))
         return
     chosen = {key: value for key, value in record.chosen.items() if key != "data_snapshot_id"}
-    variables = home.variables()
-    variables["data_snapshot_id"] = record.settings.get("data_snapshot_id")
+    variables = home.variables() | {"data_snapshot_id": None}
+    asked = str(record.settings.get("data_snapshot_id"))
+    if asked.startswith("snap-"):
+        variables["data_snapshot_id"] = asked
     home.write_variables(variables)
     home.remember(dataclasses.replace(record, chosen=chosen, move={}))
 

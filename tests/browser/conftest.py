@@ -24,6 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import sync_playwright
 
+from tests.machine_tree import lay_out
 from wrapper.password import hash_password
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Locator
 
-ROOT = Path(__file__).parent.parent.parent
-JUPYTER = ROOT / "templates/machine/opt/jupyter-clouds/jupyter"
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 PASSWORD = "correct horse battery staple 9999"
 PATIENCE = 60
@@ -55,9 +54,16 @@ class Lab:
     port: int
     process: subprocess.Popen[bytes] | None = None
     work: Path = field(init=False)
+    jupyter: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.work = self.folder / "work"
+        self.jupyter = lay_out(self.folder / "machine") / "jupyter"
+
+    @property
+    def door(self) -> Path:
+        """Where root's programs ask."""
+        return self.folder / "door.sock"
 
     @property
     def url(self) -> str:
@@ -80,13 +86,14 @@ class Lab:
             "LANG": "C.UTF-8",
             "JUPYTER_CLOUDS_NOTEBOOK_JSON": str(self.folder / "notebook.json"),
             "JUPYTER_CLOUDS_STATUS_JSON": str(self.folder / "status.json"),
+            "JUPYTER_CLOUDS_DOOR": str(self.door),
         }
         command = [sys.executable, "-m", "jupyterlab", "--config"]
         log = (self.folder / "log").open("ab")
         self.process = subprocess.Popen(
             [
                 *command,
-                str(JUPYTER / "jupyter_server_config.py"),
+                str(self.jupyter / "jupyter_server_config.py"),
                 "--allow-root",
                 "--ServerApp.ip=127.0.0.1",
             ],

@@ -32,14 +32,14 @@ HOOK = ".config/jupyter-clouds/on-interruption"
 END = 2000  # characters of the hook's output in the report
 DOOR = 4  # seconds that Jupyter waits for its tabs
 TEXTS = {
-    "stop": "AWS stops this spot machine at {time}. Documents are saved. It comes back here by"
+    "stop": "AWS stops this spot machine at {time}. All is being saved. It comes back here by"
     " itself, without what kernels hold in memory.",
-    "terminate": "AWS takes this spot machine away at {time}. Documents are saved. What kernels"
+    "terminate": "AWS takes this spot machine away at {time}. All is being saved. What kernels"
     " hold in memory is lost.",
-    "hibernate": "AWS hibernates this spot machine now. Documents are saved. It comes back here by"
-    " itself, kernels and all.",
-    "rebalance": "AWS may soon interrupt this spot machine. Documents are saved.",
-    "shutdown": "This machine is being stopped. Documents are saved.",
+    "hibernate": "AWS hibernates this spot machine now. All is being saved. It comes back here"
+    " by itself, kernels and all.",
+    "rebalance": "AWS may soon interrupt this spot machine. All documents are being saved.",
+    "shutdown": "This machine is being stopped. All documents are being saved.",
 }
 
 

@@ -96,11 +96,14 @@ class Tabs:
 
     async def keep(self, seconds: float) -> dict[str, str]:
         """Return the notebooks that have a kernel; what it printed is in the file, or "failed"."""
-        contents, begun = self.server.contents_manager, time.monotonic()
+        contents = self.server.contents_manager
         sessions = await self.server.session_manager.list_sessions()
         found = {one["path"]: "saved" for one in sessions if one["type"] == "notebook"}
         if not hasattr(contents, "keep"):
             return found
+        for recorder in contents.recorders:
+            recorder.process()
+        begun = time.monotonic()
         try:
             await asyncio.wait_for(contents.keep(at_once=True), seconds)
         except TimeoutError:

@@ -1,0 +1,303 @@
+"""The door into Jupyter: who may ask, what tabs hear, and what is on the disk afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+import requests
+import websocket
+
+from tests.machine_tree import lay_out
+from tests.unit.conftest import free_port, mint, serving
+from tests.unit.doors import ask
+from wrapper.password import hash_password
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PASSWORD = "lusab-babad-gutih-tugad"
+NOTICE = {"id": "1", "level": "warning", "text": "Gone at {time}", "time": "2026-11-23T10:11:12Z"}
+
+
+@dataclass
+class Server:
+    """JupyterLab as the machine runs it, and a person who is logged in."""
+
+    root: Path
+    url: str
+    session: requests.Session
+
+    @property
+    def door(self) -> Path:
+        return self.root / "door.sock"
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def get(self, path: str) -> Any:
+        answer = self.session.get(f"{self.url}/{path}", timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: object) -> Any:
+        headers = {"X-XSRFToken": self.session.cookies["_xsrf"]}
+        answer = self.session.post(f"{self.url}/{path}", json=body, headers=headers, timeout=30)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def socket(self, path: str) -> websocket.WebSocket:
+        cookie = "; ".join(f"{one.name}={one.value}" for one in self.session.cookies)
+        url = f"{self.url.replace('https', 'wss')}/{path}"
+        options = {"ca_certs": str(self.session.verify), "cert_reqs": ssl.CERT_REQUIRED}
+        return websocket.create_connection(url, cookie=cookie, sslopt=options, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    root = tmp_path_factory.mktemp("door")
+    for folder in ("work", "state/tls"):
+        (root / folder).mkdir(parents=True)
+    certificate, _ = mint("127.0.0.1").write(root / "state/tls")
+    port = free_port()
+    settings = {
+        "port": port,
+        "password_hash": hash_password(PASSWORD),
+        "work": str(root / "work"),
+        "state": str(root / "state"),
+    }
+    (root / "notebook.json").write_text(json.dumps(settings))
+    config = lay_out(root) / "jupyter/jupyter_server_config.py"
+    with (
+        serving(
+            root,
+            port,
+            *("-m", "jupyterlab", "--config", str(config), "--allow-root"),
+            JUPYTER_CLOUDS_NOTEBOOK_JSON=str(root / "notebook.json"),
+            JUPYTER_CLOUDS_DOOR=str(root / "door.sock"),
+        ),
+        requests.Session() as session,
+    ):
+        session.trust_env = False
+        session.verify = str(certificate)
+        found = Server(root, f"https://127.0.0.1:{port}", session)
+        session.get(f"{found.url}/login", timeout=10)
+        form = {"password": PASSWORD, "_xsrf": session.cookies["_xsrf"]}
+        session.post(f"{found.url}/login", form, timeout=20).raise_for_status()
+        yield found
+
+
+class Tab:
+    """A tab that hears events, and answers a wish to save as it is told to."""
+
+    def __init__(self, server: Server, *answers: dict[str, str], pause: float = 0) -> None:
+        self.server, self.answers, self.pause = server, answers, pause
+        self.socket = server.socket("api/events/subscribe")
+        self.heard: list[dict[str, Any]] = []
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self) -> None:
+        while True:
+            try:
+                event = json.loads(self.socket.recv())
+            except (OSError, ValueError, websocket.WebSocketException):
+                return
+            if event["schema_id"] != "urn:jupyter-clouds:tabs:1":
+                continue
+            self.heard.append(event)
+            if event["kind"] == "save" and self.answers:
+                self.say(event, *({**one, "state": "saving"} for one in self.answers))
+                time.sleep(self.pause)
+                self.say(event, *self.answers)
+
+    def say(self, event: dict[str, Any], *documents: dict[str, str]) -> None:
+        body = {"id": event["id"], "tab": str(id(self)), "documents": documents}
+        self.server.post("clouds/saved", body)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+        self.thread.join(10)
+
+
+def run(server: Server, name: str, *codes: str) -> None:
+    """A notebook with these cells, whose kernel was asked to run them by a tab that then left."""
+    cells = [
+        {"cell_type": "code", "id": f"cell-{n}", "metadata": {}, "outputs": [], "source": code}
+        | {"execution_count": None}
+        for n, code in enumerate(codes)
+    ]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (server.work / name).write_text(json.dumps(notebook))
+    body = {"path": name, "name": name, "type": "notebook", "kernel": {"name": "python3"}}
+    kernel = server.post("api/sessions", body)["kernel"]["id"]
+    channels = server.socket(f"api/kernels/{kernel}/channels")
+    for n, code in enumerate(codes):
+        header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "version": "5.3"}
+        message: dict[str, Any] = {
+            "header": header | {"session": "tab", "username": "", "date": ""}
+        }
+        content = {"code": code, "silent": False, "store_history": True, "stop_on_error": True}
+        message |= {"parent_header": {}, "metadata": {"cellId": f"cell-{n}"}, "channel": "shell"}
+        channels.send(json.dumps(message | {"content": content}))
+    while "ready" not in channels.recv():
+        pass
+    channels.close()
+
+
+def printed(server: Server, name: str) -> str:
+    cells = json.loads((server.work / name).read_text())["cells"]
+    return "".join("".join(one.get("text", "")) for cell in cells for one in cell["outputs"])
+
+
+def test_only_root_and_the_servers_own_user_get_in(server: Server) -> None:
+    assert stat.S_IMODE(server.door.stat().st_mode) == 0o600
+    if os.geteuid():
+        pytest.skip("another user is root's to be")
+    # As if folder and socket were open to everybody: the kernel still says who asks.
+    server.root.chmod(0o711)
+    server.door.chmod(0o777)
+    folder = os.open(server.root, os.O_PATH)
+    text = json.dumps(NOTICE)
+    words = f"POST /notice HTTP/1.0\r\nContent-Length: {len(text)}\r\n\r\n{text}"
+    # From root on, for the tests' Python may lie where only root gets.
+    code = (
+        "import os, socket\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "s = socket.socket(socket.AF_UNIX)\n"
+        f"s.connect('/proc/self/fd/{folder}/door.sock')\n"
+        f"try: s.sendall({words.encode()!r}); print(s.recv(100))\n"
+        "except OSError: print(b'')"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], pass_fds=[folder])
+    os.close(folder)
+    server.door.chmod(0o600)
+    server.root.chmod(0o700)
+    assert said == b"b''\n"
+    assert server.get("clouds/notice") == {"notice": None}
+
+
+def test_a_notice_is_heard_by_tabs_and_known_to_later_ones(server: Server) -> None:
+    assert server.get("clouds/notice") == {"notice": None}
+    with Tab(server) as tab:
+        assert ask(server.door, "POST", "/notice", NOTICE)[0] == 200
+        deadline = time.monotonic() + 10
+        while not tab.heard and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert tab.heard[0]["kind"] == "notice"
+    assert server.get("clouds/notice") == {"notice": NOTICE}
+    assert ask(server.door, "POST", "/notice", {})[0] == 200
+    assert server.get("clouds/notice") == {"notice": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/notice", {"text": "x"}),
+        ("/notice", NOTICE | {"level": "loud"}),
+        ("/notice", NOTICE | {"text": 1}),
+        ("/notice", [1]),
+        ("/save", {"seconds": "x"}),
+        ("/save", {"seconds": 3600}),
+        ("/kernels", {}),
+        ("/kernels", {"name": "../kernels-1.json"}),
+    ],
+)
+def test_nonsense_is_refused(server: Server, path: str, body: object) -> None:
+    assert ask(server.door, "POST", path, body)[0] == 400
+
+
+def test_what_tabs_ask_needs_a_login(server: Server) -> None:
+    for method in ("get", "post"):
+        call = getattr(requests, method)
+        url = f"{server.url}/clouds/{'notice' if method == 'get' else 'saved'}"
+        assert call(url, verify=str(server.session.verify), timeout=10).status_code == 403
+
+
+def test_without_kernels_or_tabs_there_is_nothing_to_save_or_list(server: Server) -> None:
+    assert ask(server.door, "POST", "/save", {"seconds": 2}) == (200, {"tabs": 0, "documents": []})
+    assert ask(server.door, "GET", "/kernels") == (200, {"kernels": []})
+    answer = ask(server.door, "POST", "/kernels", {"name": "kernels-1.json"})
+    assert answer == (200, {"kernels": 0, "file": None})
+    assert not (server.work / ".clouds").exists()
+
+
+def test_a_tab_that_saves_is_waited_for(server: Server) -> None:
+    documents = [{"path": "a.ipynb", "state": "saved"}, {"path": "b.txt", "state": "failed"}]
+    documents[1]["error"] = "no room"
+    with Tab(server, *documents, pause=2.5), Tab(server, {"path": "b.txt", "state": "saved"}):
+        _, answer = ask(server.door, "POST", "/save", {"seconds": 10})
+    assert answer["tabs"] == 2
+    assert sorted(answer["documents"], key=lambda one: str(one["path"])) == documents
+
+
+def test_a_tab_that_says_no_more_is_not_waited_for_long(server: Server) -> None:
+    with Tab(server, {"path": "a.ipynb", "state": "saved"}, pause=8):
+        begun = time.monotonic()
+        _, answer = ask(server.door, "POST", "/save", {"seconds": 2})
+        assert time.monotonic() - begun < 7
+    assert answer["documents"] == [{"path": "a.ipynb", "state": "saving"}]
+
+
+def test_what_a_cell_printed_is_in_the_file_at_once_and_the_kernel_is_listed(
+    server: Server,
+) -> None:
+    sleep = "import time\nprint('ready', flush=True)\ntime.sleep(600)"
+    run(server, "long.ipynb", "x = 1", sleep, "print('never')")
+
+    _, answer = ask(server.door, "POST", "/save", {"seconds": 5})
+    assert answer["documents"] == [{"path": "long.ipynb", "state": "saved"}]
+    assert printed(server, "long.ipynb") == "ready\n"
+
+    for number in range(12):
+        name = f"kernels-2026112{number:02}.json"
+        _, answer = ask(server.door, "POST", "/kernels", {"name": name})
+    folder = server.work / ".clouds"
+    assert answer == {"kernels": 1, "file": str(folder / name)}
+    assert len(list(folder.iterdir())) == 10
+    (kernel,) = json.loads((folder / name).read_text())
+    assert kernel["notebooks"] == ["long.ipynb"]
+    assert kernel["state"] == "busy"
+    assert kernel["done"] == [{"cell": "cell-0", "code": "x = 1"}]
+    assert kernel["running"] == [{"cell": "cell-1", "code": sleep}]
+    assert kernel["waiting"] == [{"cell": "cell-2", "code": "print('never')"}]
+
+
+def test_a_document_that_cannot_be_written_is_told(server: Server) -> None:
+    run(server, "gone.ipynb", "print('ready')")
+    (server.work / "gone.ipynb").unlink()
+
+    _, answer = ask(server.door, "POST", "/save", {"seconds": 5})
+
+    states = {one["path"]: one["state"] for one in answer["documents"]}
+    assert states["gone.ipynb"] == "failed"
+
+
+def test_a_socket_of_an_earlier_server_is_in_nobodys_way(tmp_path: Path) -> None:
+    # bind_unix_socket takes the place of a socket; of anything else it must not.
+    path = tmp_path / "door.sock"
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(path))
+    sys_path = lay_out(tmp_path) / "jupyter"
+    code = (
+        f"import sys; sys.path.insert(0, {str(sys_path)!r})\n"
+        "import asyncio\nfrom jupyter_clouds_door import sockets\n"
+        f"async def main(): sockets.listen({str(path)!r}, None, None)\nasyncio.run(main())"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

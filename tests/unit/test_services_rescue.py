@@ -51,7 +51,8 @@ def test_the_steps_come_in_order_and_are_told(machine: Machine) -> None:
 
 
 def test_a_notices_text_is_shown_whole(machine: Machine) -> None:
-    code = "import rescue; print(max(len(one.format(time='10:11:12 a. m.')) for one in rescue.TEXTS.values()))"
+    texts = "(one.format(time='10:11:12 a. m.') for one in rescue.TEXTS.values())"
+    code = f"import rescue; print(max(map(len, {texts})))"
     longest = subprocess.check_output(
         [sys.executable, "-Bc", code], cwd=machine.programs, env=machine.environment()
     )

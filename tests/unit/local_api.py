@@ -55,9 +55,11 @@ class Machines(ImaginaryMachines):
             self.stopped_by_force.append(instance_id)
         super().stop(instance_id, force=force)
 
-    def terminate(self, instance_id: str) -> None:
+    def terminate(self, instance_id: str, *, force: bool = False) -> None:
+        if force:
+            self.stopped_by_force.append(instance_id)
         self.decided.pop(instance_id, None)
-        super().terminate(instance_id)
+        super().terminate(instance_id, force=force)
 
     def state(self, instance_id: str) -> State:
         return self.decided.get(instance_id) or super().state(instance_id)

@@ -168,7 +168,7 @@ def test_a_plug_can_be_pulled_without_a_word(
 
     assert stage.told() == (None, "", "")
     assert stage.pass_(1) == expected
-    assert stage.machines.stopped_by_force == ([stage.machine] if not asked else [])
+    assert stage.machines.stopped_by_force == [stage.machine]
 
 
 def test_a_price_above_the_requests_interrupts_until_it_falls(stage: Stage) -> None:

@@ -146,8 +146,8 @@ class Machines(Protocol):
     def reboot(self, instance_id: str) -> None:
         """The machine restarts cleanly, its state "running" throughout."""
 
-    def terminate(self, instance_id: str) -> None:
-        """Machine and disk are going; "terminated" when both are gone."""
+    def terminate(self, instance_id: str, *, force: bool = False) -> None:
+        """Machine and disk are going, forced: at once; "terminated" when both are gone."""
 
     def state(self, instance_id: str) -> State:
         """As it is now: a machine that shut itself down is "stopped"."""

@@ -95,9 +95,9 @@ class Room:
         """See machines.Machines."""
         self._machines[instance_id].reboot()
 
-    def terminate(self, instance_id: str) -> None:
+    def terminate(self, instance_id: str, *, force: bool = False) -> None:
         """See machines.Machines."""
-        self._machines[instance_id].terminate()
+        self._machines[instance_id].terminate(at_once=force)
 
     def state(self, instance_id: str) -> State:
         """See machines.Machines."""

@@ -130,7 +130,8 @@ class ImaginaryMachines:
     def reboot(self, instance_id: str) -> None:
         self._enter(instance_id, "running")
 
-    def terminate(self, instance_id: str) -> None:
+    def terminate(self, instance_id: str, *, force: bool = False) -> None:
+        del force
         self.blocks.off(instance_id)
         self._enter(instance_id, "shutting-down")
 

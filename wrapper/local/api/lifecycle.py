@@ -113,16 +113,18 @@ class Lifecycle:
         self._machines.reboot(instance.id)
         self._backend.consoles.transition(instance.id)
 
-    def terminate(self, instance: Any, reason: tuple[str, str] = FROM_OUTSIDE) -> None:
+    def terminate(
+        self, instance: Any, reason: tuple[str, str] = FROM_OUTSIDE, *, force: bool = False
+    ) -> None:
         """The instance is shutting down for good."""
         if instance.state not in ("shutting-down", "terminated"):
-            self._machines.terminate(instance.id)
+            self._machines.terminate(instance.id, force=force)
             self._enter(instance, "shutting-down", reason)
 
     def interrupt(self, instance: Any, action: str, *, force: bool) -> None:
         """EC2 takes a running spot instance away; forced, the machine is not asked to shut down."""
         if action == "terminate":
-            self.terminate(instance, INTERRUPTED[action])
+            self.terminate(instance, INTERRUPTED[action], force=force)
             return
         self._machines.stop(instance.id, force=force)
         self._enter(instance, "stopping", INTERRUPTED["stop"])

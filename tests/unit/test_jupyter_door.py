@@ -270,7 +270,8 @@ def test_what_a_cell_printed_is_in_the_file_at_once_and_the_kernel_is_listed(
         _, answer = ask(server.door, "POST", "/kernels", {"name": name})
     folder = server.work / ".clouds"
     assert answer == {"kernels": 1, "file": str(folder / name)}
-    assert len(list(folder.iterdir())) == 10
+    assert len(list(folder.glob("*.json"))) == 10
+    assert (folder / ".gitignore").read_text() == "*\n"
     (kernel,) = json.loads((folder / name).read_text())
     assert kernel["notebooks"] == ["long.ipynb"]
     assert kernel["state"] == "busy"

@@ -287,6 +287,7 @@ def test_with_nothing_to_save_nothing_is_made(user: User) -> None:
     one.git("add", ".")
     one.git("commit", "-qm", "ignore")
     one.write("huge.log", "x")
+    one.write(".ipynb_checkpoints/a-checkpoint.ipynb", "{}")
     objects = one.git("count-objects")
 
     assert user.autosave() == {}

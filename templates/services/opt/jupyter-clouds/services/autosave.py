@@ -34,6 +34,7 @@ PASSED = {"node_modules", "__pycache__", "site-packages", "venv", "env"}
 LARGEST = 50 * 2**20  # bytes of a file; hosts of git repositories refuse 100 MB
 TOTAL = 500 * 2**20  # bytes of a commit's files: two minutes are not for more
 EACH, PUSH = 15, 12  # seconds of one git
+CHECKPOINTS = ".ipynb_checkpoints"
 NAMED = 20  # of the files left out, in the report
 ONE_BY_ONE = 500  # files, when together they do not go in
 # New files that are likely secrets: a side branch may be pushed to where everybody reads it.
@@ -140,8 +141,8 @@ class Repository:
         sized = sorted((size(self.path / name), state, name) for state, name in entries)
         for length, state, name in sized:
             base = name.rpartition("/")[2]
-            if state == "??" and name.endswith("/"):
-                continue  # a repository inside, with a commit of its own
+            if state == "??" and (name.endswith("/") or CHECKPOINTS in name.split("/")):
+                continue  # a repository inside, with a commit of its own; Jupyter's copies
             if state == "??" and SECRETS.fullmatch(base):
                 left_out.append(f"{name}: looks like a secret")
             elif length > LARGEST or total + length > TOTAL:

@@ -135,7 +135,7 @@ class Rescue:
         program = Path(__file__).with_name("autosave.py")
         work = bounded.HOME / "work"
         # A second less: it then tells itself what it did not get done.
-        done = bounded.run([sys.executable, "-Bu", program, work, f"{limit - 1}"], limit)
+        done = bounded.run([sys.executable, "-IBu", program, work, f"{limit - 1}"], limit)
         found: dict[str, dict[str, Any]] = {}
         for line in done.output.splitlines():
             with contextlib.suppress(ValueError, TypeError, KeyError):

@@ -51,6 +51,8 @@ def write(root: str, name: str, found: list[dict[str, Any]]) -> str:
     """Write the file, whole or not at all, and return its path; of old ones some stay."""
     folder = Path(root, FOLDER)
     folder.mkdir(exist_ok=True)
+    # The work folder may be a repository: this is no part of the work.
+    (folder / ".gitignore").write_text("*\n")
     path, partial = folder / name, folder / f".{name}"
     with partial.open("w") as file:
         json.dump(found, file, indent=1)

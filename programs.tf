@@ -99,7 +99,7 @@ resource "aws_s3_object" "this" {
 
   bucket       = aws_s3_bucket.this[0].id
   key          = local.services_key
-  content      = local.services_text
+  content      = sensitive(local.services_text) # no secret, but every plan would print it
   content_type = "application/json"
   # Not KMS, which refuses whoever has no credentials.
   server_side_encryption = "AES256"

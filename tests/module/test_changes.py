@@ -61,6 +61,7 @@ def test_no_plan_prints_the_generated_password(running: Copy) -> None:
 
     assert "terraform_data.password will be destroyed" in shown
     assert password not in shown
+    assert "jupyter-clouds-services.target" not in shown, "a thousand lines of programs"
 
 
 def test_neither_a_newer_image_nor_a_newer_module_replaces_it(running: Copy) -> None:

@@ -43,7 +43,6 @@ class Refusal:
 
 
 _EVERYWHERE: tuple[Way, ...] = ("zone", "type", "on-demand")
-_ON_DEMAND_TOO: tuple[Way, ...] = ("zone", "type")
 
 
 def _known(*refusals: Refusal) -> dict[str, Refusal]:
@@ -77,8 +76,11 @@ REQUESTS = _known(
 """Status codes of a request that has no machine."""
 
 ERRORS = _known(
-    Refusal("InsufficientInstanceCapacity", "there is no capacity for it now", _ON_DEMAND_TOO),
-    Refusal("InsufficientHostCapacity", "there is no host with room for it now", _ON_DEMAND_TOO),
+    Refusal("InsufficientInstanceCapacity", "there is no capacity for it now", _EVERYWHERE,
+            "python -m wrapper up with --fallback zone, with --instance-type of another type, or, "
+            "for spot, --on-demand"),
+    Refusal("InsufficientHostCapacity", "there is no host with room for it now", _EVERYWHERE,
+            "python -m wrapper up with --fallback zone, or with another --instance-type"),
     Refusal("SpotMaxPriceTooLow", "the spot price is above the highest that the request pays",
             _EVERYWHERE),
     Refusal("MaxSpotInstanceCountExceeded", "the account's quota of spot vCPUs is used up",

@@ -14,9 +14,9 @@ import pytest
 from tests.module.test_stories import Stage, jupyter, pytestmark, stage
 from wrapper import deployment
 from wrapper.aws import Request
-from wrapper.deployment import bringing_back, coming_back
+from wrapper.deployment import Wish, bringing_back, coming_back
 from wrapper.deployment.events import Note
-from wrapper.errors import NoAnswerError, RefusedError
+from wrapper.errors import FailedError, NoAnswerError, RefusedError
 from wrapper.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_a_machine_that_was_taken_back_is_waited_for_or_moved_away_from(
 ) -> None:
     monkeypatch.setattr(coming_back, "EVERY", 0.2)
     monkeypatch.setattr(bringing_back, "MOVE_AFTER", 0.5)
-    first = _up(stage, "taken", spot=True)
+    first = _up(stage, "taken", spot=True, data_volume_size=1)
     stopped = deployment.stop(stage.world, "taken")
     assert (stopped.state, stopped.changed) == ("stopped", True)
     assert deployment.start(stage.world, "taken").summary.url == first.url
@@ -77,16 +77,23 @@ def test_a_machine_that_was_taken_back_is_waited_for_or_moved_away_from(
     _take_back(stage, first)
     assert "starts again by itself" in (deployment.status(stage.world, "taken").spot_request or "")
     with pytest.raises(NoAnswerError, match="no spot capacity was left") as raised:
-        _up(stage, "taken")
-    assert "--watch" in (raised.value.hint or "")
-    with pytest.raises(NoAnswerError):
         deployment.start(stage.world, "taken")
+    assert "--watch" in (raised.value.hint or "")
+    with pytest.raises(FailedError, match="Only ending the machine keeps it down"):
+        deployment.stop(stage.world, "taken")
     stage.control.capacity("back")
     assert _up(stage, "taken", watch=True).instance_id == first.instance_id, "EC2 started it"
 
     _take_back(stage, first)
-    moved = _up(stage, "taken", watch=True, fallback=("on-demand",))
-    assert (moved.market, moved.url) == ("on-demand", first.url)
+    stage.control.capacity("back")
+    stage.control.capacity("none", zone=first.zone, market="spot")
+    moved = _up(stage, "taken", watch=True, fallback=("zone",))
+    assert (moved.market, moved.zone != first.zone, moved.url) == ("spot", True, first.url)
     assert [one.instance_id for one in stage.aws().find_instances("taken")] == [moved.instance_id]
-    deployment.down(stage.world, "taken")
+    (volume,) = stage.aws().find_volumes("taken")
+    assert (volume.zone, volume.attached_to) == (moved.zone, moved.instance_id)
+    assert volume.volume_id != first.data_volume_id
+    assert volume.snapshot_id, "it has what the old one had"
+    assert stage.aws().find_snapshots("taken") == [], "gone with the old volume"
+    deployment.down(stage.world, "taken", wish=Wish(data="delete"))
     assert stage.aws().leftovers("taken") == []

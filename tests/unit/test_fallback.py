@@ -19,7 +19,7 @@ from wrapper.deployment.events import Note, Step
 from wrapper.deployment.preparing import Wanted
 from wrapper.deployment.requests import Requests
 from wrapper.errors import RefusedError, RequestError, SettingsError, TerraformError
-from wrapper.home import Home, root
+from wrapper.home import Home, Place, Record, root
 from wrapper.settings import Settings, check
 from wrapper.settings import fallback as parsed
 from wrapper.terraform import Change, Plan
@@ -133,7 +133,7 @@ def test_a_type_that_cannot_take_the_place_is_refused(aws: Aws, word: str, reaso
     ("code", "helped"),
     [
         ("capacity-not-available", {"zone", "type", "market"}),
-        ("InsufficientInstanceCapacity", {"zone", "type"}),
+        ("InsufficientInstanceCapacity", {"zone", "type", "market"}),
         ("MaxSpotInstanceCountExceeded", {"type", "market"}),
         ("VcpuLimitExceeded", {"type"}),
         ("bad-parameters", set()),
@@ -152,6 +152,27 @@ def test_only_what_may_help_is_tried(code: str, helped: set[str]) -> None:
         others["market"] = dataclasses.replace(asked, spot=False)
     tried = {way for way, one in others.items() if fallback.may_help(refusal, asked, one)}
     assert tried == helped
+
+
+@pytest.mark.parametrize(
+    ("settings", "replace", "kept"),
+    [
+        ({}, False, {"instance_type": "m5.large", "spot": False, "subnet_id": "subnet-b"}),
+        ({"instance_type": "c5.large"}, False, {"subnet_id": "subnet-b"}),
+        ({"subnet_id": "subnet-c"}, False, {}),
+        ({}, True, {"subnet_id": "subnet-b"}),
+    ],
+    ids=["the same", "another type", "another subnet", "another machine"],
+)
+def test_what_was_chosen_holds_until_another_is_asked_for(
+    settings: dict[str, Any], replace: bool, kept: dict[str, Any]
+) -> None:
+    chosen = {"instance_type": "m5.large", "spot": False, "subnet_id": "subnet-b"}
+    place = Place("aws", "us-east-1", "123456789012")
+    before = Record(name="x", place=place, chosen=chosen, instance_ids=("i-1",))
+    assert fallback.still_chosen(before, settings, replace=replace) == kept
+    never = dataclasses.replace(before, instance_ids=())
+    assert fallback.still_chosen(never, settings, replace=replace) == {}
 
 
 @dataclass

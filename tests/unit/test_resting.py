@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,12 +11,12 @@ from tests.unit.fleet import fulfilled, image, launch, request_spot, state, unti
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
 from wrapper.aws import Leftover
-from wrapper.deployment import pausing
-from wrapper.errors import FailedError, UsageError
+from wrapper.deployment import pausing, place
+from wrapper.errors import FailedError, NoAnswerError, UsageError
 from wrapper.home import Home, Place, Record, root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mypy_boto3_ec2 import EC2Client
@@ -64,6 +65,52 @@ def test_a_persistent_spot_machine_is_stopped_and_its_owner_named(
     told = deployment.status(world, name)
     assert "you stopped it" in (told.spot_request or "")
     ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[request])
+
+
+@pytest.fixture
+def taken(account: Account, ec2: EC2Client, name: str, known: Callable[..., None]) -> Iterator[str]:
+    """A persistent spot machine that EC2 has stopped for want of capacity."""
+    request = request_spot(ec2, name)
+    machine = fulfilled(ec2, request)
+    known(instance_id=machine, spot_request_id=request)
+    account.control.capacity("none", market="spot")
+    try:
+        account.control.interrupt(machine, after=0)
+        until(lambda: state(ec2, machine) == "stopped")
+        yield machine
+    finally:
+        account.control.capacity("back")
+
+
+def test_only_ending_keeps_an_interrupted_machine_down(
+    world: World, ec2: EC2Client, name: str, taken: str
+) -> None:
+    with pytest.raises(FailedError, match=r"starts again by itself.*at whatever hour") as raised:
+        deployment.stop(world, name)
+    assert "stop " + name + " --keep-down" in (raised.value.hint or "")
+    assert state(ec2, taken) == "stopped"
+    with pytest.raises(UsageError, match="Nothing was ended"):
+        deployment.stop(replace(world, confirm=lambda _: False), name, keep_down=True)
+    found = deployment.stop(world, name, keep_down=True)
+    assert (found.state, state(ec2, taken)) == ("terminated", "terminated")
+    assert found.monthly == {}
+    assert {one.state for one in _requests(world, name)} == {"cancelled"}
+
+
+def _requests(world: World, name: str) -> list[Any]:
+    record = Home(root(world.environment) / name).record()
+    assert record
+    return place.back_to(world, record).aws.find_spot_requests(name)
+
+
+def test_an_interrupted_machine_is_not_started_in_vain(world: World, name: str, taken: str) -> None:
+    assert taken
+    told = deployment.status(world, name).spot_request or ""
+    assert "instance-stopped-no-capacity: EC2 stopped it" in told
+    with pytest.raises(NoAnswerError, match="cannot be started by you") as raised:
+        deployment.start(world, name)
+    assert "--fallback" in (raised.value.hint or "")
+    deployment.stop(world, name, keep_down=True)
 
 
 def test_one_time_spot_is_refused_in_words(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from wrapper.deployment import (
@@ -15,10 +16,10 @@ from wrapper.deployment import (
     restoring,
 )
 from wrapper.deployment.answering import Going, Up
-from wrapper.deployment.bringing_back import bring_back
+from wrapper.deployment.bringing_back import bring_back, move_away
 from wrapper.deployment.progress import Meter
 from wrapper.deployment.watch import Watch
-from wrapper.errors import Interrupted, UsageError
+from wrapper.errors import Interrupted, RefusedError, UsageError
 from wrapper.home import Home, root
 from wrapper.settings import check_name
 
@@ -48,13 +49,24 @@ def up(world: World, wanted: Wanted) -> Up:
         try:
             ready = restoring.settle(world, home, ready)
             record = _made(going, ready, stay=wanted.watch)
-            done = answering.answer(going, record)
+            done = _answer(going, ready, record)
             moving.settle(world, home, ready.way)
         except KeyboardInterrupt as error:
             exists = applying.what_exists(ready.way, home.name)
             hint = applying.ways_on(ready.record)
             raise Interrupted(f"Interrupted. {exists}", hint=hint) from error
         return done
+
+
+def _answer(going: Going, ready: Prepared, record: Record) -> Up:
+    """It answers, elsewhere where EC2 has no room any more for a machine that was stopped."""
+    same = record.instance_id == ready.record.instance_id
+    going = dataclasses.replace(going, untouched=ready.nothing_to_do and same)
+    try:
+        return answering.answer(going, record)
+    except RefusedError as error:
+        record = move_away(going.world, going.home, ready, going.meter, going.watch, record, error)
+    return answering.answer(dataclasses.replace(going, untouched=False), record)
 
 
 def _made(going: Going, ready: Prepared, *, stay: bool) -> Record:

@@ -11,10 +11,12 @@ from wrapper.deployment.fallback import Candidate
 
 if TYPE_CHECKING:
     from wrapper.aws import SpotRequest
+    from wrapper.deployment.launching import Refused
     from wrapper.deployment.preparing import Prepared
     from wrapper.deployment.progress import Meter
     from wrapper.deployment.watch import Watch
     from wrapper.deployment.world import World
+    from wrapper.errors import RefusedError
     from wrapper.home import Home, Record
 
 MOVE_AFTER = 120.0
@@ -37,13 +39,9 @@ def bring_back(  # noqa: PLR0913, PLR0917 (the parts of an `up`)
     NoAnswerError when only waiting helps and nobody wants to; RefusedError when all is refused.
     """
     world.report(Note(f"{record.name}: {refusals.in_words(request.state, request.status)}"))
-    machine = ready.way.aws.instance(record.instance_id or "")
-    past = None
-    if machine:
-        reason = refusals.error(refusals.of_interruption(request.status))
-        taken = Candidate(machine.instance_type, spot=True, zone=machine.zone, subnet_id="")
-        past = (taken, reason)
-    others = launching.others(ready, past) if past else [*ready.candidates]
+    reason = refusals.error(refusals.of_interruption(request.status))
+    past = _of(ready, record, reason)
+    others = launching.others(ready, past)
     if not others and not stay:
         raise coming_back.refused(record, request)
     patience = None if not others else MOVE_AFTER if stay else 0.0
@@ -51,7 +49,41 @@ def bring_back(  # noqa: PLR0913, PLR0917 (the parts of an `up`)
         return record
     if not others:
         raise coming_back.refused(record, request)
+    return _move(world, home, ready, meter, watch, past)
+
+
+def move_away(  # noqa: PLR0913, PLR0917 (likewise)
+    world: World,
+    home: Home,
+    ready: Prepared,
+    meter: Meter,
+    watch: Watch,
+    record: Record,
+    error: RefusedError,
+) -> Record:
+    """The deployment has left a machine that cannot be started. The error: it may not."""
+    past = _of(ready, record, error)
+    if not launching.others(ready, past):
+        raise error
+    world.report(Note(error.message))
+    return _move(world, home, ready, meter, watch, past)
+
+
+def _of(ready: Prepared, record: Record, error: RefusedError) -> Refused:
+    """The machine that is, and why it cannot run."""
+    machine = ready.way.aws.instance(record.instance_id or "")
+    first = ready.candidates[0]
+    if machine:
+        spot = machine.market == "spot"
+        first = Candidate(machine.instance_type, spot=spot, zone=machine.zone, subnet_id="")
+    return first, error
+
+
+def _move(  # noqa: PLR0913, PLR0917 (likewise)
+    world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch, past: Refused
+) -> Record:
+    others = launching.others(ready, past)
     volume = moving.data_volume(ready.way, home) or ready.origin.volume
-    if not world.confirm(f"{moving.describe(record, others, volume)}\n\nGo on?"):
-        raise moving.refuse(record)
+    if not world.confirm(f"{moving.describe(ready.record, others, volume)}\n\nGo on?"):
+        raise moving.refuse(ready.record)
     return launching.launch(world, home, ready, meter, watch, past=past)

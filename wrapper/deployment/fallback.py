@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wrapper import refusals
 from wrapper.aws.model import Request
 from wrapper.errors import RequestError
 from wrapper.settings import DEFAULT_TYPE, ON_DEMAND, ZONE
@@ -15,8 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wrapper.aws import Aws, Facts
+    from wrapper.home import Record
     from wrapper.refusals import Refusal
     from wrapper.settings import Settings
+
+
+OF_THE_MACHINE = ("instance_type", "market", "spot", "subnet_id")
+"""Who asks for another one of these does not mean what EC2 had in the place of the last."""
+_OF_THE_PLACE = ("data_snapshot_id", "subnet_id")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,22 @@ def request(asked: Settings, region: str, *, zone: str | None = None) -> Request
         spot=bool(asked.spot),
         zone=zone,
     )
+
+
+def still_chosen(before: Record, now: dict[str, Any], *, replace: bool) -> dict[str, Any]:
+    """What was chosen earlier and still holds, with what is asked for now.
+
+    What was tried for a machine that never came is no choice; a machine stays where its data is.
+    """
+    asked = [one for one in OF_THE_MACHINE if now.get(one) != before.settings.get(one)]
+    if not before.instance_ids:
+        return {}
+    kept = _OF_THE_PLACE if asked or replace else tuple(before.chosen)
+    return {
+        key: value
+        for key, value in before.chosen.items()
+        if key in kept and not (key == "subnet_id" and key in asked)
+    }
 
 
 def candidates(
@@ -138,7 +159,5 @@ def may_help(refusal: Refusal | None, refused: Candidate, other: Candidate) -> b
     return (
         (refused.zone != other.zone and "zone" in ways)
         or (refused.instance_type != other.instance_type and "type" in ways)
-        or (refused.spot != other.spot and "on-demand" in ways)
-        # A quota of one market says nothing of the other.
-        or (refused.spot != other.spot and refusal.code in refusals.ERRORS and not refused.spot)
+        or (refused.spot and not other.spot and "on-demand" in ways)
     )

@@ -45,8 +45,6 @@ _LEAST_FREE_MIB = 50
 """A state that cannot be written is a machine that nobody knows of."""
 
 
-_OF_THE_MACHINE = ("instance_type", "market", "spot", "subnet_id")
-"""Who asks for another one of these does not mean what EC2 had in the place of the last."""
 _OF_THE_DATA = ("data_snapshot_id", "data_volume_id", "data_volume_size")
 """Pinned in the record's settings, or not at all."""
 
@@ -212,7 +210,7 @@ def allowed(record: Record) -> tuple[str, ...]:
 def variables(record: Record, asked: Settings, kept: dict[str, Any]) -> dict[str, Any]:
     """The module's variables; `kept` are those that were not asked for here."""
     values = asked.variables(name=record.name, generation=record.generation)
-    asked_anew = (*_OF_THE_MACHINE, *_OF_THE_DATA)
+    asked_anew = (*fallback.OF_THE_MACHINE, *_OF_THE_DATA)
     kept = {key: value for key, value in kept.items() if key not in asked_anew}
     return {**kept, **values, **record.chosen, "allowed_cidrs": list(allowed(record))}
 
@@ -249,15 +247,11 @@ def _record(
     if before is None or fresh:
         return Record(name=wanted.name, place=way.place, settings=asked.said())
     now = asked.said()
-    # What was tried for a machine that never came is no choice.
-    another = not before.instance_ids or any(
-        now.get(one) != before.settings.get(one) for one in _OF_THE_MACHINE
-    )
     return dataclasses.replace(
         before,
         place=way.place,
         settings=now,
-        chosen={} if another or wanted.replace else before.chosen,
+        chosen=fallback.still_chosen(before, now, replace=wanted.replace),
         generation=before.generation + (1 if wanted.replace else 0),
     )
 

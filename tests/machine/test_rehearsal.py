@@ -1,4 +1,4 @@
-"""The three interruptions of tests/machine/rehearsal.py: nothing saved is lost, the place is the same."""
+"""Three interruptions, each with somebody at work: nothing saved is lost, the place is the same."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def draw(act: Act, path: Path) -> None:
         width = max(seconds, 0.1)
         axes.barh("rescue", width, left=left, color=(BLUE, GREEN)[number % 2])
         if seconds >= 1:
-            axes.text(left + width / 2, "rescue", step, ha="center", va="center", color="white")
+            axes.text(left + width / 2, 2, step, ha="center", va="center", color="white")
         left += width
     for name in ("noticed", "saved", "ended", "stopped", "capacity", "running", "answers"):
         axes.axvline(at[name], color="#444", linewidth=0.6, linestyle=":")

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.ec2 import served
+from tests.machine_tree import lay_out
 from wrapper.aws import Aws, Pace
 from wrapper.password import hash_password
 
@@ -45,7 +46,7 @@ def machines_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
     settings.write_text(json.dumps({"state": str(settings.parent)}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_CLOUDS_NOTEBOOK_JSON", str(settings))
-        patch.syspath_prepend(str(ROOT / "templates/machine/opt/jupyter-clouds/jupyter"))
+        patch.syspath_prepend(str(lay_out(settings.parent) / "jupyter"))
         yield lambda name: importlib.import_module(f"jupyter_clouds.{name}")
 
 
@@ -166,7 +167,7 @@ def machines_jupyter(tmp_path: Path) -> Iterator[LiveJupyter]:
     )
     status = tmp_path / "status.json"
     status.write_text('{"phases": {"conda": {"state": "done", "seconds": 12.3, "error": null}}}')
-    config = ROOT / "templates/machine/opt/jupyter-clouds/jupyter/jupyter_server_config.py"
+    config = lay_out(tmp_path) / "jupyter/jupyter_server_config.py"
     with serving(
         tmp_path,
         port,

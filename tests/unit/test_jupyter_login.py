@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +17,9 @@ from wrapper.password import hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.unit.conftest import LiveJupyter
-
-JUPYTER = Path(__file__).parents[2] / "templates/machine/opt/jupyter-clouds/jupyter"
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +175,19 @@ def test_a_new_password_ends_old_logins_and_is_kept(
     assert session.put(put, json={"hash": new}, headers=headers, timeout=10).status_code == 204
     assert session.get(f"{live.url}/api/status", timeout=10).status_code == 403
     kept = live.work.parent / "state/password_hash"
-    assert kept.read_text().strip() == new
+    # With the hash that it takes the place of: a machine that is given another one since uses that.
+    assert kept.read_text().splitlines()[0] == new
+    assert hash_of(live) == kept.read_text().splitlines()[1]
     assert kept.stat().st_mode & 0o777 == 0o600
     assert log_in(live, session, live.password).status_code == 401
     time.sleep(1.1)
     assert log_in(live, session, "another password, 9999").status_code == 302
+
+
+def hash_of(live: LiveJupyter) -> str:
+    """What user data gave the machine."""
+    found: str = json.loads((live.work.parent / "notebook.json").read_text())["password_hash"]
+    return found
 
 
 @pytest.mark.parametrize(

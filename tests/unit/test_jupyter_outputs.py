@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from jupyter_client.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-JUPYTER = Path(__file__).parents[2] / "templates/machine/opt/jupyter-clouds/jupyter"
 PATIENCE = 30
 
 

@@ -12,12 +12,24 @@ import time
 import clouds
 from certificate import certificate, fingerprint
 from conda import conda
+from data import data
 from environments import environment, server
 from network import address, firewall
 from notebook import notebook, settings
 from services import services
 
-PHASES = (address, certificate, conda, environment, firewall, notebook, server, services, settings)
+PHASES = (
+    address,
+    certificate,
+    conda,
+    data,
+    environment,
+    firewall,
+    notebook,
+    server,
+    services,
+    settings,
+)
 END_OF_LOG = 1500  # bytes; the console keeps 64 KB in all
 
 

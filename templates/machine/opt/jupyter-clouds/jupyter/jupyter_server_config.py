@@ -15,11 +15,14 @@ os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
 # Classes, not their names in quotes: the bundle shortens names that nobody imports.
 # ruff: noqa: E402 - ours are found by the path that is set above
 from jupyter_clouds import SETTINGS, STATE
-from jupyter_clouds.contents import ContentsManager
-from jupyter_clouds.kernels import Connection, KernelManager
 from jupyter_clouds.login import Identity
 
+# The hash of a new password, and the one it took the place of: a data volume may come to a machine
+# that was given another one since.
 rotated = STATE / "password_hash"
+hashes = rotated.read_text().splitlines() if rotated.exists() else []
+if hashes[1:] not in ([], [SETTINGS["password_hash"]]):
+    hashes = []
 c = get_config()  # noqa: F821  (traitlets puts it here)
 
 # Where it listens. Tornado reads the two files at every handshake: a renewed certificate needs no
@@ -34,20 +37,25 @@ c.ServerApp.root_dir = SETTINGS["work"]
 
 # Who may come in. A hash made empty must stop the server, not open it.
 c.ServerApp.identity_provider_class = Identity
-c.PasswordIdentityProvider.hashed_password = (
-    rotated.read_text().strip() if rotated.exists() else SETTINGS["password_hash"]
-)
+c.PasswordIdentityProvider.hashed_password = (hashes or [SETTINGS["password_hash"]])[0]
 c.PasswordIdentityProvider.password_required = True
 c.PasswordIdentityProvider.allow_password_change = False
 c.IdentityProvider.token = ""
 c.ServerApp.allow_unauthenticated_access = False
+# Logins outlive a restart of the machine, whose runtime folder is memory.
+c.ServerApp.cookie_secret_file = str(STATE / "cookie_secret")
 c.ServerApp.allow_remote_access = True
 c.ServerApp.trust_xheaders = False
 
-# Cells keep their output with the browser closed: docs/adr/0002-durable-output.md.
-c.ServerApp.kernel_manager_class = KernelManager
-c.ServerApp.kernel_websocket_connection_class = Connection
-c.ServerApp.contents_manager_class = ContentsManager
+# Cells keep their output with the browser closed (docs/adr/0002-durable-output.md), by modules that
+# the phase services brings; where it failed, Jupyter does as it does everywhere.
+if (here / "jupyter_clouds/contents.py").exists():
+    from jupyter_clouds.contents import ContentsManager
+    from jupyter_clouds.kernels import Connection, KernelManager
+
+    c.ServerApp.kernel_manager_class = KernelManager
+    c.ServerApp.kernel_websocket_connection_class = Connection
+    c.ServerApp.contents_manager_class = ContentsManager
 # jupyter_clouds, and jupyter_clouds_door once the phase services has brought it.
 c.ServerApp.jpserver_extensions = {path.name: True for path in here.glob("jupyter_clouds*")}
 c.LabServerApp.extra_labextensions_path = [str(here / "labextensions")]

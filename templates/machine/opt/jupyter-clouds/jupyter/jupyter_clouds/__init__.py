@@ -23,4 +23,5 @@ def _load_jupyter_server_extension(server: Any) -> None:
     from . import handlers  # noqa: PLC0415  (needs STATE, above)
 
     server.web_app.add_handlers(".*$", handlers.routes(server.base_url))
-    PeriodicCallback(server.contents_manager.keep, 1000).start()
+    if hasattr(server.contents_manager, "keep"):
+        PeriodicCallback(server.contents_manager.keep, 1000).start()

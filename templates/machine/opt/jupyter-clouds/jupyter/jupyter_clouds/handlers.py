@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import ssl
 import subprocess
 import tempfile
@@ -15,7 +16,7 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from . import STATE
+from . import SETTINGS, STATE
 
 # The formats that jupyter_server.auth.passwd_check reads; of any other it refuses every password.
 HASH = re.compile(r"argon2:\$argon2id?\$\S+|(sha|blake2)\w+:[^:]+:[0-9a-f]{40,}")
@@ -56,7 +57,7 @@ class Handler(APIHandler):
 
 
 class Status(Handler):
-    """GET: the boot phases, and the server's version."""
+    """GET: the boot phases, the bytes free for the user's files, and the server's version."""
 
     @web.authenticated
     def get(self) -> None:
@@ -67,6 +68,7 @@ class Status(Handler):
             status: dict[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError):
             status = {"phases": {}}
+        status["disk_free"] = shutil.disk_usage(SETTINGS["work"]).free
         self.finish(status | {"version": {"jupyter_server": __version__}})
 
 
@@ -78,7 +80,7 @@ class Password(Handler):
         value = self.field("hash").strip()
         if not HASH.fullmatch(value):
             raise web.HTTPError(400, "not a hash: argon2:... or ALGORITHM:SALT:HEX")
-        replace(STATE / "password_hash", value + "\n")
+        replace(STATE / "password_hash", f"{value}\n{SETTINGS['password_hash']}\n")
         self.identity_provider.hashed_password = value
         # Cookies are signed with a secret that hashes the password too: made anew as at a start.
         secret = self.serverapp._default_cookie_secret()  # noqa: SLF001  (there is no other way)

@@ -1,0 +1,243 @@
+"""The phase data on a real loop device: formatted once, never when foreign, the same place again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.machine_root import MIB, MachineRoot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="mounts, as root alone may"),
+]
+
+VOLUME = "vol0123456789abcdef0"
+LINKS = "dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
+
+
+def run(*command: str | Path) -> str:
+    """What the command printed; it succeeded."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+class Volume:
+    """A disk of some MiB that machines can be given."""
+
+    def __init__(self, file: Path, mib: int = 64) -> None:
+        self.file = file
+        with file.open("wb") as stream:
+            stream.truncate(mib * MIB)
+        self.device = Path(run("losetup", "--find", "--show", file).strip())
+
+    def attach(self, machine: MachineRoot, name: str = VOLUME) -> None:
+        """The machine sees it, under the name that udev gives an EBS volume."""
+        link = machine.root / f"{LINKS}{name}"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(self.device)
+
+    def digest(self) -> str:
+        """Of all that is on it."""
+        run("sync", self.device)
+        with self.file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[Volume]:
+    found = Volume(tmp_path / "volume")
+    yield found
+    run("losetup", "--detach", found.device)
+
+
+class Rooms:
+    """Machines one after another, as a deployment's are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.machines: list[MachineRoot] = []
+
+    def new(self, **settings: object) -> MachineRoot:
+        """A machine that has not booted yet, with a home as /etc/skel makes it."""
+        machine = MachineRoot(self.folder / f"machine{len(self.machines)}")
+        self.machines.append(machine)
+        machine.settings(data_volume="vol", **settings)
+        home = machine.root / machine.home[1:]
+        (home / ".ssh").mkdir(parents=True)
+        (home / ".bashrc").write_text("# as it comes")
+        (home / ".ssh/authorized_keys").write_text(f"key of {machine.root.name}\n")
+        (machine.root / "etc/ssh").mkdir()
+        key = machine.root / "etc/ssh/ssh_host_ed25519_key"
+        key.write_text(f"of {machine.root.name}")
+        return machine
+
+    @staticmethod
+    def off(machine: MachineRoot) -> None:
+        """Nothing of it is mounted any more."""
+        for line in Path("/proc/mounts").read_text().splitlines()[::-1]:
+            if line.split()[1].startswith(f"{machine.root}/"):
+                run("umount", line.split()[1])
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Iterator[Rooms]:
+    found = Rooms(tmp_path)
+    yield found
+    for machine in found.machines:
+        found.off(machine)
+
+
+def home(machine: MachineRoot) -> Path:
+    return machine.root / machine.home[1:]
+
+
+def test_without_a_volume_nothing_is_done(rooms: Rooms) -> None:
+    machine = rooms.new()
+    machine.settings(data_volume=None)
+    assert machine.phase("data").returncode == 0
+    assert (machine.root / "run/jupyter-clouds/data.done").exists()
+    assert not (machine.root / "mnt").exists()
+
+
+def test_a_blank_volume_is_formatted_and_holds_the_home_from_then_on(
+    rooms: Rooms, volume: Volume
+) -> None:
+    machine = rooms.new()
+    volume.attach(machine)
+    done = machine.phase("data")
+    assert done.returncode == 0, done.stdout
+    assert 'LABEL="jupyter-clouds"' in run("blkid", "-p", volume.device)
+    assert (home(machine) / ".bashrc").read_text() == "# as it comes"
+    (home(machine) / "work").mkdir()
+    (home(machine) / "work/saved").write_text("mine")
+    (machine.root / "var/lib/jupyter-clouds/notebook/key.pem").write_text("secret")
+    inside = machine.root / "mnt/jupyter-clouds"
+    assert (inside / "home/work/saved").read_text() == "mine"
+    assert (inside / "state/key.pem").read_text() == "secret"
+    for name in ("clouds", "ssh"):
+        assert (inside / name).stat().st_mode & 0o777 == 0o700
+    # Its next boot.
+    rooms.off(machine)
+    assert not (home(machine) / "work").exists()
+    assert machine.phase("data").returncode == 0
+    assert (home(machine) / "work/saved").read_text() == "mine"
+    # And the phase once more, with everything mounted.
+    assert machine.phase("data").returncode == 0
+    assert (home(machine) / "work/saved").read_text() == "mine"
+
+
+def test_another_machine_with_the_volume_is_the_same_place(rooms: Rooms, volume: Volume) -> None:
+    first = rooms.new()
+    volume.attach(first)
+    assert first.phase("data").returncode == 0
+    (home(first) / "settings").write_text("mine")
+    outside = first.root / "outside"
+    outside.write_text("root's")
+    (home(first) / "link").symlink_to(outside)
+    # As on an image on which the user had another number.
+    run("chown", "-hR", "4242:4242", first.root / "mnt/jupyter-clouds/home")
+    rooms.off(first)
+    second = rooms.new()
+    volume.attach(second)
+    done = second.phase("data")
+    assert done.returncode == 0, done.stdout
+    assert (home(second) / "settings").read_text() == "mine"
+    for path in (home(second), home(second) / "settings"):
+        assert path.stat().st_uid == os.geteuid()
+    assert (home(second) / "link").lstat().st_uid == os.geteuid()
+    assert outside.stat().st_uid == os.geteuid()
+    assert (second.root / "etc/ssh/ssh_host_ed25519_key").read_text() == "of machine0"
+    keys = (home(second) / ".ssh/authorized_keys").read_text()
+    assert keys == "key of machine0\nkey of machine1\n"
+
+
+def begin_with(data: bytes) -> Callable[[Path], object]:
+    """Writes that at the volume's beginning."""
+    command = ("dd", "conv=notrunc", "status=none")
+    return lambda device: subprocess.run([*command, f"of={device}"], input=data, check=True)
+
+
+# One partition of Linux's kind, from sector 2048 on.
+PARTITION = b"\0" * 4 + b"\x83" + b"\0" * 3 + (2048).to_bytes(4, "little") + b"\0\x10\0\0"
+FOREIGN: dict[str, Callable[[Path], object]] = {
+    "swap": lambda device: run("mkswap", device),
+    "partitions": begin_with(b"\0" * 446 + PARTITION + b"\0" * 48 + b"\x55\xaa"),
+    "luks": begin_with(b"LUKS\xba\xbe\0\1".ljust(4096, b"\0")),
+    "ext2": lambda device: run("mkfs.ext2", "-q", device),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_is_foreign_is_refused_and_not_touched(
+    rooms: Rooms, volume: Volume, kind: str
+) -> None:
+    FOREIGN[kind](volume.device)
+    before = volume.digest()
+    machine = rooms.new()
+    volume.attach(machine)
+    done = machine.phase("data")
+    assert done.returncode != 0
+    assert "nothing was written to it" in machine.console()
+    assert volume.digest() == before
+    assert not (machine.root / "run/jupyter-clouds/data.done").exists()
+
+
+def test_an_enlarged_volume_is_used_whole(rooms: Rooms, volume: Volume) -> None:
+    machine = rooms.new()
+    volume.attach(machine)
+    assert machine.phase("data").returncode == 0
+    (home(machine) / "saved").write_text("mine")
+    rooms.off(machine)
+    with volume.file.open("ab") as stream:
+        stream.truncate(200 * MIB)
+    run("losetup", "--set-capacity", volume.device)
+    done = machine.phase("data")
+    assert done.returncode == 0, done.stdout
+    assert shutil.disk_usage(home(machine)).total > 150 * MIB
+    assert (home(machine) / "saved").read_text() == "mine"
+
+
+def test_a_volume_that_comes_late_is_waited_for(rooms: Rooms, volume: Volume) -> None:
+    machine = rooms.new()
+    child = machine.start("data")
+    time.sleep(1.5)
+    assert child.poll() is None
+    volume.attach(machine)
+    output, _ = child.communicate(timeout=60)
+    assert child.returncode == 0, output
+
+
+def test_the_machines_own_disk_is_not_taken_for_it(rooms: Rooms, volume: Volume) -> None:
+    machine = rooms.new()
+    for name in ("vol0aaa", "vol0aaa_1", "vol0aaa-part1", "vol0aaa_1-part1"):
+        volume.attach(machine, name)
+    timer = threading.Timer(1.0, lambda: volume.attach(machine, VOLUME))
+    timer.start()
+    assert machine.phase("data").returncode == 0
+    assert (machine.root / "var/lib/jupyter-clouds/volume").read_text().endswith(VOLUME)
+
+
+def test_of_two_volumes_the_one_of_before_is_taken_and_else_none(
+    rooms: Rooms, volume: Volume
+) -> None:
+    machine = rooms.new()
+    volume.attach(machine, "vol0aaa")
+    volume.attach(machine, "vol0bbb")
+    assert machine.phase("data").returncode != 0
+    assert "several volumes" in machine.console()
+    machine.settings(data_volume="vol-0bbb")
+    assert machine.phase("data").returncode == 0
+    rooms.off(machine)
+    machine.settings(data_volume="vol")
+    assert machine.phase("data").returncode == 0

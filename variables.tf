@@ -73,7 +73,7 @@ variable "data_volume_id" {
 variable "data_volume_size" {
   description = "Size in GiB of the encrypted volume that holds the work folder and the settings, and outlives machines. It can grow, not shrink. 0: none, all is on the machine's own disk. null: it is the volume of data_volume_id."
   type        = number
-  default     = 0
+  default     = 50
 
   validation {
     condition     = var.data_volume_size == null ? true : var.data_volume_size >= 0 && var.data_volume_size <= 16384 && floor(var.data_volume_size) == var.data_volume_size

@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Locator
 
-<<<<<<< HEAD
-=======
-ROOT = Path(__file__).parent.parent.parent
->>>>>>> 17f4dbd (wip data phase)
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 PASSWORD = "correct horse battery staple 9999"
 PATIENCE = 60
@@ -58,7 +54,6 @@ class Lab:
     port: int
     process: subprocess.Popen[bytes] | None = None
     work: Path = field(init=False)
-<<<<<<< HEAD
     jupyter: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,13 +64,6 @@ class Lab:
     def door(self) -> Path:
         """Where root's programs ask."""
         return self.folder / "door.sock"
-=======
-    programs: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.work = self.folder / "work"
-        self.programs = lay_out(self.folder / "root")
->>>>>>> 17f4dbd (wip data phase)
 
     @property
     def url(self) -> str:
@@ -105,11 +93,7 @@ class Lab:
         self.process = subprocess.Popen(
             [
                 *command,
-<<<<<<< HEAD
                 str(self.jupyter / "jupyter_server_config.py"),
-=======
-                str(self.programs / "jupyter/jupyter_server_config.py"),
->>>>>>> 17f4dbd (wip data phase)
                 "--allow-root",
                 "--ServerApp.ip=127.0.0.1",
             ],

@@ -1,4 +1,4 @@
-"""The phase data on a real loop device: formatted once, never when foreign, the same place again."""
+"""The phase data on a real loop device: formatted once, never when foreign, the same place."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class Rooms:
         self.folder = folder
         self.machines: list[MachineRoot] = []
 
-    def new(self, **settings: object) -> MachineRoot:
+    def new(self) -> MachineRoot:
         """A machine that has not booted yet, with a home as /etc/skel makes it."""
         machine = MachineRoot(self.folder / f"machine{len(self.machines)}")
         self.machines.append(machine)
-        machine.settings(data_volume="vol", **settings)
+        machine.settings(data_volume="vol")
         home = machine.root / machine.home[1:]
         (home / ".ssh").mkdir(parents=True)
         (home / ".bashrc").write_text("# as it comes")

@@ -52,6 +52,47 @@ data "aws_ebs_volume" "adopted" {
   }
 }
 
+# By state, since a look-up tells ids only; unknown ids give an empty list.
+data "aws_ebs_snapshot_ids" "start" {
+  for_each = local.data_volume_managed ? toset(["completed", "error", "pending"]) : toset([])
+
+  filter {
+    name   = "snapshot-id"
+    values = [var.data_snapshot_id == null ? "none" : var.data_snapshot_id]
+  }
+
+  filter {
+    name   = "status"
+    values = [each.key]
+  }
+}
+
+locals {
+  snapshot_states = [for state, found in data.aws_ebs_snapshot_ids.start : state if length(found.ids) > 0]
+  snapshot_refused = (
+    var.data_snapshot_id == null || contains(local.snapshot_states, "completed") ? ""
+    : contains(local.snapshot_states, "pending") ? "${var.data_snapshot_id} is still being taken. Wait for it: aws ec2 wait snapshot-completed --region ${data.aws_region.this.id} --snapshot-ids ${var.data_snapshot_id}"
+    : contains(local.snapshot_states, "error") ? "${var.data_snapshot_id} failed: what it holds is not whole. Give another one."
+    : "this account may use no snapshot ${var.data_snapshot_id} in ${data.aws_region.this.id}. Yours: aws ec2 describe-snapshots --owner-ids self --region ${data.aws_region.this.id}"
+  )
+}
+
+# Judged once, when the volume is made: later the snapshot may be gone.
+resource "terraform_data" "start" {
+  count = local.data_volume_managed ? 1 : 0
+
+  input = local.snapshot_refused
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition     = self.input == ""
+      error_message = "data_snapshot_id: ${local.snapshot_refused}"
+    }
+  }
+}
+
 resource "aws_ebs_volume" "data" {
   count = local.data_volume_managed ? 1 : 0
 
@@ -62,6 +103,8 @@ resource "aws_ebs_volume" "data" {
   type              = "gp3"
 
   tags = merge(local.tags, { "jupyter-clouds:data-of" = var.name })
+
+  depends_on = [terraform_data.start]
 
   lifecycle {
     # Another zone or snapshot would replace the volume, and what is on it would be gone.

@@ -173,6 +173,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"instance_type": "t2.large", "data_volume_size": 8},
         "t2.large is of the older Xen generation",
     ),
+    "no_such_snapshot": (
+        {"data_volume_size": 8, "data_snapshot_id": "snap-0123456789abcdef0"},
+        "this account may use no snapshot snap-0123456789abcdef0 in us-east-1",
+    ),
     "no_such_volume": (
         {"data_volume_id": "vol-0123456789abcdef0"},
         "this account has no volume vol-0123456789abcdef0 in us-east-1",

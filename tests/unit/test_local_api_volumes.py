@@ -275,6 +275,7 @@ def test_an_attached_volume_stays_through_stops_and_outlives_its_machine(ec2: An
 
     (left,) = ec2.describe_volumes()["Volumes"]
     assert (left["VolumeId"], left["State"]) == (kept, "available")
+    attach(ec2, kept, machine(ec2))
 
 
 def test_volumes_that_a_launch_asks_for_are_real_too(ec2: Any, machines: Machines) -> None:

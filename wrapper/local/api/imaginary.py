@@ -63,6 +63,7 @@ class ImaginaryBlocks:
 
     def attach(self, volume_id: str, instance_id: str, device: str) -> None:
         del device
+        self._detaching.discard(volume_id)  # its machine of before has ended
         self.machines[volume_id] = instance_id
         self._attached[volume_id] = time.monotonic()
 

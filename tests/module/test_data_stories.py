@@ -1,0 +1,64 @@
+"""What becomes of data between `down` and `up`, with a real Terraform: its state is what counts.
+
+No machine boots, and volumes are sparse files: what is on them, tests/machine sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tests.ec2 import Account
+from tests.module.test_stories import Stage, jupyter, pytestmark, stage
+from tests.unit.conftest import QUICK
+from wrapper import deployment
+from wrapper.aws import Aws
+from wrapper.deployment.take_down import Wish
+from wrapper.terraform import state
+
+if TYPE_CHECKING:
+    from wrapper.aws import Snapshot
+
+__all__ = ["jupyter", "pytestmark", "stage"]  # fixtures and marks, for pytest to find here
+
+VOLUME = "aws_ebs_volume"
+
+
+def test_data_is_restored_kept_adopted_and_put_into_a_snapshot(stage: Stage) -> None:
+    stage.world = replace(stage.world, aws=partial(Aws, pace=QUICK))
+    aws = stage.aws()
+    old = _old_snapshot(stage, gib=3)
+    first = deployment.up(stage.world, stage.wanted("data")).summary
+    made = aws.volume(first.data_volume_id or "")
+    assert made is not None
+    assert (made.snapshot_id, made.gib, made.attached_to) == (old.snapshot_id, 3, first.instance_id)
+    assert list(state.managed(stage.home("data").path, VOLUME)) == [made.volume_id]
+
+    down = deployment.down(stage.world, "data", wish=Wish("keep"))
+    assert [one.id for one in down.kept] == [made.volume_id, old.snapshot_id]
+    assert aws.leftovers("data") == []
+
+    second = deployment.up(stage.world, stage.wanted("data")).summary
+    assert (second.data_volume_id, second.zone) == (made.volume_id, made.zone)
+    assert state.managed(stage.home("data").path, VOLUME) == {}, "adopted, and never its own"
+    assert not deployment.up(stage.world, stage.wanted("data")).changed
+
+    down = deployment.down(stage.world, "data")
+    taken = aws.snapshot(down.kept[0].id)
+    assert taken is not None
+    assert (taken.volume_id, taken.kind, taken.state) == (made.volume_id, "final", "completed")
+    assert aws.volume(made.volume_id) is None
+    assert aws.leftovers("data") == []
+
+
+def _old_snapshot(stage: Stage, gib: int) -> Snapshot:
+    """Of an earlier deployment of that name, in a zone where no machine will be."""
+    aws = stage.aws()
+    account = Account(stage.world.environment["AWS_ENDPOINT_URL"], stage.control)
+    made = account.client().create_volume(AvailabilityZone="us-east-1d", Size=gib, Encrypted=True)
+    volume = aws.volume(made["VolumeId"])
+    assert volume is not None
+    begun = aws.create_snapshot(volume, "data", "final")
+    aws.delete_volume(volume.volume_id)
+    return aws.wait_for_snapshot(begun.snapshot_id, lambda _: None)

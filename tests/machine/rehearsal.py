@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 NOTICE_SECONDS = 15
 """In place of the two minutes: all that happens in them happens in their first seconds."""
 PATIENCE = 300
+WORK_SECONDS = 8
+"""More than what is written takes to be on the disk, without anybody asking for it."""
 
 
 @dataclass
@@ -63,6 +65,8 @@ class Rehearsal:
         said = document(wrapper("password", self.name, "--json", environment=self.environment))
         self.live = Live(self.made["url"], said["password"], self.made["key_sha256"], own=True)
         self.aws = Aws(environment=local.status().env, region=self.made["region"])
+        self.notices: list[str] = []
+        """What the console told of notices before the act."""
 
     def _up(self, *more: str) -> dict[str, Any]:
         words = ("up", self.name, "--yes", "--json", *more)
@@ -77,7 +81,8 @@ class Rehearsal:
         """Somebody is at work; `end` ends the machine and brings a notebook back."""
         act = Act(name)
         with Work(self.live).under_way() as work:
-            time.sleep(5)
+            time.sleep(WORK_SECONDS)
+            self.notices = self._notices()
             began = time.time()
             end(act, began)
         act.left = work.left(began + act.moments["ended"])
@@ -123,9 +128,7 @@ class Rehearsal:
 
     def _rescued(self, act: Act, began: float) -> None:
         def look() -> bool:
-            lines = self.aws.console(self.machine).replace("\r", "").split("\n")
-            starts = [at for at, line in enumerate(lines) if " notice kind=interruption" in line]
-            told = lines[starts[-1] :] if starts else []
+            told = self._notices()[len(self.notices) :]
             if told and "noticed" not in act.moments:
                 act.moments["noticed"] = time.time() - began
             for line in told:
@@ -136,6 +139,12 @@ class Rehearsal:
 
         until(look)
         act.moments["saved"] = time.time() - began
+
+    def _notices(self) -> list[str]:
+        """The console's lines from its first notice on."""
+        lines = self.aws.console(self.machine).replace("\r", "").split("\n")
+        starts = (at for at, line in enumerate(lines) if " notice kind=interruption" in line)
+        return lines[next(starts, len(lines)) :]
 
     def _ended(self, act: Act, began: float, name: str = "ended") -> None:
         until(lambda: self._state() not in ("running", "pending"))

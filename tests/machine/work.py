@@ -26,8 +26,9 @@ for i in range(100_000):
     print(i, time.time(), flush=True)
     time.sleep({PRINT_SECONDS})"""
 # As data frames are saved: written and closed, with no word to the kernel about the disk.
-WRITES = f"""import hashlib, os, threading, time
-os.makedirs({FOLDER!r}, exist_ok=True)
+WRITES = f"""import hashlib, os, shutil, threading, time
+shutil.rmtree({FOLDER!r}, ignore_errors=True)
+os.makedirs({FOLDER!r})
 def write():
     for i in range(100_000):
         body = f"{{i}} {{time.time()}}".ljust(4000)
@@ -37,7 +38,7 @@ def write():
 threading.Thread(target=write).start()"""
 REPOSITORY = """import subprocess
 print(subprocess.run('''
-git init -q -b main project; cd project
+rm -rf project; git init -q -b main project; cd project
 git config user.name Ada; git config user.email ada@example.org
 echo committed > analysis.py; git add .; git commit -qm first
 echo in progress >> analysis.py; echo new > idea.txt

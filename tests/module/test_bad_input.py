@@ -165,7 +165,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     # A comment that is longer than any key.
     "ssh_key": (
-        {"ssh_public_key": f"{RSA} {7**6000:x}"},
+        {"ssh_public_key": f"{RSA} {7**18000:x}"},
         "Give an ed25519 key, a tenth as long: ssh-keygen -t ed25519",
     ),
     "whole_world": ({"allowed_cidrs": ["0.0.0.0/0"]}, "0.0.0.0/0 is the whole internet"),

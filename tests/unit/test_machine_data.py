@@ -174,6 +174,7 @@ FOREIGN: dict[str, Callable[[Path], object]] = {
     "swap": lambda device: run("mkswap", device),
     "partitions": begin_with(b"\0" * 446 + PARTITION + b"\0" * 48 + b"\x55\xaa"),
     "luks": begin_with(b"LUKS\xba\xbe\0\1".ljust(4096, b"\0")),
+    "unknown": begin_with(b"\0" * 70000 + b"somebody's data"),
     "ext2": lambda device: run("mkfs.ext2", "-q", device),
 }
 

@@ -22,7 +22,7 @@ MOUNT = clouds.ROOT / "mnt/jupyter-clouds"
 SSH = clouds.ROOT / "etc/ssh"
 PATIENCE = 900  # seconds; a volume is attached once the machine runs
 # As the user, whose files they are: root follows no link of theirs.
-KEYS = 'mkdir -pm 700 "$0"; cat "$0/$2" "$1/$2" | sort -u >"$0/.new"; mv "$0/.new" "$0/$2"'
+KEYS = 'mkdir -pm 700 "$0"; cat "$0/$2" "$1/$2" | sort -u >"$0/.new" && mv "$0/.new" "$0/$2"'
 
 
 def disks(wanted: str) -> dict[str, Path]:
@@ -61,6 +61,11 @@ def mount(device: Path) -> None:
     print(done.stdout)
     kind = re.search("(?m)^TYPE=(.*)", done.stdout)
     if done.returncode == 2:  # noqa: PLR2004 - blkid(8): nothing found
+        with device.open("rb") as disk:
+            if any(disk.read(2**20)):
+                raise SystemExit(
+                    f"{device.name} holds something unknown: nothing was written to it"
+                )
         clouds.run(["mkfs.ext4", "-qm0", "-Ljupyter-clouds", device])
     elif done.returncode or not kind or kind[1] not in {"ext4", "xfs"}:
         what = kind[1] if kind else "partitions, or several things at once"

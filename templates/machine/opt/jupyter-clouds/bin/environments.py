@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,16 @@ def create(name: str, arguments: Sequence[str | Path], *, as_user: bool = False)
     """The environment is there; what an interrupted try left is not."""
     prefix = clouds.CONDA / "envs" / name
     begun = clouds.VAR / f"{name}.begun"
+    cache = clouds.CONDA / ("pkgs-notebook" if as_user else "pkgs")
     if begun.exists():
         # Cut off by a power loss: packages in the cache may be unpacked by half.
-        caches = "~/.conda/pkgs ~/.mamba/pkgs" if as_user else f"{clouds.CONDA}/pkgs"
-        clouds.run(["sh", "-c", f"rm -rf {caches}"], as_user=as_user)
+        clouds.run(["rm", "-rf", cache])
     begun.touch()
+    cache.mkdir(parents=True, exist_ok=True)
+    if as_user:
+        os.chown(cache, clouds.USER.pw_uid, clouds.USER.pw_gid)
+        # Beside the environment, on its disk: gigabytes, which home would keep in every snapshot.
+        os.environ["CONDA_PKGS_DIRS"] = str(cache)
 
     def attempt(number: int) -> None:
         clouds.run(["rm", "-rf", prefix])

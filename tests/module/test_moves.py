@@ -28,7 +28,7 @@ TYPE = "t3.large"
 
 
 def _up(stage: Stage, name: str, *, watch: bool = False, **asked: Any) -> Summary:
-    settings = Settings(**asked)
+    settings = Settings(**{"data_volume_size": 0, **asked})
     return deployment.up(stage.world, stage.wanted(name, settings=settings, watch=watch)).summary
 
 

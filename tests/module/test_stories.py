@@ -116,8 +116,8 @@ class Stage:
     asked: list[str] = field(default_factory=list)
 
     def wanted(self, name: str, **more: Any) -> Wanted:
-        """What `up` is asked for, unless more is said."""
-        said = {"settings": Settings(), "new_password": lambda: PASSWORD, **more}
+        """What `up` is asked for, unless more is said. Volumes have stories of their own."""
+        said = {"settings": Settings(data_volume_size=0), "new_password": lambda: PASSWORD, **more}
         return Wanted(name=name, **said)
 
     def aws(self) -> Aws:
@@ -291,7 +291,7 @@ def test_an_up_that_failed_names_the_reason_and_converges_when_it_is_gone(
 def test_markets_are_switched_one_machine_at_a_time_and_nothing_stays_open(stage: Stage) -> None:
     first = deployment.up(stage.world, stage.wanted("switch")).summary
     stage.told.clear()
-    asked = stage.wanted("switch", settings=Settings(spot=True))
+    asked = stage.wanted("switch", settings=Settings(data_volume_size=0, spot=True))
     second = deployment.up(stage.world, asked).summary
     assert (first.market, second.market) == ("on-demand", "spot")
     assert second.url == first.url, "the address stays"
@@ -314,7 +314,7 @@ def test_markets_are_switched_one_machine_at_a_time_and_nothing_stays_open(stage
 
 
 def test_a_spot_machine_is_carried_through_what_terraform_alone_cannot(stage: Stage) -> None:
-    asked = stage.wanted("spot", settings=Settings(spot=True))
+    asked = stage.wanted("spot", settings=Settings(data_volume_size=0, spot=True))
     first = deployment.up(stage.world, asked).summary
     assert (first.market, bool(first.hourly_price)) == ("spot", True)
 

@@ -4,7 +4,7 @@ python := .venv/bin/python
 pytest := $(python) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test lint format reference bundle unit module machine browser bench lock clean
+.PHONY: help setup up down test lint format reference bundle unit module machine browser rehearsal bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ machine: setup ## boots the real thing; needs root or sudo
 
 browser: setup ## headless Chromium
 	@$(pytest) tests/browser
+
+rehearsal: setup ## three interruptions with somebody at work, and what they cost; needs root or sudo
+	@$(python) -m tests.machine.rehearsal
 
 bench: setup ## one table of ratios
 	@$(python) -m bench

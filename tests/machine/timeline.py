@@ -14,35 +14,47 @@ if TYPE_CHECKING:
 
     from tests.machine.rehearsal import Act
 
-BLUE, GREEN, GREY, RED = "#3b6fb6", "#3a8f5c", "#b9bec6", "#c2503c"
+BLUE, GREEN, GREY, RED = "#3b6fb6", "#3a8f5c", "#dfe2e7", "#c2503c"
+ROWS = ("notebook", "machine", "rescue")
+TOLD = {
+    "noticed": "seen on the\nmachine",
+    "saved": "saved",
+    "ended": "EC2 stops it",
+    "capacity": "stopped;\ncapacity is back",
+    "running": "started",
+    "answers": "answers",
+}
 
 
 def draw(act: Act, path: Path) -> None:
     """The file shows the act."""
     at = act.moments
-    figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
-    rows = ["notebook", "machine", "rescue"]
-    axes.barh("notebook", at["ended"], color=BLUE)
-    axes.barh("notebook", 2, left=at["answers"], color=BLUE)
-    axes.barh("machine", at["ended"], color=GREEN)
-    axes.barh("machine", at["stopped"] - at["ended"], left=at["ended"], color=RED)
-    axes.barh("machine", at["capacity"] - at["stopped"], left=at["stopped"], color=GREY)
-    end = at["answers"] + 2
-    axes.barh("machine", end - at["running"], left=at["running"], color=GREEN)
-    left = at["noticed"]
-    for number, (step, seconds) in enumerate(act.steps.items()):
-        width = max(seconds, 0.1)
-        axes.barh("rescue", width, left=left, color=(BLUE, GREEN)[number % 2])
-        if seconds >= 1:
-            axes.text(left + width / 2, 2, step, ha="center", va="center", color="white")
-        left += width
-    for name in ("noticed", "saved", "ended", "stopped", "capacity", "running", "answers"):
-        axes.axvline(at[name], color="#444", linewidth=0.6, linestyle=":")
-        axes.text(at[name], 2.55, f"{name}\n{at[name]:.1f} s", ha="left", va="bottom", fontsize=7)
-    axes.set_yticks(range(len(rows)), rows)
-    axes.set_ylim(-0.5, 3.3)
+    end = at["answers"] + 3
+    bars = [
+        ("notebook", 0, at["ended"], BLUE, "answers"),
+        ("notebook", at["answers"], end, BLUE, ""),
+        ("machine", 0, at["ended"], GREEN, "runs"),
+        ("machine", at["ended"], at["stopped"], RED, "stops"),
+        ("machine", at["stopped"], at["running"], GREY, "EC2 starts it again"),
+        ("machine", at["running"], end, GREEN, "boots, runs"),
+    ]
+    bars.append(("rescue", at["noticed"], at["saved"], BLUE, ""))
+    figure, axes = plt.subplots(figsize=(10, 3.4), layout="constrained")
+    for row, begin, finish, color, text in bars:
+        axes.barh(row, finish - begin, left=begin, color=color, edgecolor="white")
+        middle, height = (begin + finish) / 2, ROWS.index(row)
+        ink = "black" if color == GREY else "white"
+        axes.text(middle, height, text, ha="center", va="center", color=ink, fontsize=8)
+    steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in act.steps.items())
+    axes.text(at["saved"] + 0.3, 2, steps, ha="left", va="center", fontsize=8)
+    for name, text in TOLD.items():
+        axes.axvline(at[name], ymax=0.8, color="#444", linewidth=0.6, linestyle=":")
+        axes.text(at[name], 2.6, f"{text}\n{at[name]:.1f} s", ha="left", va="bottom", fontsize=8)
+    axes.set_yticks(range(len(ROWS)), ROWS)
+    axes.set_ylim(-0.5, 3.4)
     axes.set_xlim(0, end)
     axes.set_xlabel("seconds since EC2 announced the interruption")
+    axes.tick_params(left=False)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     figure.savefig(path)

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +49,14 @@ def machines_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
         patch.setenv("JUPYTER_CLOUDS_NOTEBOOK_JSON", str(settings))
         patch.syspath_prepend(str(lay_out(settings.parent) / "jupyter"))
         yield lambda name: importlib.import_module(f"jupyter_clouds.{name}")
+
+
+@pytest.fixture
+def heard_hangups() -> Iterator[None]:
+    """Children hear a closed terminal, also where the tests themselves were started by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ sys.exit(cli.main(["status"]))
 """
 
 
+@pytest.mark.usefixtures("heard_hangups")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_kill_and_a_closed_terminal_are_130(sent: signal.Signals) -> None:
     child = subprocess.Popen(

@@ -95,6 +95,7 @@ def test_a_child_reads_nothing_and_sees_only_its_environment(tmp_path: Path) -> 
     assert set(lines[0].split()) <= {"PATH", "PWD", "SHLVL", "_", "OLDPWD"}
 
 
+@pytest.mark.usefixtures("heard_hangups")
 @pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_reaches_the_child_once_and_is_waited_for(
     tmp_path: Path, signal_sent: signal.Signals

@@ -12,6 +12,7 @@ import gzip
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from wrapper import local
 
 ROOT = Path(__file__).parent.parent
 PORT = 9999
+ZONE = "us-east-1a"
 
 
 def main() -> None:
@@ -48,10 +50,12 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
     """All measurements, as Markdown."""
     environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
     account = Account(embedded)
-    arguments = ("up", "bench", "--local", "--yes", "--instance-type", TYPE)
+    arguments = ("up", "bench", "--local", "--yes", "--fresh-data", "--instance-type", TYPE)
     say("once for the caches, not counted")
     measure.wrapper(*arguments, environment=environment)
-    measure.wrapper("down", "bench", "--yes", environment=environment)
+    saved = measure.seconds(
+        lambda: measure.wrapper("down", "bench", "--yes", environment=environment)
+    )
     say("up, by the wrapper")
     whole: list[Any] = []
     up = measure.seconds(lambda: whole.append(measure.wrapper(*arguments, environment=environment)))
@@ -63,7 +67,9 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
     rows = [*commands(environment), *memory(made, password)]
     say("down")
     down = measure.seconds(
-        lambda: measure.wrapper("down", "bench", "--yes", environment=environment)
+        lambda: measure.wrapper(
+            "down", "bench", "--yes", "--data", "delete", environment=environment
+        )
     )
     say("the floor: the same machine by the EC2 API alone")
     floor, installed, gone = the_floor(account, image, user_data, made["url"], password)
@@ -77,7 +83,8 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
         Row(what, up, "its floor, until both environments are installed", installed),
         Row(what, up, "plain Terraform, then a login by hand", terraform),
         Row(what, up, "the tutorial, typed", typed),
-        Row("down to `0 left`", down, "terminating the machine alone", gone),
+        Row("down to `0 left`, data deleted", down, "terminating the machine alone", gone),
+        Row("down to `0 left`, with a snapshot", saved, "down, data deleted", down),
     ]
     return f"{table([*ups, *rows])}\n\n{phases(made['seconds'])}\n"
 
@@ -109,11 +116,17 @@ def the_floor(
 ) -> tuple[float, float, float]:
     """Seconds from RunInstances to a cell that ran, to all installed; and of the machine's end."""
     old_address = url.split("/")[2].split(":", maxsplit=1)[0]
-    with account.address() as (address, allocation), account.group(PORT) as group:
-        text = gzip.decompress(base64.b64decode(user_data)).decode().replace(old_address, address)
+    given = gzip.decompress(base64.b64decode(user_data)).decode()
+    with ExitStack() as stack:
+        address, allocation = stack.enter_context(account.address())
+        group = stack.enter_context(account.group(PORT))
+        text = given.replace(old_address, address)
+        text = stack.enter_context(account.programs(text, address))
+        attach = stack.enter_context(account.volume(ZONE))
         machine = account.machine(
             image=image,
             allocation=allocation,
+            Placement={"AvailabilityZone": ZONE},
             UserData=gzip.compress(text.encode()),
             SecurityGroupIds=[group],
         )
@@ -121,6 +134,7 @@ def the_floor(
 
         def boot() -> None:
             ids.append(machine.__enter__())
+            attach(ids[0])
             account.wait_until_verified(ids[0], address, password)
 
         floor = measure.seconds(boot)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
+import secrets
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
 
+from scripts import services
 from wrapper import console
 from wrapper.errors import NoAnswerError
 from wrapper.notebook import Notebook, pin
@@ -18,19 +22,21 @@ if TYPE_CHECKING:
 
 PATIENCE = 600  # seconds
 TYPE = "t3.medium"
+GIB = 50
 
 
 class Account:
     """The embedded EC2's account, used directly."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self.ec2: Any = boto3.client(
-            "ec2",
-            endpoint_url=environment["AWS_ENDPOINT_URL"],
-            region_name=environment["AWS_REGION"],
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        )
+        access: dict[str, Any] = {
+            "endpoint_url": environment["AWS_ENDPOINT_URL"],
+            "region_name": environment["AWS_REGION"],
+            "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+        }
+        self.ec2: Any = boto3.client("ec2", **access)
+        self.s3: Any = boto3.client("s3", **access)
 
     def user_data(self, instance_id: str) -> str:
         """The user data that a machine was booted from, base64 of gzip."""
@@ -78,6 +84,47 @@ class Account:
             yield group
         finally:
             self.ec2.delete_security_group(GroupId=group)
+
+    @contextlib.contextmanager
+    def programs(self, user_data: str, address: str) -> Iterator[str]:
+        """The user data, told of a bucket of its own that the address may read; gone in the end."""
+        found = re.search(r"/([^/]+)/([0-9a-f]{64}\.json)", user_data)
+        if found is None:
+            raise RuntimeError("the user data names no further programs")
+        old, key = found.groups()
+        name = f"bench-{secrets.token_hex(6)}"
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{name}/{key}",
+            "Condition": {"IpAddress": {"aws:SourceIp": f"{address}/32"}},
+        }
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self.s3.create_bucket(Bucket=name)
+        try:
+            self.s3.put_object(Bucket=name, Key=key, Body=services.text().encode())
+            self.s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+            yield user_data.replace(f"/{old}/", f"/{name}/")
+        finally:
+            self.s3.delete_object(Bucket=name, Key=key)
+            self.s3.delete_bucket(Bucket=name)
+
+    @contextlib.contextmanager
+    def volume(self, zone: str) -> Iterator[Callable[[str], None]]:
+        """A data volume, and what attaches it to a machine; gone in the end, after its machine."""
+        volume: str = self.ec2.create_volume(AvailabilityZone=zone, Size=GIB)["VolumeId"]
+
+        def attach(instance_id: str) -> None:
+            self.ec2.attach_volume(VolumeId=volume, InstanceId=instance_id, Device="/dev/sdf")
+
+        try:
+            yield attach
+        finally:
+            self.ec2.get_waiter("volume_available").wait(
+                VolumeIds=[volume], WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE}
+            )
+            self.ec2.delete_volume(VolumeId=volume)
 
     @contextlib.contextmanager
     def machine(self, *, image: str, allocation: str, **request: object) -> Iterator[str]:

@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.ec2 import served
 from tests.machine_tree import lay_out
+from tests.unit.data_volume import rooms, volume  # noqa: F401 - fixtures
 from wrapper.aws import Aws, Pace
 from wrapper.password import hash_password
 
@@ -190,12 +191,13 @@ def machines_jupyter(tmp_path: Path) -> Iterator[LiveJupyter]:
 @contextmanager
 def serving(home: Path, port: int, *arguments: str, **environment: str) -> Iterator[None]:
     """This Python runs a server that listens on the port; it ends with the block."""
-    environment |= {
+    environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "JUPYTER_CONFIG_DIR": str(home / "none"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "PYTHONDONTWRITEBYTECODE": "1",
+        **environment,
     }
     log = home / "log"
     with log.open("wb") as output:

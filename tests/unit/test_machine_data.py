@@ -2,104 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.machine_root import MIB, MachineRoot
+from tests.unit.data_volume import VOLUME, home, run
+from tests.unit.machine_root import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.unit.data_volume import Rooms, Volume
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="mounts, as root alone may"),
 ]
-
-VOLUME = "vol0123456789abcdef0"
-LINKS = "dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
-
-
-def run(*command: str | Path) -> str:
-    """What the command printed; it succeeded."""
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-class Volume:
-    """A disk of some MiB that machines can be given."""
-
-    def __init__(self, file: Path, mib: int = 64) -> None:
-        self.file = file
-        with file.open("wb") as stream:
-            stream.truncate(mib * MIB)
-        self.device = Path(run("losetup", "--find", "--show", file).strip())
-
-    def attach(self, machine: MachineRoot, name: str = VOLUME) -> None:
-        """The machine sees it, under the name that udev gives an EBS volume."""
-        link = machine.root / f"{LINKS}{name}"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(self.device)
-
-    def digest(self) -> str:
-        """Of all that is on it."""
-        run("sync", self.device)
-        with self.file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@pytest.fixture
-def volume(tmp_path: Path) -> Iterator[Volume]:
-    found = Volume(tmp_path / "volume")
-    yield found
-    run("losetup", "--detach", found.device)
-
-
-class Rooms:
-    """Machines one after another, as a deployment's are."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.machines: list[MachineRoot] = []
-
-    def new(self) -> MachineRoot:
-        """A machine that has not booted yet, with a home as /etc/skel makes it."""
-        machine = MachineRoot(self.folder / f"machine{len(self.machines)}")
-        self.machines.append(machine)
-        machine.settings(data_volume="vol")
-        home = machine.root / machine.home[1:]
-        (home / ".ssh").mkdir(parents=True)
-        (home / ".bashrc").write_text("# as it comes")
-        (home / ".ssh/authorized_keys").write_text(f"key of {machine.root.name}\n")
-        (machine.root / "etc/ssh").mkdir()
-        key = machine.root / "etc/ssh/ssh_host_ed25519_key"
-        key.write_text(f"of {machine.root.name}")
-        return machine
-
-    @staticmethod
-    def off(machine: MachineRoot) -> None:
-        """Nothing of it is mounted any more."""
-        for line in Path("/proc/mounts").read_text().splitlines()[::-1]:
-            if line.split()[1].startswith(f"{machine.root}/"):
-                run("umount", line.split()[1])
-
-
-@pytest.fixture
-def rooms(tmp_path: Path) -> Iterator[Rooms]:
-    found = Rooms(tmp_path)
-    yield found
-    for machine in found.machines:
-        found.off(machine)
-
-
-def home(machine: MachineRoot) -> Path:
-    return machine.root / machine.home[1:]
 
 
 def test_without_a_volume_nothing_is_done(rooms: Rooms) -> None:
@@ -159,7 +83,7 @@ def test_another_machine_with_the_volume_is_the_same_place(rooms: Rooms, volume:
     assert outside.stat().st_uid == os.geteuid()
     assert (second.root / "etc/ssh/ssh_host_ed25519_key").read_text() == "of machine0"
     keys = (home(second) / ".ssh/authorized_keys").read_text()
-    assert keys == "key of machine0\nkey of machine1\n"
+    assert keys.split("\n") == ["key of machine0", "", "key of machine1", ""]
 
 
 def begin_with(data: bytes) -> Callable[[Path], object]:

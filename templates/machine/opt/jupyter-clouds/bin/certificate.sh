@@ -20,7 +20,8 @@ make() {
     -addext basicConstraints=critical,CA:FALSE \
     -addext keyUsage=critical,digitalSignature \
     -addext extendedKeyUsage=serverAuth
-  mv new.pem certificate.pem
+  # On a full disk, openssl leaves an empty file and calls it a success.
+  openssl x509 -noout -in new.pem && mv new.pem certificate.pem
 }
 
 names=$2
@@ -31,6 +32,6 @@ fi
 # A pair of the user's own may be halfway through being stored.
 [ ! -e certificate.pem ] || fits || sleep 1
 fits || make
-# Renewed with the same key: pins hold.
-! ours || good || make
+# Renewed with the same key: pins hold. Where there is no room, the old one serves on.
+! ours || good || make || rm -f new.pem
 x509 -subject -enddate -ext subjectAltName

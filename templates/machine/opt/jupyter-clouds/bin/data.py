@@ -21,17 +21,23 @@ PREFIX = "nvme-Amazon_Elastic_Block_Store_"
 MOUNT = clouds.ROOT / "mnt/jupyter-clouds"
 SSH = clouds.ROOT / "etc/ssh"
 PATIENCE = 900  # seconds; a volume is attached once the machine runs
-# As the user, whose files they are: root follows no link of theirs.
-KEYS = 'mkdir -pm 700 "$0"; cat "$0/$2" "$1/$2" | sort -u >"$0/.new" && mv "$0/.new" "$0/$2"'
+# As the user, whose files they are: root follows no link of theirs. Only added to, and a success
+# even so: neither a full disk nor a folder that they rearranged keeps them out of Jupyter.
+KEYS = """mkdir -pm 700 "$0"; cd "$0" && touch "$2" && new=$(grep -vxFf "$2" "$1/$2") &&
+printf '\\n%s\\n' "$new" >>"$2"; :"""
+# Whole or not at all: with half a key, sshd would let nobody in.
+HOST_KEYS = """rm -rf "$1.new" && mkdir -m 700 "$1.new" && cp -a "$0"/ssh_host_* "$1.new" &&
+sync -f "$1.new" && mv -T "$1.new" "$1\""""
 
 
 def disks(wanted: str) -> dict[str, Path]:
-    """The volumes whose ids begin like that, by id; without those that have partitions."""
+    """The volumes whose ids begin like that, by id."""
     return {
         path.name: path
         for path in DISKS.glob(f"{PREFIX}{wanted}*")
         if re.fullmatch(PREFIX + "vol[0-9a-f]+", path.name)
-        and not list(DISKS.glob(f"{path.name}*-part*"))
+        # Partitions tell the machine's own disk; a volume with a name is judged by what it holds.
+        and not (wanted == "vol" and list(DISKS.glob(f"{path.name}*-part*")))
     }
 
 
@@ -109,9 +115,10 @@ def data() -> None:
     for name, place in (("home", clouds.ROOT / clouds.USER.pw_dir[1:]), ("state", clouds.STATE)):
         if not os.path.ismount(place):
             lead(name, place)
-    for name in ("clouds", "ssh"):
-        (MOUNT / name).mkdir(mode=0o700, exist_ok=True)
-    one, other = (MOUNT / "ssh", SSH) if list((MOUNT / "ssh").iterdir()) else (SSH, MOUNT / "ssh")
-    clouds.run(["sh", "-c", 'cp -a "$0"/ssh_host_* "$1"', one, other])
-    if other == SSH:
+    (MOUNT / "clouds").mkdir(mode=0o700, exist_ok=True)
+    kept = MOUNT / "ssh"
+    if list(kept.glob("*")):
+        clouds.run(["sh", "-c", 'cp -a "$0"/* "$1"', kept, SSH])
         subprocess.run(["systemctl", "try-restart", "--no-block", "ssh"], check=False)
+    else:
+        clouds.run(["sh", "-c", HOST_KEYS, SSH, kept])

@@ -1,0 +1,107 @@
+"""Machines in folders, one after another, and a volume that goes from one to the next."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.machine_root import MIB, MachineRoot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VOLUME = "vol0123456789abcdef0"
+LINKS = "dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
+
+
+def run(*command: str | Path) -> str:
+    """What the command printed; it succeeded."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+class Volume:
+    """A disk of some MiB that machines can be given."""
+
+    def __init__(self, file: Path, mib: int = 64) -> None:
+        self.file = file
+        with file.open("wb") as stream:
+            stream.truncate(mib * MIB)
+        self.device = Path(run("losetup", "--find", "--show", file).strip())
+
+    def attach(self, machine: MachineRoot, name: str = VOLUME) -> None:
+        """The machine sees it, under the name that udev gives an EBS volume."""
+        link = machine.root / f"{LINKS}{name}"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(self.device)
+
+    def digest(self) -> str:
+        """Of all that is on it."""
+        run("sync", self.device)
+        with self.file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[Volume]:
+    found = Volume(tmp_path / "volume")
+    yield found
+    run("losetup", "--detach", found.device)
+
+
+class Rooms:
+    """Machines one after another, as a deployment's are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.machines: list[MachineRoot] = []
+
+    def new(self) -> MachineRoot:
+        """A machine that has not booted yet, with a home as /etc/skel makes it."""
+        machine = MachineRoot(self.folder / f"machine{len(self.machines)}")
+        self.machines.append(machine)
+        machine.settings(data_volume="vol")
+        home = machine.root / machine.home[1:]
+        (home / ".ssh").mkdir(parents=True)
+        (home / ".bashrc").write_text("# as it comes")
+        (home / ".ssh/authorized_keys").write_text(f"key of {machine.root.name}\n")
+        (machine.root / "etc/ssh").mkdir()
+        key = machine.root / "etc/ssh/ssh_host_ed25519_key"
+        key.write_text(f"of {machine.root.name}")
+        return machine
+
+    @staticmethod
+    def off(machine: MachineRoot) -> None:
+        """Nothing of it is mounted any more."""
+        for line in Path("/proc/mounts").read_text().splitlines()[::-1]:
+            if line.split()[1].startswith(f"{machine.root}/"):
+                run("umount", line.split()[1])
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Iterator[Rooms]:
+    found = Rooms(tmp_path)
+    yield found
+    for machine in found.machines:
+        found.off(machine)
+
+
+def home(machine: MachineRoot) -> Path:
+    return machine.root / machine.home[1:]
+
+
+def fill(folder: Path) -> Path:
+    """Not a byte is left; removing the returned file mends that."""
+    found = folder / "big"
+    with found.open("wb", buffering=0) as file:
+        for size in (MIB, 4096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * size)
+        os.fsync(file.fileno())
+    return found

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.machine_tree import lay_out
 from wrapper.password import hash_password
 
 if TYPE_CHECKING:
@@ -188,6 +192,35 @@ def hash_of(live: LiveJupyter) -> str:
     """What user data gave the machine."""
     found: str = json.loads((live.work.parent / "notebook.json").read_text())["password_hash"]
     return found
+
+
+@pytest.mark.parametrize(
+    ("kept", "used"),
+    [
+        pytest.param(None, "given", id="never changed"),
+        pytest.param("changed\ngiven\n", "changed", id="changed here"),
+        pytest.param("changed\nearlier\n", "given", id="another deployment's volume"),
+        pytest.param("changed\n", "changed", id="of a version that kept no second line"),
+        pytest.param("", "given", id="an empty file"),
+    ],
+)
+def test_a_changed_password_counts_where_it_took_the_place_of_the_given_one(
+    tmp_path: Path, kept: str | None, used: str
+) -> None:
+    work, state = tmp_path / "work", tmp_path
+    given = {"port": 1, "password_hash": "given", "work": str(work), "state": str(state)}
+    (tmp_path / "notebook.json").write_text(json.dumps(given))
+    if kept is not None:
+        (state / "password_hash").write_text(kept)
+    config = lay_out(tmp_path) / "jupyter/jupyter_server_config.py"
+    # As jupyter_server reads it, in a process of its own: it changes sys.path and the environment.
+    code = (
+        "import sys; from traitlets.config import PyFileConfigLoader as Loader;"
+        "c = Loader(sys.argv[1]).load_config(); print(c.PasswordIdentityProvider.hashed_password)"
+    )
+    environment = {**os.environ, "JUPYTER_CLOUDS_NOTEBOOK_JSON": str(tmp_path / "notebook.json")}
+    command = [sys.executable, "-B", "-c", code, str(config)]
+    assert subprocess.check_output(command, env=environment, text=True).strip() == used
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tests.unit.conftest import QUICK
 from wrapper import deployment
 from wrapper.aws import Aws
 from wrapper.deployment.take_down import Wish
+from wrapper.settings import Settings
 from wrapper.terraform import state
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def test_data_is_restored_kept_adopted_and_put_into_a_snapshot(stage: Stage) -> 
     stage.world = replace(stage.world, aws=partial(Aws, pace=QUICK))
     aws = stage.aws()
     old = _old_snapshot(stage, gib=3)
-    first = deployment.up(stage.world, stage.wanted("data")).summary
+    first = deployment.up(stage.world, stage.wanted("data", settings=Settings())).summary
     made = aws.volume(first.data_volume_id or "")
     assert made is not None
     assert (made.snapshot_id, made.gib, made.attached_to) == (old.snapshot_id, 3, first.instance_id)
@@ -39,10 +40,10 @@ def test_data_is_restored_kept_adopted_and_put_into_a_snapshot(stage: Stage) -> 
     assert [one.id for one in down.kept] == [made.volume_id, old.snapshot_id]
     assert aws.leftovers("data") == []
 
-    second = deployment.up(stage.world, stage.wanted("data")).summary
+    second = deployment.up(stage.world, stage.wanted("data", settings=Settings())).summary
     assert (second.data_volume_id, second.zone) == (made.volume_id, made.zone)
     assert state.managed(stage.home("data").path, VOLUME) == {}, "adopted, and never its own"
-    assert not deployment.up(stage.world, stage.wanted("data")).changed
+    assert not deployment.up(stage.world, stage.wanted("data", settings=Settings())).changed
 
     down = deployment.down(stage.world, "data")
     taken = aws.snapshot(down.kept[0].id)

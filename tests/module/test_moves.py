@@ -28,14 +28,14 @@ TYPE = "t3.large"
 
 
 def _up(stage: Stage, name: str, *, watch: bool = False, **asked: Any) -> Summary:
-    settings = Settings(**{"data_volume_size": 0, **asked})
+    settings = Settings(**asked)
     return deployment.up(stage.world, stage.wanted(name, settings=settings, watch=watch)).summary
 
 
 def test_where_a_zone_has_no_capacity_the_next_is_tried_and_stays_chosen(stage: Stage) -> None:
     stage.control.capacity("none", instance_type=TYPE, market="spot")
     with pytest.raises(RefusedError, match="no spot capacity") as raised:
-        _up(stage, "first", spot=True)
+        _up(stage, "first", spot=True, data_volume_size=0)
     assert raised.value.exit_code == 1
     requests = stage.aws().find_spot_requests("first")
     assert {one.state for one in requests} == {"cancelled"}, "nothing is left open"
@@ -44,7 +44,7 @@ def test_where_a_zone_has_no_capacity_the_next_is_tried_and_stays_chosen(stage: 
     first, *_ = sorted(subnets, key=lambda zone: subnets[zone])  # where the module puts it
     stage.control.capacity("back")
     stage.control.capacity("none", zone=first, market="spot")
-    asked: dict[str, Any] = {"spot": True, "fallback": ("zone",)}
+    asked: dict[str, Any] = {"spot": True, "fallback": ("zone",), "data_volume_size": 0}
     made = _up(stage, "first", **asked)
     assert (made.market, made.zone != first) == ("spot", True)
     assert any(f"in {first}: there is no spot capacity" in one.text for one in stage.of(Note))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.machine, pytest.mark.slow]
 
-PHASES = ("certificate", "address", "conda", "server", "notebook", "environment")
+PHASES = (
+    *("data", "certificate", "address", "services", "conda", "server"),
+    *("notebook", "environment"),
+)
+ZONE = "us-east-1a"
 BOOT = "Welcome to "
 """What systemd writes first at every boot."""
 
@@ -57,14 +62,20 @@ def test_a_power_loss_in_each_phase_of_the_first_boot_ends_in_an_answering_noteb
     text = gzip.decompress(base64.b64decode(account.user_data(like))).decode()
     named = [{"Name": "name", "Values": ["debian-13-amd64-*"]}]
     image = account.ec2.describe_images(Filters=named)["Images"][0]["ImageId"]
-    with account.address() as (address, allocation), account.group(9999) as group:
-        user_data = gzip.compress(text.replace(live.host, address).encode())
+    with ExitStack() as stack:
+        address, allocation = stack.enter_context(account.address())
+        group = stack.enter_context(account.group(9999))
+        text = text.replace(live.host, address)
+        text = stack.enter_context(account.programs(text, address))
+        attach = stack.enter_context(account.volume(ZONE))
         with account.machine(
             image=image,
             allocation=allocation,
-            UserData=user_data,
+            Placement={"AvailabilityZone": ZONE},
+            UserData=gzip.compress(text.encode()),
             SecurityGroupIds=[group],
         ) as instance_id:
+            attach(instance_id)
             for phase in PHASES:
                 wait_for(account, instance_id, f"jupyter-clouds: phase={phase} state=started")
                 pull_the_plug(account, instance_id)

@@ -66,6 +66,18 @@ def test_keys_of_the_user_stay_as_they_are_and_those_of_the_machine_are_added_on
     assert lines(second) == [*mine, "key of machine1"]
 
 
+def test_formatting_that_was_cut_short_is_done_again(rooms: Rooms, volume: Volume) -> None:
+    machine = rooms.new()
+    volume.attach(machine)
+    machine.tool("mkfs.ext4", "printf half >${@: -1}; kill -9 $PPID; sleep 60")
+    assert machine.phase("data").returncode != 0
+    (machine.root / "tools/mkfs.ext4").unlink()
+    done = machine.phase("data")
+    assert done.returncode == 0, done.stdout
+    assert (home(machine) / ".bashrc").read_text() == "# as it comes"
+    assert not list((machine.root / "var/lib/jupyter-clouds").glob("*.begun"))
+
+
 ODD: dict[str, Callable[[Path], object]] = {
     "a file": lambda ssh: ssh.write_text("mine"),
     "a link to nowhere": lambda ssh: ssh.symlink_to("nowhere/at/all"),

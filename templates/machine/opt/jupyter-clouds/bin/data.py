@@ -66,13 +66,19 @@ def mount(device: Path) -> None:
     done = subprocess.run(probe, stdout=subprocess.PIPE, text=True, check=False)
     print(done.stdout)
     kind = re.search("(?m)^TYPE=(.*)", done.stdout)
-    if done.returncode == 2:  # noqa: PLR2004 - blkid(8): nothing found
+    begun = clouds.VAR / f"{device.name}.begun"
+    if begun.exists() or done.returncode == 2:  # noqa: PLR2004 - blkid(8): nothing found
         with device.open("rb") as disk:
-            if any(disk.read(2**20)):
+            if not begun.exists() and any(disk.read(2**20)):
                 raise SystemExit(
                     f"{device.name} holds something unknown: nothing was written to it"
                 )
-        clouds.run(["mkfs.ext4", "-qm0", "-Ljupyter-clouds", device])
+        # Cut off by a power loss, it is begun again; nobody had written there by then.
+        begun.touch()
+        os.sync()
+        clouds.run(["mkfs.ext4", "-qFm0", "-Ljupyter-clouds", device])
+        begun.unlink()
+        os.sync()
     elif done.returncode or not kind or kind[1] not in {"ext4", "xfs"}:
         what = kind[1] if kind else "partitions, or several things at once"
         raise SystemExit(f"{device.name} holds {what}, not ext4 or xfs: nothing was written to it")

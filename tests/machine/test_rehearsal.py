@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 NAMES = ("with notice", "without notice", "without capacity")
-LATEST = 5.0
-"""Seconds of work that a machine lost without notice may cost."""
+LATEST = 8.0
+"""Seconds of work that a machine lost without notice may cost: outputs are recorded within five,
+files synced every four, on a computer that has other things to do."""
 
 
 @pytest.fixture(scope="module")

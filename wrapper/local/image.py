@@ -22,6 +22,7 @@ PACKAGES = (
     "cloud-init",
     "curl",
     "dbus",
+    "e2fsprogs",
     "git",
     "iproute2",
     "libpam-systemd",

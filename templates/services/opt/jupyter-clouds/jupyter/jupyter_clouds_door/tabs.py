@@ -61,14 +61,15 @@ class Tabs:
     async def save(self, seconds: float) -> dict[str, Any]:
         """Return the documents that tabs have changed or kernels write to, and how it went."""
         async with self.one_at_a_time:
+            begun = time.monotonic()
             self.round, self.answers = secrets.token_hex(8), {}
             self.emit("save", self.round)
             outputs, _ = await asyncio.gather(self.keep(seconds), self.wait(seconds))
             said = [one for tab in self.answers.values() for one in tab.values()]
             tabs, self.round = len(self.answers), ""
-        if said:
-            # What tabs have saved may be behind what was printed meanwhile.
-            outputs |= await self.keep(seconds)
+        # What tabs have saved may be behind what was printed meanwhile; and what a tab has seen may
+        # have been on its way to the recorder, which listens to the kernel on its own.
+        outputs |= await self.keep(max(1, seconds - (time.monotonic() - begun)))
         documents = {path: {"path": path, "state": state} for path, state in outputs.items()}
         for one in sorted(said, key=lambda one: one["state"] != "saved"):
             # The same document in two tabs is as well off as in the worse one.

@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.unit.fleet import data_volume, fulfilled, launch, request_spot
+from wrapper.deployment import take_down
 from wrapper.deployment.world import World
 from wrapper.home import Home, Place, Record, root
 from wrapper.local import Status
@@ -232,3 +235,17 @@ class Scene:
     def texts(self) -> list[str]:
         """What was told."""
         return [getattr(one, "text", "") for one in self.told]
+
+
+@pytest.fixture
+def scene(  # noqa: PLR0913, PLR0917 (each is a fixture)
+    account: Account,
+    ec2: EC2Client,
+    aws: Aws,
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Scene:
+    """A deployment's scene, in which the search for leftovers does not wait for EC2."""
+    monkeypatch.setattr(take_down, "_AGAIN", (0.0, 0.1, 0.3))
+    return Scene(account, ec2, aws, tmp_path, name)

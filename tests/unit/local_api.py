@@ -14,6 +14,7 @@ from wrapper.local.api.imaginary import TRANSITION_SECONDS, ImaginaryMachines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.ec2 import Account
     from wrapper.local.machines import MachineSpec, State
 
 ROOT = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 30, "Encrypted": True}}
@@ -126,3 +127,27 @@ def standing(ec2: Any, request_id: str) -> tuple[str, str, str | None]:
     found = ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[request_id])
     one = found["SpotInstanceRequests"][0]
     return one["State"], one["Status"]["Code"], one.get("InstanceId")
+
+
+class SpotStage:
+    """An account with one spot machine, and the hand on its market."""
+
+    def __init__(self, account: Account, machines: Machines, clock: Clock) -> None:
+        self.control, self.machines, self.clock = account.control, machines, clock
+        self.ec2 = account.client()
+        self.request_id = self.machine = ""
+
+    def fulfil(self, **asked: Any) -> None:
+        """The request has its machine, which runs."""
+        self.request_id = request(self.ec2, **asked)
+        machine = standing(self.ec2, self.request_id)[2]
+        assert machine is not None
+        self.machine = machine
+        settled(self.ec2, machine, "running", self.clock)
+
+    def pass_(self, seconds: float) -> tuple[str, str, str]:
+        """State and status of the request, state of the machine, so many seconds later."""
+        self.clock.advance(seconds)
+        self.control.tick()
+        state, code, _ = standing(self.ec2, self.request_id)
+        return state, code, describe(self.ec2, self.machine)["State"]["Name"]

@@ -82,11 +82,11 @@ sys.exit(cli.main(["status"]))
 """
 
 
-@pytest.mark.usefixtures("heard_hangups")
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_ctrl_c_kill_and_a_closed_terminal_are_130(sent: signal.Signals) -> None:
+def asleep(*before: str) -> subprocess.Popen[str]:
+    """A command of ours that is at work, started by these words."""
     child = subprocess.Popen(
-        [sys.executable, "-c", SLEEPER],
+        [*before, sys.executable, "-c", SLEEPER],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -94,6 +94,13 @@ def test_ctrl_c_kill_and_a_closed_terminal_are_130(sent: signal.Signals) -> None
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "asleep\n"
+    return child
+
+
+@pytest.mark.usefixtures("heard_hangups")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_kill_and_a_closed_terminal_are_130(sent: signal.Signals) -> None:
+    child = asleep()
     started = time.monotonic()
     child.send_signal(sent)
     _, said = child.communicate(timeout=20)
@@ -116,16 +123,7 @@ def test_what_a_script_started_in_the_background_can_be_interrupted() -> None:
 
 
 def test_under_nohup_a_closed_terminal_is_no_interruption() -> None:
-    child = subprocess.Popen(
-        ["nohup", sys.executable, "-c", SLEEPER],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "asleep\n"
+    child = asleep("nohup")
     child.send_signal(signal.SIGHUP)
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(timeout=0.5)

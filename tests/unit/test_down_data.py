@@ -9,32 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.ending import Killed, Scene, write_state
+from tests.unit.ending import Killed, Scene, scene, write_state
 from tests.unit.fleet import data_volume, state
 from wrapper import deployment
 from wrapper.aws import snapshots
-from wrapper.deployment import take_down
 from wrapper.deployment.take_down import Wish
 from wrapper.errors import AwsError, FailedError, TerraformError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mypy_boto3_ec2 import EC2Client
-
-    from tests.ec2 import Account
-    from wrapper.aws import Aws, SpotRequest
+    from wrapper.aws import SpotRequest
     from wrapper.deployment.data import Choice
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(take_down, "_AGAIN", (0.0, 0.1, 0.3))
-
-
-@pytest.fixture
-def scene(account: Account, ec2: EC2Client, aws: Aws, tmp_path: Path, name: str) -> Scene:
-    return Scene(account, ec2, aws, tmp_path, name)
+__all__ = ["scene"]  # a fixture, for pytest to find here
 
 
 def finals(scene: Scene) -> list[Any]:

@@ -8,11 +8,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.ec2 import served
-from tests.unit.local_api import Clock, Machines, describe, refusal, request, settled, standing
+from tests.unit.local_api import Clock, Machines, SpotStage, refusal
 from wrapper.local.api.experiments import check_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.ec2 import Account
 
 ROLE = "arn:aws:iam::123456789012:role/interrupts"
 ACTION = "aws:ec2:send-spot-instance-interruptions"
@@ -41,31 +43,21 @@ def template(*, duration: str = "PT2M", **target: Any) -> dict[str, Any]:
     }
 
 
-class Stage:
-    """An account with one spot machine, tagged, and its Fault Injection Service."""
+class Stage(SpotStage):
+    """One whose machine has a tag, with its Fault Injection Service."""
 
-    def __init__(self, account: Any, machines: Machines, clock: Clock) -> None:
-        self.control, self.machines, self.clock = account.control, machines, clock
-        self.ec2, self.fis = account.client(), account.client(service="fis")
-        self.request_id = self.machine = ""
+    def __init__(self, account: Account, machines: Machines, clock: Clock) -> None:
+        super().__init__(account, machines, clock)
+        self.fis = account.client(service="fis")
 
     def fulfil(self, **asked: Any) -> None:
-        self.request_id = request(self.ec2, **asked)
-        machine = standing(self.ec2, self.request_id)[2]
-        assert machine is not None
-        self.machine = machine
-        self.ec2.create_tags(Resources=[machine], Tags=[{"Key": "of", "Value": "mine"}])
-        settled(self.ec2, machine, "running", self.clock)
+        super().fulfil(**asked)
+        self.ec2.create_tags(Resources=[self.machine], Tags=[{"Key": "of", "Value": "mine"}])
 
     def start(self, **how: Any) -> str:
         made = self.fis.create_experiment_template(**template(**how))["experimentTemplate"]
         started = self.fis.start_experiment(experimentTemplateId=made["id"])["experiment"]
         return str(started["id"])
-
-    def pass_(self, seconds: float) -> tuple[str, str, str]:
-        self.clock.advance(seconds)
-        state, code, _ = standing(self.ec2, self.request_id)
-        return state, code, describe(self.ec2, self.machine)["State"]["Name"]
 
     def state(self, experiment: str) -> tuple[str, str]:
         state = self.fis.get_experiment(id=experiment)["experiment"]["state"]

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.ec2 import Account, served
+from tests.ec2 import served
 from tests.unit.local_api import (
     Clock,
     Machines,
+    SpotStage,
     describe,
     refusal,
-    request,
     run,
-    settled,
     standing,
 )
 from wrapper.errors import LocalError
@@ -24,27 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Stage:
-    """An account with one spot machine, and the hand on its market."""
-
-    def __init__(self, account: Account, machines: Machines, clock: Clock) -> None:
-        self.control, self.machines, self.clock = account.control, machines, clock
-        self.ec2 = account.client()
-        self.request_id = self.machine = ""
-
-    def fulfil(self, **asked: Any) -> None:
-        self.request_id = request(self.ec2, **asked)
-        machine = standing(self.ec2, self.request_id)[2]
-        assert machine is not None
-        self.machine = machine
-        settled(self.ec2, machine, "running", self.clock)
-
-    def pass_(self, seconds: float) -> tuple[str, str, str]:
-        """State and status of the request, state of the machine, so many seconds later."""
-        self.clock.advance(seconds)
-        self.control.tick()
-        state, code, _ = standing(self.ec2, self.request_id)
-        return state, code, describe(self.ec2, self.machine)["State"]["Name"]
+class Stage(SpotStage):
+    """One that tells what its machine is told."""
 
     def told(self) -> tuple[str | None, str, str]:
         notice = self.machines.notices.get(self.machine)

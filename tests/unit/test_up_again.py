@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field, replace
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.conftest import PASSWORD, QUICK
+from tests.unit.conftest import PASSWORD
 from tests.unit.fleet import launch
+from tests.unit.worlds import bare_world
 from wrapper import deployment
-from wrapper.aws import Aws
 from wrapper.deployment.events import Note
 from wrapper.deployment.preparing import Wanted
-from wrapper.deployment.world import World
 from wrapper.errors import (
     CloudsError,
     DiskError,
@@ -26,7 +24,6 @@ from wrapper.errors import (
     UsageError,
 )
 from wrapper.home import Home, homes, root
-from wrapper.local import Status
 from wrapper.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
     from tests.ec2 import Account
+    from wrapper.deployment.world import World
 
 OTHER = "gutih-babad-lusab-tugad"
 
@@ -75,21 +73,6 @@ class Failing:
         raise TerraformError("planned", hint="")
 
 
-@dataclass
-class Embedded:
-    """The embedded EC2's door, on the account of the test."""
-
-    env: dict[str, str]
-
-    def start(self, **_: Any) -> Status:
-        """It runs."""
-        return self.status()
-
-    def status(self) -> Status:
-        """Likewise."""
-        return Status(running=True, env=self.env)
-
-
 @pytest.fixture
 def terraform() -> Failing:
     return Failing({"plan": TerraformError("refused", hint="")})
@@ -102,19 +85,7 @@ def told() -> list[Any]:
 
 @pytest.fixture
 def world(tmp_path: Path, account: Account, terraform: Failing, told: list[Any]) -> World:
-    """A computer that knows of no AWS account and no region, beside the embedded EC2."""
-    nothing: Any = None
-    return World(
-        environment={"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)},
-        aws=partial(Aws, pace=QUICK),
-        terraform=terraform,  # type: ignore[arg-type] # as much of it as is asked
-        pin=nothing,
-        notebook=nothing,
-        embedded=lambda: Embedded(account.environment),  # type: ignore[arg-type, return-value]
-        public_address=lambda: "203.0.113.7",
-        report=told.append,
-        confirm=lambda _: True,
-    )
+    return bare_world(tmp_path, account, terraform, told)
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.conftest import PASSWORD, QUICK
-from tests.unit.ending import PLACE, Killed, Scene, read_state, write_state
+from tests.unit.ending import PLACE, Killed, Scene, read_state, scene, write_state
 from tests.unit.fleet import data_volume
 from wrapper import deployment
 from wrapper.aws import Aws
-from wrapper.deployment import destroying, preparing, restoring, take_down
+from wrapper.deployment import destroying, preparing, restoring
 from wrapper.deployment.place import Way
 from wrapper.deployment.preparing import Wanted
 from wrapper.deployment.take_down import Wish
@@ -23,25 +23,13 @@ from wrapper.settings import NO_DATA, Settings
 from wrapper.terraform import Change, Plan
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mypy_boto3_ec2 import EC2Client
-
-    from tests.ec2 import Account
     from wrapper.aws import Snapshot
     from wrapper.deployment.origins import Origin
 
 WEST = "us-west-2"
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(take_down, "_AGAIN", (0.0, 0.1, 0.3))
-
-
-@pytest.fixture
-def scene(account: Account, ec2: EC2Client, aws: Aws, tmp_path: Path, name: str) -> Scene:
-    return Scene(account, ec2, aws, tmp_path, name)
+__all__ = ["scene"]  # a fixture, for pytest to find here
 
 
 def wanted(scene: Scene, **more: Any) -> Wanted:

@@ -47,13 +47,13 @@ class Embedded:
         return Status(running=True, env=self.env)
 
 
-def bare_world(tmp_path: Path, account: Account, terraform: StandIn, told: list[Any]) -> World:
+def bare_world(tmp_path: Path, account: Account, terraform: Any, told: list[Any]) -> World:
     """A computer that knows of no AWS account and no region, beside the embedded EC2."""
     nothing: Any = None
     return World(
         environment={"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)},
         aws=partial(Aws, pace=QUICK),
-        terraform=terraform,  # type: ignore[arg-type] # as much of it as is asked
+        terraform=terraform,
         pin=nothing,
         notebook=nothing,
         embedded=lambda: Embedded(account.environment),  # type: ignore[arg-type, return-value]

@@ -65,7 +65,7 @@ def _answer(going: Going, ready: Prepared, record: Record) -> Up:
     try:
         return answering.answer(going, record)
     except RefusedError as error:
-        record = move_away(going.world, going.home, ready, going.meter, going.watch, record, error)
+        record = move_away(going, ready, record, error)
     return answering.answer(dataclasses.replace(going, untouched=False), record)
 
 
@@ -77,7 +77,7 @@ def _made(going: Going, ready: Prepared, *, stay: bool) -> Record:
     else:
         record = launching.launch(world, home, _moved(world, home, ready), meter, watch)
     if request := coming_back.interrupted(ready.way, record):
-        return bring_back(world, home, ready, meter, watch, record, request, stay=stay)
+        return bring_back(going, ready, record, request, stay=stay)
     return record
 
 

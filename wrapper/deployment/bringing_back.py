@@ -11,33 +11,24 @@ from wrapper.deployment.fallback import Candidate
 
 if TYPE_CHECKING:
     from wrapper.aws import SpotRequest
+    from wrapper.deployment.answering import Going
     from wrapper.deployment.launching import Refused
     from wrapper.deployment.preparing import Prepared
-    from wrapper.deployment.progress import Meter
-    from wrapper.deployment.watch import Watch
-    from wrapper.deployment.world import World
     from wrapper.errors import RefusedError
-    from wrapper.home import Home, Record
+    from wrapper.home import Record
 
 MOVE_AFTER = 120.0
 """Seconds that `--watch` gives capacity to return before it moves: a move takes longer."""
 
 
-def bring_back(  # noqa: PLR0913, PLR0917 (the parts of an `up`)
-    world: World,
-    home: Home,
-    ready: Prepared,
-    meter: Meter,
-    watch: Watch,
-    record: Record,
-    request: SpotRequest,
-    *,
-    stay: bool,
+def bring_back(
+    going: Going, ready: Prepared, record: Record, request: SpotRequest, *, stay: bool
 ) -> Record:
     """The deployment has a machine that runs: EC2 started the old one, or it has moved.
 
     NoAnswerError when only waiting helps and nobody wants to; RefusedError when all is refused.
     """
+    world = going.world
     world.report(Note(f"{record.name}: {refusals.in_words(request.state, request.status)}"))
     reason = refusals.error(refusals.of_interruption(request.status))
     past = _of(ready, record, reason)
@@ -49,24 +40,16 @@ def bring_back(  # noqa: PLR0913, PLR0917 (the parts of an `up`)
         return record
     if not others:
         raise coming_back.refused(record, request)
-    return _move(world, home, ready, meter, watch, past)
+    return _move(going, ready, past)
 
 
-def move_away(  # noqa: PLR0913, PLR0917 (likewise)
-    world: World,
-    home: Home,
-    ready: Prepared,
-    meter: Meter,
-    watch: Watch,
-    record: Record,
-    error: RefusedError,
-) -> Record:
+def move_away(going: Going, ready: Prepared, record: Record, error: RefusedError) -> Record:
     """The deployment has left a machine that cannot be started. The error: it may not."""
     past = _of(ready, record, error)
     if not launching.others(ready, past):
         raise error
-    world.report(Note(error.message))
-    return _move(world, home, ready, meter, watch, past)
+    going.world.report(Note(error.message))
+    return _move(going, ready, past)
 
 
 def _of(ready: Prepared, record: Record, error: RefusedError) -> Refused:
@@ -79,11 +62,10 @@ def _of(ready: Prepared, record: Record, error: RefusedError) -> Refused:
     return first, error
 
 
-def _move(  # noqa: PLR0913, PLR0917 (likewise)
-    world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch, past: Refused
-) -> Record:
+def _move(going: Going, ready: Prepared, past: Refused) -> Record:
     others = launching.others(ready, past)
-    volume = moving.data_volume(ready.way, home) or ready.origin.volume
-    if not world.confirm(f"{moving.describe(ready.record, others, volume)}\n\nGo on?"):
+    volume = moving.data_volume(ready.way, going.home) or ready.origin.volume
+    if not going.world.confirm(f"{moving.describe(ready.record, others, volume)}\n\nGo on?"):
         raise moving.refuse(ready.record)
-    return launching.launch(world, home, ready, meter, watch, past=past)
+    parts = (going.world, going.home, ready, going.meter, going.watch)
+    return launching.launch(*parts, past=past)

@@ -30,6 +30,22 @@ if TYPE_CHECKING:
 
 PASSWORD = "lusab-babad-gutih-tugad"
 NOTICE = {"id": "1", "level": "warning", "text": "Gone at {time}", "time": "2026-11-23T10:11:12Z"}
+# A recorder whose subscription to its kernel comes late, as happens now and then, when told to.
+DEAF = """
+import zmq
+from pathlib import Path
+from tornado.ioloop import IOLoop
+
+class LateKernelManager(KernelManager):
+    def start_watching_activity(self, kernel_id):
+        super().start_watching_activity(kernel_id)
+        if Path(SETTINGS["work"], "late").exists():
+            late = self.streams[kernel_id].socket
+            late.setsockopt(zmq.UNSUBSCRIBE, b"")
+            IOLoop.current().call_later(5, late.setsockopt, zmq.SUBSCRIBE, b"")
+
+c.ServerApp.kernel_manager_class = LateKernelManager
+"""
 
 
 @dataclass
@@ -81,6 +97,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     }
     (root / "notebook.json").write_text(json.dumps(settings))
     config = lay_out(root) / "jupyter/jupyter_server_config.py"
+    with config.open("a") as file:
+        file.write(DEAF)
     with (
         serving(
             root,
@@ -278,6 +296,16 @@ def test_what_a_cell_printed_is_in_the_file_at_once_and_the_kernel_is_listed(
     assert kernel["done"] == [{"cell": "cell-0", "code": "x = 1"}]
     assert kernel["running"] == [{"cell": "cell-1", "code": sleep}]
     assert kernel["waiting"] == [{"cell": "cell-2", "code": "print('never')"}]
+
+
+def test_what_a_kernel_says_first_is_recorded(server: Server) -> None:
+    (server.work / "late").touch()
+    run(server, "first.ipynb", "print('ready')")
+    (server.work / "late").unlink()
+
+    ask(server.door, "POST", "/save", {"seconds": 5})
+
+    assert printed(server, "first.ipynb") == "ready\n"
 
 
 def test_a_document_that_cannot_be_written_is_told(server: Server) -> None:

@@ -1,6 +1,8 @@
 """Kernels and their connections: who asked for what, and what was said with nobody listening."""
 
+import asyncio
 import json
+import time
 from collections import deque
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,8 @@ from .outputs import Execution, Recorder
 # Bytes of messages kept for a tab that may come back: upstream keeps all of them, for ever. What
 # falls out is put right from the recording.
 BUFFER = 16_000_000
+# Seconds in which a new kernel's recorder hears it, and between its questions.
+HEARING, ASKING = 10, 0.5
 
 
 class Buffer(deque[tuple[str, list[bytes]]]):
@@ -57,6 +61,34 @@ class KernelManager(AsyncMappingKernelManager):
         # Read once a second: texts that follow one another cost as much as one.
         stream.on_recv(self.recorders[kernel_id].received.append)
 
+    async def heard(self, kernel_id: str) -> None:
+        """Return once the recorder hears the kernel: before, its words would be lost to it.
+
+        A subscription is there a while after it was asked for, and each of a kernel's listeners has
+        one of its own: https://zguide.zeromq.org/docs/chapter1/#Getting-the-Message-Out
+        """
+        recorder, kernel = self.recorders.get(kernel_id), self.get_kernel(kernel_id)
+        # As upstream: what is asked of a busy kernel waits in line, and is not needed.
+        if recorder is None or kernel.execution_state == "busy":
+            return
+        control = kernel.connect_control()
+        questions: set[str] = set()
+        begun = time.monotonic()
+        asked = begun - ASKING
+        try:
+            # Until one of them is answered: the recorder then takes it out.
+            while questions <= recorder.questions and time.monotonic() - begun < HEARING:
+                if time.monotonic() - asked >= ASKING:
+                    asked = time.monotonic()
+                    message = recorder.session.send(control, "kernel_info_request")
+                    questions.add(message["header"]["msg_id"])
+                    recorder.questions |= questions
+                await asyncio.sleep(0.01)
+                recorder.process()
+        finally:
+            recorder.questions -= questions
+            control.close()
+
     def stop_watching_activity(self, kernel_id: str) -> None:
         """Stop recording; what is recorded stays, for tabs that come back."""
         super().stop_watching_activity(kernel_id)
@@ -93,6 +125,16 @@ class Connection(ZMQChannelsWebsocketConnection):
             self.recorder.process()
             self.recorder.sync()
         return super().connect()
+
+    def nudge(self) -> asyncio.Future[None]:
+        """The kernel answers this tab, and the recorder hears what it says."""
+
+        async def both(nudged: asyncio.Future[None]) -> None:
+            await nudged
+            if self.kernel_id in self.multi_kernel_manager:
+                await self.multi_kernel_manager.heard(self.kernel_id)
+
+        return asyncio.ensure_future(both(super().nudge()))
 
     def handle_incoming_message(self, incoming_msg: Any) -> None:
         """Note each request to run a cell before the kernel gets it."""

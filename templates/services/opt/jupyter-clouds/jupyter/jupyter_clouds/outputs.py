@@ -144,6 +144,8 @@ class Recorder(NotebookClient):
         self.executions: dict[str, Execution] = {}
         self.received: list[list[bytes]] = []
         self.unsynced: dict[str, Sync] = {}
+        # Ids of messages to the kernel whose echo shows that we hear it.
+        self.questions: set[str] = set()
         # Notebooks whose kernel this is.
         self.paths: list[str] = []
 
@@ -203,6 +205,7 @@ class Recorder(NotebookClient):
     def take(self, msg: dict[str, Any]) -> None:
         """Take in one message."""
         kind, parent = msg["msg_type"], msg["parent_header"].get("msg_id")
+        self.questions.discard(parent)
         e = self.executions.get(parent)
         if e and e.running is not False:
             self.advance(e, msg, kind, parent)

@@ -15,6 +15,7 @@ from wrapper import cli, deployment, doctor, errors
 from wrapper.deployment.answering import Up
 from wrapper.deployment.change import Allowed
 from wrapper.deployment.copies import Copies, Taken, Where
+from wrapper.deployment.disk import Disk
 from wrapper.deployment.events import Checked, Note
 from wrapper.deployment.kept import Kept
 from wrapper.deployment.look import Status
@@ -57,7 +58,12 @@ ANSWERS: dict[str, Any] = {
     "down": Down("notebook", ended=("instance i-1",), removed=()),
     "snapshot": Taken("notebook", SNAPSHOT, "flushed"),
     "snapshots": Copies("notebook", "us-east-1", (SNAPSHOT,), (VOLUME,)),
-    "status": Status(**FACTS, answers=True, phases={"conda": {"state": "done", "seconds": 3.0}}),
+    "status": Status(
+        **FACTS,
+        answers=True,
+        phases={"conda": {"state": "done", "seconds": 3.0}},
+        disk=Disk(free_bytes=0, total_bytes=2**30, state="full", hint="python -m wrapper up"),
+    ),
     "console_text": "Linux version",
     "every": [SUMMARY],
     "check": SUMMARY,
@@ -283,7 +289,7 @@ UP_FIELDS = {
     ("typed", "fields"),
     [
         ("up --yes --json", UP_FIELDS),
-        ("status --json", UP_FIELDS | {"phases", "environment"}),
+        ("status --json", UP_FIELDS | {"phases", "environment", "disk"}),
         ("check --json", UP_FIELDS | {"checks"}),
         ("status --console --json", {"name", "console"}),
         ("password --json", {"name", "password"}),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import ssl
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +16,9 @@ from tests.machine_tree import lay_out
 from tests.unit.conftest import PASSWORD, free_port, mint, serving
 from tests.unit.data_volume import fill, run
 from wrapper.certificate import fingerprints
-from wrapper.errors import NoAnswerError
+from wrapper.deployment import look
+from wrapper.errors import FailedError, NoAnswerError
+from wrapper.home import Home, Place, Record
 from wrapper.notebook import Notebook, Pin
 from wrapper.password import hash_password
 
@@ -75,6 +79,25 @@ def logged_in(folder: Path, place: Path) -> Iterator[Notebook]:
         yield notebook
 
 
+def check_of(folder: Path, live: Notebook) -> tuple[str, bool]:
+    """What `check` says of the disk, by way of a notebook that answers; it failed."""
+    told: list[Any] = []
+    again = SimpleNamespace(login=lambda: None, clouds_status=live.clouds_status)
+    world: Any = SimpleNamespace(speak=lambda *_: nullcontext(again), report=told.append)
+    home = Home(folder / "deployment")
+    home.create()
+    home.write_password(PASSWORD)
+    outputs = {"data_volume_id": "vol-0123456789abcdef0"}
+    record = Record(name="gpu", place=Place("local", "us-east-1", ""), outputs=outputs)
+    unused: Any = None
+    with pytest.raises(FailedError, match="can save nothing") as raised:
+        look._check_disk(world, home, record, unused, unused)
+    assert raised.value.hint == "python -m wrapper up gpu --data-size 10"
+    ((name, detail, ok),) = [(one.name, one.detail, one.ok) for one in told]
+    assert name == "disk"
+    return detail, ok
+
+
 def test_jupyter_lets_in_and_runs_cells_and_tells_that_the_disk_is_full(
     tmp_path: Path, place: Path
 ) -> None:
@@ -85,7 +108,11 @@ def test_jupyter_lets_in_and_runs_cells_and_tells_that_the_disk_is_full(
     fill(place)
     with logged_in(tmp_path, place) as notebook:
         assert notebook.run_cell("print(2)") == "2\n"
-        assert notebook.clouds_status().raw["disk_free"] == 0
+        told = notebook.clouds_status()
+        total = shutil.disk_usage(place).total
+        assert (told.disk_free, told.disk_total) == (0, total)
+        words = f"FULL: 100 % of {total >> 20} MiB used, 0 MiB free"
+        assert check_of(tmp_path, notebook) == (words, False)
         new = {"type": "file", "format": "text", "content": "x" * 2**20}
         with pytest.raises(NoAnswerError):
             notebook.call("PUT", "/api/contents/kept.txt", new)

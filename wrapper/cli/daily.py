@@ -31,7 +31,9 @@ def status(name: str, *, console: bool, as_json: bool) -> None:
             click.echo(json.dumps({"name": name, "console": text}) if as_json else text)
             return
         found = deployment.status(world, name)
-    click.echo(json.dumps(found.document(), indent=2) if as_json else _in_full(found))
+    click.echo(
+        json.dumps(found.document(), indent=2) if as_json else fitting(_in_full(found), name)
+    )
 
 
 @click.command("list")
@@ -59,7 +61,7 @@ def every(*, as_json: bool) -> None:
 @options.name_argument
 @options.as_json
 def check(name: str, *, as_json: bool) -> None:
-    """Verify TLS, fingerprint, login and kernel again."""
+    """Verify TLS, fingerprint, login, kernel and disk again."""
     from wrapper import deployment  # noqa: PLC0415 (after --help)
 
     checks: dict[str, Any] = {}
@@ -129,6 +131,8 @@ def _in_full(found: Status) -> str:
         ("state", found.state + (f" ({found.state_reason})" if found.state_reason else "")),
         ("notebook", "answers" if found.answers else "does not answer"),
         ("environment", found.environment),
+        ("disk", found.disk.words if found.disk else None),
+        ("more room", found.disk.hint if found.disk else None),
         ("spot request", found.spot_request),
         ("place", f"{found.place} {found.region}, {found.zone}"),
         ("let in", ", ".join(found.reach) or "nobody"),

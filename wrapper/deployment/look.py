@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
-from wrapper.deployment import place, verify
-from wrapper.deployment.events import Checked
+from wrapper.deployment import disk, place, verify
+from wrapper.deployment.events import Checked, Warned
 from wrapper.deployment.summary import Summary, summarise
 from wrapper.errors import (
     CloudsError,
+    FailedError,
     FingerprintError,
     NoAnswerError,
     UnknownDeploymentError,
@@ -22,9 +23,11 @@ from wrapper.settings import check_name
 
 if TYPE_CHECKING:
     from wrapper.console import Phase
+    from wrapper.deployment.disk import Disk
     from wrapper.deployment.place import Way
-    from wrapper.deployment.world import World
+    from wrapper.deployment.world import Address, World
     from wrapper.home import Record
+    from wrapper.notebook import CloudsStatus, Pin
 
 _SOON = 2.0
 """Seconds: `status` is no place to wait."""
@@ -44,6 +47,8 @@ class Status(Summary):
     state_reason: str | None = None
     reach: tuple[str, ...] = ()
     """Who is let in."""
+    disk: Disk | None = None
+    """That of the work folder; None when the notebook does not tell."""
 
 
 def known(world: World, name: str) -> tuple[Home, Record]:
@@ -68,19 +73,20 @@ def status(world: World, name: str) -> Status:
         answer = pool.submit(_ask_notebook, world, home, record)
         instance = way.aws.instance(record.instance_id) if record.instance_id else None
         request = _spot_request(way, record)
-        phases = answer.result()
-    if phases is None and instance and instance.state in ("pending", "running"):
+        own = answer.result()
+    if own is None and instance and instance.state in ("pending", "running"):
         told = _from_console(way, instance.instance_id)
     else:
-        told = phases or {}
+        told = _phases(own) if own else {}
     return Status(
         **dataclasses.asdict(summarise(record, instance)),
-        answers=phases is not None,
+        answers=own is not None,
         phases=told,
         environment=told.get("environment", {}).get("state"),
         spot_request=request,
         state_reason=instance.state_reason if instance else None,
         reach=tuple(home.variables().get("allowed_cidrs", ())),
+        disk=disk.of(record, own) if own else None,
     )
 
 
@@ -106,9 +112,9 @@ def every(world: World) -> list[Summary]:
 
 
 def check(world: World, name: str) -> Summary:
-    """TLS, fingerprint, login and kernel were verified again, each reported on its own.
+    """TLS, fingerprint, login, kernel and disk were verified again, each reported on its own.
 
-    NoAnswerError, or one of its kind, for the first that does not hold.
+    NoAnswerError, or one of its kind, for the first that does not hold; FailedError: a full disk.
     """
     home, record = known(world, name)
     way = place.back_to(world, record)
@@ -127,6 +133,7 @@ def check(world: World, name: str) -> Summary:
         told = _same_key(way, record, found.instance_id, key)
     world.report(Checked("fingerprint", ok=True, detail=f"{pin.certificate_sha256} ({told})"))
     verify.log_in_and_compute(world, home, where, pin)
+    _check_disk(world, home, record, where, pin)
     record = dataclasses.replace(
         record, key_sha256=pin.key_sha256, certificate_sha256=pin.certificate_sha256, verified=True
     )
@@ -152,8 +159,8 @@ def _summary(way: Way | None, record: Record) -> Summary:
     return summarise(record, instance)
 
 
-def _ask_notebook(world: World, home: Home, record: Record) -> dict[str, dict[str, Any]] | None:
-    """The phases as the machine tells them; None when the notebook does not answer."""
+def _ask_notebook(world: World, home: Home, record: Record) -> CloudsStatus | None:
+    """What the machine tells of itself; None when the notebook does not answer."""
     if record.key_sha256 is None or not record.outputs.get("public_ip"):
         return None
     try:
@@ -161,10 +168,27 @@ def _ask_notebook(world: World, home: Home, record: Record) -> dict[str, dict[st
         pin = world.look_whose(where, record.key_sha256, timeout=_SOON)
         with world.speak(where, pin, verify.password(home), timeout=_SOON) as notebook:
             notebook.login()
-            phases = notebook.clouds_status().phases
+            return notebook.clouds_status()
     except CloudsError:
         return None
-    return {name: dataclasses.asdict(phase) for name, phase in phases.items()}
+
+
+def _phases(told: CloudsStatus) -> dict[str, dict[str, Any]]:
+    return {name: dataclasses.asdict(phase) for name, phase in told.phases.items()}
+
+
+def _check_disk(world: World, home: Home, record: Record, where: Address, pin: Pin) -> None:
+    """There is room to save. FailedError when there is none."""
+    with world.speak(where, pin, verify.password(home)) as notebook:
+        notebook.login()
+        found = disk.of(record, notebook.clouds_status())
+    if found is None:
+        return
+    world.report(Checked("disk", ok=found.state != "full", detail=found.words))
+    if found.state == "full":
+        raise FailedError(f"{record.name} answers, but can save nothing.", hint=found.hint)
+    if found.hint:
+        world.report(Warned(f"The disk is {found.state}. More room: {found.hint}"))
 
 
 def _from_console(way: Way, instance_id: str) -> dict[str, dict[str, Any]]:

@@ -114,9 +114,11 @@ class Notebook:
                 for name, phase in raw.get("phases", {}).items()
             }
             versions = {str(name): str(value) for name, value in raw.get("version", {}).items()}
+            sizes = (raw.get(f"disk_{which}") for which in ("free", "total"))
+            free, total = (None if size is None else int(size) for size in sizes)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._nonsense("/clouds/status") from error
-        return CloudsStatus(phases, versions, raw)
+        return CloudsStatus(phases, versions, disk_free=free, disk_total=total, raw=raw)
 
     def run_cell(self, code: str, *, timeout: float = 60.0) -> str:
         """What the code printed, run in a kernel of its own that is gone afterwards.

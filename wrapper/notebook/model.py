@@ -44,5 +44,8 @@ class CloudsStatus:
     phases: dict[str, Phase]
     versions: dict[str, str] = field(default_factory=dict)
     """Of what runs there, such as jupyter_server."""
+    disk_free: int | None = None
+    """Bytes on the disk of the work folder; None from machines that do not tell it."""
+    disk_total: int | None = None
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
     """The whole document, for --json."""

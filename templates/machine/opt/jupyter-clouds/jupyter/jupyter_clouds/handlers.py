@@ -57,7 +57,7 @@ class Handler(APIHandler):
 
 
 class Status(Handler):
-    """GET: the boot phases, the bytes free for the user's files, and the server's version."""
+    """GET: the boot phases, the bytes of the user's disk, and the server's version."""
 
     @web.authenticated
     def get(self) -> None:
@@ -68,7 +68,7 @@ class Status(Handler):
             status: dict[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError):
             status = {"phases": {}}
-        status["disk_free"] = shutil.disk_usage(SETTINGS["work"]).free
+        status["disk_total"], _, status["disk_free"] = shutil.disk_usage(SETTINGS["work"])
         self.finish(status | {"version": {"jupyter_server": __version__}})
 
 

@@ -31,6 +31,7 @@ def test_data_is_restored_kept_adopted_and_put_into_a_snapshot(stage: Stage) -> 
     aws = stage.aws()
     old = _old_snapshot(stage, gib=3)
     first = deployment.up(stage.world, stage.wanted("data", settings=Settings())).summary
+    _told_before_terraform_was_done(stage)
     made = aws.volume(first.data_volume_id or "")
     assert made is not None
     assert (made.snapshot_id, made.gib, made.attached_to) == (old.snapshot_id, 3, first.instance_id)
@@ -51,6 +52,19 @@ def test_data_is_restored_kept_adopted_and_put_into_a_snapshot(stage: Stage) -> 
     assert (taken.volume_id, taken.kind, taken.state) == (made.volume_id, "final", "completed")
     assert aws.volume(made.volume_id) is None
     assert aws.leftovers("data") == []
+
+
+def _told_before_terraform_was_done(stage: Stage) -> None:
+    """The provider waits long for an attachment: who has a notebook that answers need not."""
+    told = stage.told
+    answered = next(n for n, one in enumerate(told) if getattr(one, "name", "") == "kernel")
+    attached = next(
+        n
+        for n, one in enumerate(told)
+        if "aws_volume_attachment" in getattr(one, "text", "") and getattr(one, "ended", False)
+    )
+    assert answered < attached
+    assert sum(getattr(one, "name", "") == "kernel" for one in told) == 1, "once is enough"
 
 
 def _old_snapshot(stage: Stage, gib: int) -> Snapshot:

@@ -35,6 +35,7 @@ from wrapper.errors import (
     LocalError,
     LockedError,
     LoginError,
+    NoAnswerError,
     RequestError,
     SettingsError,
     UnknownDeploymentError,
@@ -143,7 +144,9 @@ def _world(
         return Terraform(path, environment=environment | provider.environment, **more)
 
     def led_pin(host: str, port: int, **more: Any) -> Any:
-        assert (host.startswith("198.18."), port) == (True, 9999)
+        assert port == 9999
+        if not host.startswith("198.18."):  # not the Elastic IP yet, which a machine waits for
+            raise NoAnswerError(f"Nothing answers at {host}.", hint="Wait")
         return pin(jupyter.host, jupyter.port, **more)
 
     def led_notebook(url: str, *given: Any, **more: Any) -> Notebook:

@@ -13,9 +13,7 @@ from wrapper.errors import CloudsError, NoAnswerError
 if TYPE_CHECKING:
     from wrapper.aws import Instance
     from wrapper.certificate import Pair
-    from wrapper.deployment.place import Way
-    from wrapper.deployment.progress import Meter
-    from wrapper.deployment.watch import Watch
+    from wrapper.deployment.going import Going
     from wrapper.deployment.world import World
     from wrapper.home import Home, Record
     from wrapper.notebook import Pin
@@ -30,21 +28,6 @@ class Up:
     """False: it was already so."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Going:
-    """The parts of one `up` or `start` that is going on."""
-
-    world: World
-    home: Home
-    way: Way
-    meter: Meter
-    watch: Watch
-    pair: Pair | None = None
-    """A certificate of the user's own."""
-    untouched: bool = True
-    """Terraform had nothing to do."""
-
-
 def answer(going: Going, record: Record) -> Up:
     """From a machine that exists to a cell that ran."""
     world, home, way = going.world, going.home, going.way
@@ -54,8 +37,7 @@ def answer(going: Going, record: Record) -> Up:
     going.watch.follow(found.instance_id)
     if going.untouched and not record.verified:
         _try_again(going, found)
-    record, pin = _pin(going, record, found)
-    verify.log_in_and_compute(world, home, verify.address(record, found.public_ip), pin)
+    record, pin = _verified(going, record, found)
     if going.pair:
         record, changed = _serve_own(world, home, record, pin, going.pair), True
     going.meter.mark("total")
@@ -109,22 +91,30 @@ def _try_again(going: Going, found: Instance) -> None:
     aws.start_instance(found.instance_id)
 
 
-def _pin(going: Going, record: Record, found: Instance) -> tuple[Record, Pin]:
+def _verified(going: Going, record: Record, found: Instance) -> tuple[Record, Pin]:
+    """Pinned, logged in, a cell run: now, or while Terraform worked."""
+    where = verify.address(record, found.public_ip)
+    pin = going.early.pin(found.instance_id, where)
+    if pin is None or record.key_sha256 not in (None, pin.key_sha256):
+        pin = _pin(going, record, found)
+        verify.log_in_and_compute(going.world, going.home, where, pin)
+        going.meter.mark("answering")
+    pinned = dataclasses.replace(
+        record, key_sha256=pin.key_sha256, certificate_sha256=pin.certificate_sha256
+    )
+    return pinned, pin
+
+
+def _pin(going: Going, record: Record, found: Instance) -> Pin:
     world, watch = going.world, going.watch
     world.report(Step(f"Waiting for the notebook on {found.instance_id}"))
     key = record.key_sha256
     if key is None:
         key = verify.wait_for_fingerprint(watch)
-        world.report(Checked("fingerprint", ok=True, detail=f"the console shows the key {key}"))
-    where = verify.address(record, found.public_ip)
-    pin = verify.wait_for_answer(world, watch, where, key)
-    world.report(
-        Checked("TLS", ok=True, detail=f"pinned to the certificate {pin.certificate_sha256}")
-    )
-    pinned = dataclasses.replace(
-        record, key_sha256=pin.key_sha256, certificate_sha256=pin.certificate_sha256
-    )
-    return pinned, pin
+        world.report(verify.shown(key))
+    pin = verify.wait_for_answer(world, watch, verify.address(record, found.public_ip), key)
+    world.report(verify.pinned(pin))
+    return pin
 
 
 def _serve_own(world: World, home: Home, record: Record, pin: Pin, pair: Pair) -> Record:

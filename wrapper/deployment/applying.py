@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from wrapper import refusals
@@ -13,19 +14,22 @@ from wrapper.deployment.requests import Requests
 from wrapper.errors import CloudsError, Interrupted, UsageError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from wrapper.deployment.going import Going
     from wrapper.deployment.place import Way
     from wrapper.deployment.preparing import Prepared
     from wrapper.deployment.progress import Meter
-    from wrapper.deployment.watch import Watch
     from wrapper.deployment.world import World
     from wrapper.home import Home, Record
 
 
-def apply(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch) -> Record:
+def apply(going: Going, ready: Prepared) -> Record:
     """What was planned exists, and the record names it. Interrupted, TerraformError.
 
     A failed one leaves no spot request that could still bring a machine.
     """
+    world, home, meter, watch = going.world, going.home, going.meter, going.watch
     record = home.remember(ready.record)
     ready = make_way(world, ready)
     world.report(Step("Terraform applies it"))
@@ -35,7 +39,7 @@ def apply(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch)
         world.aws_like(ready.way), record.name, ready.give_up, ignore=record.request_ids
     )
     try:
-        with watch.in_background(requests.look):
+        with watch.in_background(requests.look), _early(going, ready):
             _apply(world, ready, meter)
     except (CloudsError, KeyboardInterrupt) as error:
         if ready.fresh and isinstance(error, UsageError):
@@ -55,6 +59,14 @@ def apply(world: World, home: Home, ready: Prepared, meter: Meter, watch: Watch)
         raise
     meter.mark("terraform")
     return _with_ids(home, ready.way, with_outputs(record, ready.terraform.outputs()))
+
+
+def _early(going: Going, ready: Prepared) -> AbstractContextManager[None]:
+    """Of a certificate of the user's own nothing can be seen before it is handed over."""
+    if going.pair:
+        return nullcontext()
+    aws = going.world.aws_like(ready.way)
+    return going.early.in_background(going.world, going.home, aws, going.watch, going.meter)
 
 
 def _apply(world: World, ready: Prepared, meter: Meter) -> None:

@@ -15,8 +15,8 @@ from wrapper.deployment import (
     question,
     restoring,
 )
-from wrapper.deployment.answering import Going, Up
 from wrapper.deployment.bringing_back import bring_back, move_away
+from wrapper.deployment.going import Going
 from wrapper.deployment.progress import Meter
 from wrapper.deployment.watch import Watch
 from wrapper.errors import Interrupted, RefusedError, UsageError
@@ -24,6 +24,7 @@ from wrapper.home import Home, root
 from wrapper.settings import check_name
 
 if TYPE_CHECKING:
+    from wrapper.deployment.answering import Up
     from wrapper.deployment.preparing import Prepared, Wanted
     from wrapper.deployment.world import World
     from wrapper.home import Record
@@ -71,11 +72,11 @@ def _answer(going: Going, ready: Prepared, record: Record) -> Up:
 
 def _made(going: Going, ready: Prepared, *, stay: bool) -> Record:
     """The machine exists, and is one that can be started."""
-    world, home, meter, watch = going.world, going.home, going.meter, going.watch
+    world, home = going.world, going.home
     if ready.nothing_to_do:
         record = home.remember(ready.record)
     else:
-        record = launching.launch(world, home, _moved(world, home, ready), meter, watch)
+        record = launching.launch(going, _moved(world, home, ready))
     if request := coming_back.interrupted(ready.way, record):
         return bring_back(going, ready, record, request, stay=stay)
     return record

@@ -11,7 +11,7 @@ from wrapper.deployment.fallback import Candidate
 
 if TYPE_CHECKING:
     from wrapper.aws import SpotRequest
-    from wrapper.deployment.answering import Going
+    from wrapper.deployment.going import Going
     from wrapper.deployment.launching import Refused
     from wrapper.deployment.preparing import Prepared
     from wrapper.errors import RefusedError
@@ -67,5 +67,4 @@ def _move(going: Going, ready: Prepared, past: Refused) -> Record:
     volume = moving.data_volume(ready.way, going.home) or ready.origin.volume
     if not going.world.confirm(f"{moving.describe(ready.record, others, volume)}\n\nGo on?"):
         raise moving.refuse(ready.record)
-    parts = (going.world, going.home, ready, going.meter, going.watch)
-    return launching.launch(*parts, past=past)
+    return launching.launch(going, ready, past=past)

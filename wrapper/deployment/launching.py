@@ -11,29 +11,20 @@ from wrapper.errors import RefusedError
 
 if TYPE_CHECKING:
     from wrapper.deployment.fallback import Candidate
+    from wrapper.deployment.going import Going
     from wrapper.deployment.preparing import Prepared
-    from wrapper.deployment.progress import Meter
-    from wrapper.deployment.watch import Watch
-    from wrapper.deployment.world import World
-    from wrapper.home import Home, Record
+    from wrapper.home import Record
 
 Refused = tuple["Candidate", RefusedError]
 
 
-def launch(  # noqa: PLR0913 (the parts of an `up`)
-    world: World,
-    home: Home,
-    ready: Prepared,
-    meter: Meter,
-    watch: Watch,
-    *,
-    past: Refused | None = None,
-) -> Record:
+def launch(going: Going, ready: Prepared, *, past: Refused | None = None) -> Record:
     """What was planned exists, with the first machine that EC2 had; the record names it.
 
     RefusedError tells all that was learnt. As `applying.apply` for the rest. `past`: the machine
     that EC2 took back; the deployment moves away from it.
     """
+    world, home = going.world, going.home
     learnt: list[str] = []
     refused = [past] if past else []
     for candidate in ready.candidates:
@@ -43,7 +34,7 @@ def launch(  # noqa: PLR0913 (the parts of an `up`)
             world.report(Step(f"Trying {candidate}"))
             ready = moving.towards(world, home, ready, candidate)
         try:
-            return applying.apply(world, home, ready, meter, watch)
+            return applying.apply(going, ready)
         except RefusedError as error:
             refused.append((candidate, error))
             learnt.append(f"{candidate}: {_words(error)}")

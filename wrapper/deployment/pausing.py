@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from wrapper import refusals
 from wrapper.deployment import answering, applying, coming_back, kept, look, place
-from wrapper.deployment.answering import Going
 from wrapper.deployment.events import Note, Step
+from wrapper.deployment.going import Going
 from wrapper.deployment.progress import Meter
 from wrapper.deployment.summary import Summary, summarise
 from wrapper.deployment.watch import Watch

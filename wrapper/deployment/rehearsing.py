@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
 from wrapper.deployment import answering, coming_back, look, place
-from wrapper.deployment.answering import Going
 from wrapper.deployment.events import Note, Step
+from wrapper.deployment.going import Going
 from wrapper.deployment.progress import Meter
 from wrapper.deployment.watch import Watch
 from wrapper.errors import AwsError, Interrupted, NoAnswerError, UsageError

@@ -101,6 +101,16 @@ def _still_hope(watch: Watch, end: float, otherwise: str) -> None:
         )
 
 
+def shown(key_sha256: str) -> Checked:
+    """What the console shows."""
+    return Checked("fingerprint", ok=True, detail=f"the console shows the key {key_sha256}")
+
+
+def pinned(pin: Pin) -> Checked:
+    """Whose certificate is trusted from now on."""
+    return Checked("TLS", ok=True, detail=f"pinned to the certificate {pin.certificate_sha256}")
+
+
 def log_in_and_compute(world: World, home: Home, where: Address, pin: Pin) -> None:
     """Login and kernel work; each was reported. LoginError, KernelError, NoAnswerError."""
     with world.speak(where, pin, password(home)) as notebook:

@@ -146,6 +146,13 @@ class Account:
                 InstanceIds=[instance_id], WaiterConfig=waiter
             )
 
+    def stop(self, instance_id: str) -> None:
+        """The machine is stopped."""
+        self.ec2.stop_instances(InstanceIds=[instance_id])
+        self.ec2.get_waiter("instance_stopped").wait(
+            InstanceIds=[instance_id], WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE}
+        )
+
     def wait_until_verified(self, instance_id: str, address: str, password: str) -> None:
         """The notebook answers with its console's key, took the password and ran a cell."""
         fingerprint = self._wait_for(instance_id, lambda boot: boot.ready).fingerprint

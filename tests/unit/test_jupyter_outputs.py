@@ -53,8 +53,8 @@ class Kernel:
         )
         self.runs = 0
 
-    def run(self, code: str, *, lost: bool = False) -> Any:
-        """The execution, once the kernel is done with it."""
+    def run(self, code: str, *, lost: bool = False, deaf_to: str = "nothing") -> Any:
+        """The execution, once the kernel is done with it; one type of message is not heard."""
         self.runs += 1
         execution = self.outputs.Execution(f"cell-{self.runs}", code, "tab", lost=lost)
         message = self.client.session.msg("execute_request", {"code": code, "silent": False})
@@ -64,7 +64,9 @@ class Kernel:
         while execution.running is not False:
             assert time.monotonic() < deadline, execution
             if self.client.iopub_channel.socket.poll(100):
-                self.recorder.received.append(self.client.iopub_channel.socket.recv_multipart())
+                message_parts = self.client.iopub_channel.socket.recv_multipart()
+                if f'"{deaf_to}"'.encode() not in message_parts[3]:  # the header
+                    self.recorder.received.append(message_parts)
             self.recorder.process()
         return execution
 
@@ -122,6 +124,10 @@ def test_an_update_of_an_output_cleared_away_still_reaches_the_others(kernel: Ke
     kernel.run("g.update('new')")
     assert first.outputs() == []
     assert second.outputs()[0]["data"]["text/plain"] == "'new'"
+
+
+def test_a_cell_whose_first_message_was_missed_is_recorded(kernel: Kernel) -> None:
+    assert kernel.run("print('heard')", deaf_to="execute_input").outputs() == [stream("heard\n")]
 
 
 def test_an_error_and_a_result_are_kept(kernel: Kernel) -> None:

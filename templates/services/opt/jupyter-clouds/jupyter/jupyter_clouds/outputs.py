@@ -223,8 +223,9 @@ class Recorder(NotebookClient):
 
     def advance(self, e: Execution, msg: dict[str, Any], kind: str, parent: str) -> None:
         """Take in a message about a cell that is not done."""
-        if kind == "execute_input":
-            # Whatever was asked for before has ended or was skipped after an error.
+        if kind == "execute_input" or (kind in VISIBLE and e.running is None):
+            # Whatever was asked for before has ended or was skipped after an error. (Its first
+            # message may have been missed: a kernel that restarts is heard a moment late.)
             self.end(before=parent)
             e.running = True
         e.size += msg["size"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import re
 import time
@@ -11,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.embedded import Account
 from tests.machine.conftest import answering, open_channels
+from tests.unit.data_volume import can_grow_mounted
+from wrapper import local
+from wrapper.aws.model import DATA_TAG as DATA
 from wrapper.errors import KernelError, LoginError, NoAnswerError
 from wrapper.notebook import Notebook, Pin
 from wrapper.notebook.kernel import _execute as run
@@ -158,6 +163,69 @@ def test_a_kernel_out_of_memory_costs_that_kernel_only(live: Live) -> None:
         finally:
             notebook.call("DELETE", f"/api/kernels/{other}")
         assert notebook.status().started == started
+
+
+FILL = """
+import os
+with open("big", "wb", buffering=0) as file:
+    # Blocks without anything in them: the disk that is behind it stays as it is.
+    left = os.statvfs(".")
+    os.posix_fallocate(file.fileno(), 0, left.f_bavail * left.f_frsize - 2**24)
+    for size in (2**20, 4096, 1):
+        try:
+            while True:
+                os.posix_fallocate(file.fileno(), file.seek(0, 2), size)
+        except OSError as error:
+            last = error
+print(last.errno)
+"""
+
+
+def test_a_full_data_disk_is_told_by_a_notebook_that_answers(live: Live) -> None:
+    if not live.own:
+        pytest.skip("only disks of the tests' own are filled")
+    with live.logged_in() as notebook:
+        before = notebook.clouds_status()
+        try:
+            assert notebook.run_cell(FILL) == f"{errno.ENOSPC}\n"
+            with live.logged_in() as other:
+                assert other.run_cell("print(6 * 7)") == "42\n"
+                assert other.clouds_status().disk_free == 0
+                new = {"type": "file", "format": "text", "content": "x" * 2**20}
+                with pytest.raises(NoAnswerError):
+                    other.call("PUT", "/api/contents/kept.txt", new)
+        finally:
+            notebook.run_cell("import os; os.unlink('big')")
+        after = notebook.clouds_status()
+    assert before.disk_free
+    assert after.disk_free == pytest.approx(before.disk_free, rel=0.1)
+
+
+def test_a_data_volume_that_is_enlarged_is_used_whole_while_kernels_run(live: Live) -> None:
+    if not live.own:
+        pytest.skip("only volumes of the tests' own are enlarged")
+    ec2 = Account(local.status().env).ec2
+    machine = ec2.describe_addresses(PublicIps=[live.host])["Addresses"][0]["InstanceId"]
+    attached = [{"Name": "attachment.instance-id", "Values": [machine]}]
+    volumes = ec2.describe_volumes(Filters=[*attached, {"Name": "tag-key", "Values": [DATA]}])
+    (volume,) = volumes["Volumes"]
+    with live.logged_in() as notebook:
+        started, size = notebook.status().started, notebook.clouds_status().disk_total or 0
+        ec2.modify_volume(VolumeId=volume["VolumeId"], Size=volume["Size"] + 30)
+
+        def look() -> str:
+            """How it went; NoAnswerError while nothing has happened."""
+            if (notebook.clouds_status().disk_total or 0) > size + 25 * 2**30:
+                return "grown"
+            shown = Account(local.status().env).shown(machine)
+            if "its file system at the next start" in shown:
+                return "at the next start"
+            raise NoAnswerError("the volume's file system is as it was", hint="")
+
+        expected = "grown" if can_grow_mounted() else "at the next start"
+        assert answering(look, within=60) == expected
+        assert notebook.status().started == started
+        assert notebook.run_cell("print(6 * 7)") == "42\n"
 
 
 def _came_back(live: Live, before: str) -> None:

@@ -98,6 +98,10 @@ def test_a_bucket_comes_and_goes_without_the_machine(running: Copy) -> None:
     }
 
 
+def test_a_larger_data_volume_changes_the_volume_alone(running: Copy) -> None:
+    assert running.changes(spot=True, data_volume_size=60) == {"aws_ebs_volume.data[0]": "update"}
+
+
 def test_a_stopped_machine_stays_stopped(running: Copy) -> None:
     ec2, machine = running.account.client(), running.terraform.output()["instance_id"]
 

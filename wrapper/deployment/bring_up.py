@@ -9,6 +9,7 @@ from wrapper.deployment import (
     answering,
     applying,
     coming_back,
+    growing,
     launching,
     moving,
     preparing,
@@ -52,6 +53,7 @@ def up(world: World, wanted: Wanted) -> Up:
             record = _made(going, ready, stay=wanted.watch)
             done = _answer(going, ready, record)
             moving.settle(world, home, ready.way)
+            growing.settle(world, home, ready)
         except KeyboardInterrupt as error:
             exists = applying.what_exists(ready.way, home.name)
             hint = applying.ways_on(ready.record)

@@ -32,7 +32,7 @@ class Disk:
         """For a person."""
         used = 100 - round(100 * self.free_bytes / self.total_bytes)
         told = "" if self.state == "ok" else f"{self.state.upper()}: "
-        return f"{told}{used} % of {_gib(self.total_bytes)} used, {_gib(self.free_bytes)} free"
+        return f"{told}{used} % of {gib(self.total_bytes)} used, {gib(self.free_bytes)} free"
 
     def document(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -71,6 +71,7 @@ def _rounded(size: int) -> int:
     return -(-size // (10 * GIB)) * 10
 
 
-def _gib(size: int) -> str:
-    gib = f"{size / GIB:.1f}".removesuffix(".0")
-    return f"{gib} GiB" if size >= GIB else f"{size // MIB} MiB"
+def gib(size: int) -> str:
+    """For a person."""
+    told = f"{size / GIB:.1f}".removesuffix(".0")
+    return f"{told} GiB" if size >= GIB else f"{size // MIB} MiB"

@@ -39,6 +39,12 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CloudsError], str], ...] = (
         TerraformError,
         "Release an address that you do not use, or: --no-elastic-ip",
     ),
+    (
+        ("VolumeModificationRateExceeded", "IncorrectModificationState"),
+        TerraformError,
+        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVolume.html
+        "EC2 changes a volume four times a day, once at a time. Later: python -m wrapper up",
+    ),
     (("Error acquiring the state lock",), LockedError, "Wait for it: pgrep -a terraform"),
     (("no space left on device",), DiskError, "df -h ~"),
     (

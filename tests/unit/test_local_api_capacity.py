@@ -17,6 +17,8 @@ from wrapper.local.api.prices import PriceQuery, Prices
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from wrapper.local.api.capacity import Market
+
 SPOT = {"MarketType": "spot"}
 
 
@@ -65,8 +67,9 @@ def test_the_last_word_about_a_pool_decides(rules: list[Rule], left: set[tuple[s
     for rule in rules:
         capacity.decide(rule)
 
-    pools = [(zone, market) for zone in (A, B) for market in ("spot", "on-demand")]
-    assert {(z, m) for z, m in pools if capacity.has(z, "t3.large", m)} == left  # type: ignore[arg-type]
+    markets: tuple[Market, ...] = ("spot", "on-demand")
+    pools = [(zone, market) for zone in (A, B) for market in markets]
+    assert {(z, m) for z, m in pools if capacity.has(z, "t3.large", m)} == left
     capacity.decide(Rule(given=True))
     assert capacity.rules == []
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wrapper.home import Record
 
 _GONE = ("shutting-down", "terminated")
-_TOLD_EVERY = 10
+_TOLD_EVERY, _ALL = 10, 100
 """Per cent between two lines on a screen that cannot move a bar."""
 
 
@@ -92,9 +92,9 @@ def progress(world: World, snapshot_id: str) -> Callable[[int], None]:
         nonlocal last
         if percent == last:
             return
-        line = percent == 100 or percent // _TOLD_EVERY > last // _TOLD_EVERY  # noqa: PLR2004
+        line = percent == _ALL or percent // _TOLD_EVERY > last // _TOLD_EVERY
         last = percent
-        world.report(Progress(percent, 100, f"{snapshot_id}: {percent} %", ended=line))
+        world.report(Progress(percent, _ALL, f"{snapshot_id}: {percent} %", ended=line))
 
     return report
 

@@ -20,7 +20,7 @@ from wrapper.home import Home, Record, root
 from wrapper.settings import check_name
 
 if TYPE_CHECKING:
-    from wrapper.aws import Ended, Leftover
+    from wrapper.aws import Ended, Leftover, Snapshot, Volume
     from wrapper.deployment.data import Choice, Data
     from wrapper.deployment.kept import Kept
     from wrapper.deployment.place import Way
@@ -204,8 +204,8 @@ def _kept(way: Way, name: str) -> tuple[Kept, ...]:
     volumes = [one for one in way.aws.find_volumes(name) if one.deployment is None]
     snapshots = [one for one in way.aws.find_snapshots(name) if one.state != "error"]
     first = kept.newest(volumes, snapshots)
-    told = [(one, kept.volume(one)) for one in volumes]
-    told += [(one, kept.snapshot(one)) for one in snapshots]  # type: ignore[misc]
+    told: list[tuple[Volume | Snapshot, Kept]] = [(one, kept.volume(one)) for one in volumes]
+    told += [(one, kept.snapshot(one)) for one in snapshots]
     return tuple(words for one, words in sorted(told, key=lambda pair: pair[0] is not first))
 
 

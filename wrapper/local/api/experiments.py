@@ -169,9 +169,7 @@ class Experiment:
     def _targets(self, action: Mapping[str, Any]) -> list[Any]:
         target = self.template["targets"][action["targets"]["SpotInstances"]]
         found = [one for one in self.backend.all_instances() if _is_meant(one, target)]
-        mode, share = re.fullmatch(
-            r"(ALL|COUNT|PERCENT)(?:\((\d+)\))?", target["selectionMode"]
-        ).groups()  # type: ignore[union-attr]
+        mode, _, share = target["selectionMode"].removesuffix(")").partition("(")
         if mode == "ALL":
             return found
         wanted = int(share) if mode == "COUNT" else len(found) * int(share) // 100

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.models.elastic_block_store import Snapshot as MotoSnapshot
 from moto.ec2.utils import generic_filter, random_snapshot_id
 
@@ -20,7 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from moto.ec2.models import EC2Backend as EBSBackend  # what it is a part of
+
     from wrapper.local.api.backend import Room
+else:
+    from moto.ec2.models.elastic_block_store import EBSBackend
 
 NO_VOLUME: Final = "vol-ffffffff"
 """What EC2 names as the volume of a copied snapshot."""
@@ -176,7 +179,7 @@ class SnapshotStore(EBSBackend):
         owners: Sequence[str] = (),
     ) -> list[Any]:
         known = [self.get_snapshot(one) for one in snapshot_ids or self.snapshots]
-        account = self.account_id  # type: ignore[attr-defined]
+        account = self.account_id
         wanted = {account if one == "self" else one for one in owners}
         if wanted:
             known = [one for one in known if one.owner_id in wanted]
@@ -187,5 +190,5 @@ class SnapshotStore(EBSBackend):
         snapshot: Any = super().delete_snapshot(snapshot_id)
         if snapshot.backed:
             self.room.machines.blocks.delete_snapshot(snapshot_id)
-        self.tags.pop(snapshot_id, None)  # type: ignore[attr-defined]
+        self.tags.pop(snapshot_id, None)
         return snapshot

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.block_device import BlockDeviceType
-from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.models.elastic_block_store import Volume as MotoVolume
 from moto.ec2.utils import generic_filter, random_volume_id
 
@@ -26,8 +25,12 @@ from wrapper.local.api.volume_types import check_performance, performance
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from moto.ec2.models import EC2Backend as EBSBackend  # what it is a part of
+
     from wrapper.local.api.backend import Room
     from wrapper.local.api.lifecycle import Lifecycle
+else:
+    from moto.ec2.models.elastic_block_store import EBSBackend
 
 
 class Volume(MotoVolume):
@@ -95,7 +98,7 @@ class VolumeStore(EBSBackend):
             self,
             random_volume_id(),
             gib,
-            self.get_zone_by_name(zone_name),  # type: ignore[attr-defined]
+            self.get_zone_by_name(zone_name),
             snapshot_id=snapshot_id,
             encrypted=encrypted,
             kms_key_id=kms_key_id,
@@ -147,7 +150,7 @@ class VolumeStore(EBSBackend):
         volume = super().delete_volume(volume_id)
         if isinstance(volume, Volume) and volume.backed:
             self.room.machines.blocks.delete_volume(volume_id)
-        self.tags.pop(volume_id, None)  # type: ignore[attr-defined]
+        self.tags.pop(volume_id, None)
         return volume
 
     def attach_volume(
@@ -159,7 +162,7 @@ class VolumeStore(EBSBackend):
     ) -> Attachment:
         """The account knows it as attached, as launches do it; no machine is told."""
         volume = self.get_volume(volume_id)
-        instance = self.get_instance(instance_id)  # type: ignore[attr-defined]
+        instance = self.get_instance(instance_id)
         attachment = Attachment(volume, instance, device_path, "attached")  # type: ignore[abstract]
         volume.attachment = attachment
         instance.block_device_mapping[device_path] = BlockDeviceType(
@@ -174,7 +177,7 @@ class VolumeStore(EBSBackend):
     def attach(self, volume_id: str, instance_id: str, device: str) -> Attachment:
         """The volume is on its way into the instance; EC2ClientError."""
         volume: Any = self.get_volume(volume_id)
-        instance = self.get_instance(instance_id)  # type: ignore[attr-defined]
+        instance = self.get_instance(instance_id)
         check_attachable(volume, instance, device)
         with refusals():
             self.room.machines.blocks.attach(volume_id, instance_id, device)
@@ -250,7 +253,8 @@ class VolumeStore(EBSBackend):
     def release(self, instance: Any) -> None:
         """No machine has the instance's volumes any more: it is terminated."""
         for block in instance.block_device_mapping.values():
-            if self.get_volume(block.volume_id).backed:  # type: ignore[attr-defined]
+            volume: Any = self.get_volume(block.volume_id)
+            if volume.backed:
                 self.room.machines.blocks.detach(block.volume_id, force=True)
 
     def modify(self, volume_id: str, target: dict[str, Any]) -> Modification:

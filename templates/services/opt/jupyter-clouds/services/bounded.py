@@ -108,9 +108,10 @@ def run(command: Sequence[str | Path], seconds: float, **environment: str) -> Do
         start_new_session=True,  # away from a terminal that root may sit at
         **user,
     )
+    out: Any = child.stdout  # a pipe
     with child:
         ends = time.monotonic() + seconds
-        output = drain(child.stdout.fileno(), seconds, lambda: child.poll() is not None)  # type: ignore[union-attr]
+        output = drain(out.fileno(), seconds, lambda: child.poll() is not None)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(max(0, ends - time.monotonic()))
         code = child.poll()

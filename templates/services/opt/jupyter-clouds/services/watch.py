@@ -90,7 +90,7 @@ class Metadata:
 def fields(text: str) -> dict[str, str]:
     """The notice's fields, as words that can stand on the console. Raises BrokenError."""
     import json  # noqa: PLC0415 - see above
-    import re  # noqa: PLC0415
+    import re  # noqa: PLC0415 - see above
 
     try:
         found = json.loads(text)
@@ -121,11 +121,11 @@ def acted(kind: str, text: str) -> bool:
 def act(kind: str, text: str) -> None:
     """The notice is on the console, and the rescue runs, in a unit of its own."""
     import json  # noqa: PLC0415 - see above
-    import subprocess  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
+    import subprocess  # noqa: PLC0415 - see above
+    from pathlib import Path  # noqa: PLC0415 - see above
 
-    sys.path.insert(0, os.path.join(os.path.dirname(HERE), "bin"))  # noqa: PTH118, PTH120
-    import clouds  # noqa: PLC0415
+    sys.path.insert(0, os.path.join(os.path.dirname(HERE), "bin"))  # noqa: PTH118, PTH120 - see above
+    import clouds  # noqa: PLC0415 - see above
 
     given = fields(text)
     clouds.write(Path(RUN, f"notice-{kind}.json"), json.dumps(given))

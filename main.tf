@@ -135,10 +135,14 @@ resource "aws_instance" "this" {
 
   ami                         = local.machine.ami
   associate_public_ip_address = true
-  instance_type               = var.instance_type
-  subnet_id                   = local.machine.subnet_id
-  user_data_base64            = local.machine.user_data_base64
-  vpc_security_group_ids      = local.machine.security_groups
+  # What a machine that stops by itself becomes. A one-time spot machine can only end; a persistent
+  # spot request cannot say it, and stops: EC2's default.
+  # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_ChangingInstanceInitiatedShutdownBehavior.html
+  instance_initiated_shutdown_behavior = var.spot ? "terminate" : "stop"
+  instance_type                        = var.instance_type
+  subnet_id                            = local.machine.subnet_id
+  user_data_base64                     = local.machine.user_data_base64
+  vpc_security_group_ids               = local.machine.security_groups
 
   dynamic "instance_market_options" {
     for_each = var.spot ? ["spot"] : []

@@ -82,6 +82,8 @@ locals {
   settings = {
     domain           = var.domain
     https            = var.https
+    idle_minutes     = var.idle_minutes
+    max_hours        = var.max_hours
     metadata_access  = var.metadata_access
     miniforge        = local.miniforge
     name             = var.name

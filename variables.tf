@@ -134,6 +134,18 @@ variable "https" {
   nullable    = false
 }
 
+variable "idle_minutes" {
+  description = "Minutes without a running cell, a job or input in a terminal, or work of processor or GPU, after which the machine saves all and stops by itself; JupyterLab asks before. 0: never. Taken when the machine is made; for a running one: jupyter-clouds up --idle."
+  type        = number
+  default     = 45
+  nullable    = false
+
+  validation {
+    condition     = var.idle_minutes == 0 || (var.idle_minutes >= 1 && var.idle_minutes <= 44640)
+    error_message = "idle_minutes: from 1 to 44640 (a month), or 0 for never."
+  }
+}
+
 variable "instance_type" {
   description = "EC2 instance type, x86 or Graviton. For a running spot machine another type means another machine."
   type        = string
@@ -143,6 +155,18 @@ variable "instance_type" {
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]*\\.[a-z0-9-]+$", var.instance_type))
     error_message = "instance_type: looks like t3.large."
+  }
+}
+
+variable "max_hours" {
+  description = "Hours that the machine runs, whatever it does, from its first start or from one that you asked for; then it saves all and stops by itself. 0: no limit. Taken when the machine is made; for a running one: jupyter-clouds extend, or up --hours."
+  type        = number
+  default     = 12
+  nullable    = false
+
+  validation {
+    condition     = var.max_hours == 0 || (var.max_hours >= 0.1 && var.max_hours <= 720)
+    error_message = "max_hours: from 0.1 to 720 (a month), or 0 for no limit."
   }
 }
 

@@ -106,6 +106,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             *("-m", "jupyterlab", "--config", str(config), "--allow-root"),
             JUPYTER_CLOUDS_NOTEBOOK_JSON=str(root / "notebook.json"),
             JUPYTER_CLOUDS_DOOR=str(root / "door.sock"),
+            JUPYTER_CLOUDS_AUTOSTOP=str(root / "autostop.sock"),
         ),
         requests.Session() as session,
     ):

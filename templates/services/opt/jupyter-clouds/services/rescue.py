@@ -48,7 +48,8 @@ def notice(reason: str, given: dict[str, str]) -> dict[str, Any] | None:
     if reason == "interruption":
         kind = given.get("action", "terminate")
     else:
-        kind = {"rebalance": "rebalance", "stop": "shutdown"}.get(reason, "")
+        ends = dict.fromkeys(("idle", "lifetime", "stop"), "shutdown")
+        kind = {"rebalance": "rebalance", **ends}.get(reason, "")
     text = TEXTS.get(kind)
     if not text:
         return None

@@ -26,9 +26,15 @@ class Buffer(deque[tuple[str, list[bytes]]]):
 
     size = 0
 
+    def __init__(self, recorder: Recorder | None) -> None:
+        super().__init__()
+        self.recorder = recorder
+
     def append(self, item: tuple[str, list[bytes]]) -> None:
         """Add a message; over the limit the oldest go."""
         super().append(item)
+        if item[0] == "stdin" and self.recorder:
+            self.recorder.asked(item[1])
         self.size += sum(map(len, item[1]))
         while self.size > BUFFER:
             self.size -= sum(map(len, self.popleft()[1]))
@@ -108,7 +114,7 @@ class KernelManager(AsyncMappingKernelManager):
     def start_buffering(self, kernel_id: str, session_key: str, channels: dict[str, Any]) -> None:
         """Buffer within limits."""
         super().start_buffering(kernel_id, session_key, channels)
-        self._kernel_buffers[kernel_id]["buffer"] = Buffer()
+        self._kernel_buffers[kernel_id]["buffer"] = Buffer(self.recorders.get(kernel_id))
 
 
 class Connection(ZMQChannelsWebsocketConnection):
@@ -150,17 +156,29 @@ class Connection(ZMQChannelsWebsocketConnection):
             return
         if self.subprotocol == "v1.kernel.websocket.jupyter.org":
             channel, parts = deserialize_msg_from_ws_v1(message)
+            if channel == "stdin":
+                self.recorder.answered()
             if channel != "shell" or b"execute_request" not in parts[0]:
                 return
             header, _, metadata, content = (json.loads(part) for part in parts[:4])
-        elif isinstance(message, str) and "execute_request" in message:
+        elif isinstance(message, str) and ("execute_request" in message or '"stdin"' in message):
             msg = json.loads(message)
+            if msg.get("channel") == "stdin":
+                self.recorder.answered()
+                return
             header, metadata, content = msg["header"], msg.get("metadata", {}), msg["content"]
         else:
             return
         if header["msg_type"] == "execute_request" and not content.get("silent"):
             execution = Execution(metadata.get("cellId"), content["code"], self.session.session)
             self.recorder.request(header["msg_id"], execution)
+
+    def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
+        """Note that a cell waits for input."""
+        channel = stream if isinstance(stream, str) else getattr(stream, "channel", None)
+        if channel == "stdin" and self.recorder:
+            self.recorder.asked(outgoing_msg)
+        super().handle_outgoing_message(stream, outgoing_msg)
 
     def disconnect(self) -> None:
         """Trust nothing this tab has: some messages may have gone into a dead connection."""

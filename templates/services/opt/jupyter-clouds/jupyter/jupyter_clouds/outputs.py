@@ -67,6 +67,8 @@ class Execution:
     lost: bool = False
     # None until the kernel comes to it.
     running: bool | None = None
+    # It waits for what somebody is to type.
+    asking: bool = False
     ended: float = 0
     # Since when the file lacks something; changes so far; how often no cell of the file was its.
     changed: float | None = None
@@ -144,6 +146,8 @@ class Recorder(NotebookClient):
         self.executions: dict[str, Execution] = {}
         self.received: list[list[bytes]] = []
         self.unsynced: dict[str, Sync] = {}
+        # When somebody or something was last at work here.
+        self.active = time.monotonic()
         # Ids of messages to the kernel whose echo shows that we hear it.
         self.questions: set[str] = set()
         # Notebooks whose kernel this is.
@@ -152,11 +156,29 @@ class Recorder(NotebookClient):
     def request(self, msg_id: str, new: Execution) -> None:
         """Record the execution from now on, instead of an earlier one of the same cell."""
         self.process()
+        self.active = time.monotonic()
         for old, e in list(self.executions.items()):
             if (e.cell_id or e.code) == (new.cell_id or new.code):
                 self.forget(old)
         self.executions[msg_id] = new
         self.nb["cells"][msg_id] = new.cell
+
+    def asked(self, parts: list[bytes]) -> None:
+        """Note on the cell that it waits for input, as the kernel's message says."""
+        try:
+            _, (_, _, parent, *_) = self.session.feed_identities(parts)
+            e = self.executions.get(json.loads(parent).get("msg_id"))
+        except (ValueError, AttributeError) as error:
+            self.log.warning("Unreadable question of a kernel: %s", error)
+            return
+        if e and not e.asking:
+            e.asking, self.active = True, time.monotonic()
+
+    def answered(self) -> None:
+        """Note that somebody typed what a cell was waiting for: there is one at a time."""
+        self.active = time.monotonic()
+        for e in self.executions.values():
+            e.asking = False
 
     def forget(self, msg_id: str) -> None:
         """Record the execution no longer."""
@@ -228,6 +250,7 @@ class Recorder(NotebookClient):
             # message may have been missed: a kernel that restarts is heard a moment late.)
             self.end(before=parent)
             e.running = True
+            self.active = time.monotonic()
         e.size += msg["size"]
         if kind in VISIBLE:
             e.touch()
@@ -240,6 +263,7 @@ class Recorder(NotebookClient):
         """Mark the execution as ended."""
         if e.running:
             e.running, e.ended = False, time.monotonic()
+            self.active = e.ended
             e.touch()
         if e.lost:
             self.sync()

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,28 @@ def cells(recorder: Any) -> dict[str, Any]:
     for e in recorder.executions.values():
         states[e.running].append({"cell": e.cell_id, "code": e.code[:CODE]})
     return {"running": states[True], "waiting": states[None], "done": states[False][-LAST:]}
+
+
+async def activity(server: Any) -> dict[str, Any]:
+    """Return who runs a cell that does not wait for input, and for how long nobody has."""
+    sessions = await server.session_manager.list_sessions()
+    recorders = getattr(server.kernel_manager, "recorders", {})
+    running, quiet = [], None
+    for model in server.kernel_manager.list_kernels():
+        recorder = recorders.get(model["id"])
+        if recorder is None:
+            busy = model["execution_state"] == "busy"
+        else:
+            recorder.process()
+            busy = any(e.running and not e.asking for e in recorder.executions.values())
+        if busy:
+            paths = [one["path"] for one in sessions if one["kernel"]["id"] == model["id"]]
+            running += paths or [model["name"]]
+    # Of ended kernels too: what they ran was work.
+    for recorder in recorders.values():
+        since = time.monotonic() - recorder.active
+        quiet = since if quiet is None else min(quiet, since)
+    return {"running": running, "quiet": quiet}
 
 
 def write(root: str, name: str, found: list[dict[str, Any]]) -> str:

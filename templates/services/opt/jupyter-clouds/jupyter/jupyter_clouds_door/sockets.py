@@ -67,17 +67,36 @@ class Notice(Handler):
     """POST {"id", "level", "text", "time"?, "actions"?}: tabs show it; an empty object: no more.
 
     `{time}` in the text becomes the time as the browser's clock shows it. Actions are buttons:
-    [{"label", "command", "args"?}], a command of JupyterLab's.
+    [{"label", "command", "args"?}], a command of JupyterLab's. "yields": it takes the place of no
+    other one's. {"gone"} takes away one whose id begins so.
     """
 
     def post(self) -> None:
         body = self.body()
+        before = str((self.tabs.notice or {}).get("id", ""))
+        if "gone" in body:
+            if not before or not before.startswith(str(body["gone"])):
+                self.finish({})
+                return
+            body = {}
+        if body.pop("yields", False) and before:
+            ours = str(body.get("id")).partition("-")[0] == before.partition("-")[0]
+            if not ours or body == self.tabs.notice:
+                self.finish({})
+                return
         if body:
             texts = [body.get(name) for name in ("id", "level", "text")]
             if not all(isinstance(one, str) and one for one in texts) or texts[1] not in LEVELS:
                 raise web.HTTPError(400, f'"id", "text" and "level", one of {", ".join(LEVELS)}')
         self.tabs.show(body or None)
         self.finish({})
+
+
+class Activity(Handler):
+    """GET: notebooks and kernels with a cell that runs, and for how long none has, in seconds."""
+
+    async def get(self) -> None:
+        self.finish(await kernels.activity(self.server))
 
 
 class Kernels(Handler):
@@ -98,7 +117,7 @@ class Kernels(Handler):
 def listen(path: str, server: Any, tabs: Tabs) -> None:
     """The socket is there, for its owner and root. Raises OSError."""
     known = {"server": server, "tabs": tabs}
-    names = {"save": Save, "notice": Notice, "kernels": Kernels}
+    names = {"activity": Activity, "save": Save, "notice": Notice, "kernels": Kernels}
     application = web.Application(
         [(f"/{name}", names[name], known) for name in names], log_function=lambda _: None
     )

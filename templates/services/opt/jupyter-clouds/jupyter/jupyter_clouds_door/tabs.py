@@ -11,6 +11,8 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
+from . import autostop
+
 # Events go to every tab over Jupyter's own websocket for them:
 # https://jupyter-server.readthedocs.io/en/latest/operators/events.html
 SCHEMA_ID = "urn:jupyter-clouds:tabs:1"
@@ -150,9 +152,25 @@ class Saved(Handler):
         self.set_status(204)
 
 
+class Autostop(Handler):
+    """GET: when this machine stops by itself, and why. POST: what is wished of that.
+
+    {"do": "stay"}, {"do": "extend", "hours"}, {"do": "set" or "begin", "idle_minutes"?,
+    "max_hours"?}. Whoever has the password may; the machine's own watch decides.
+    """
+
+    @web.authenticated
+    async def get(self) -> None:
+        self.finish(await autostop.ask({"do": "status"}))
+
+    @web.authenticated
+    async def post(self) -> None:
+        self.finish(await autostop.ask(self.get_json_body() or {}))
+
+
 def routes(base_url: str, tabs: Tabs) -> list[tuple[str, type[Handler], dict[str, Tabs]]]:
     """Return the handlers with their addresses."""
-    names = {"notice": Notice, "saved": Saved}
+    names = {"autostop": Autostop, "notice": Notice, "saved": Saved}
     return [
         (url_path_join(base_url, "clouds", name), names[name], {"tabs": tabs}) for name in names
     ]

@@ -80,6 +80,18 @@
       shown = Notification.emit(next.text.replace('{time}', time), next.level, options);
     };
 
+    /* Buttons of the notice that the machine is about to stop by itself. */
+    const wish = words => ask('autostop', words).then(look).catch(error =>
+      Notification.error(`This was not heard: ${error.message}`, { autoClose: false }));
+    app.commands.addCommand('jupyter-clouds:stay', {
+      label: 'Keep this machine running',
+      execute: () => wish({ do: 'stay' })
+    });
+    app.commands.addCommand('jupyter-clouds:extend', {
+      label: args => `Let this machine run ${args.hours ?? 1} h longer`,
+      execute: ({ hours }) => wish({ do: 'extend', hours: hours ?? 1 })
+    });
+
     /* A server that was started anew has no notice: the machine is back. */
     let looking = false;
     const look = async () => {

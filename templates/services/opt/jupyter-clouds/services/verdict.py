@@ -1,0 +1,179 @@
+"""When this machine stops by itself: what is known of it, what is announced, what was wished."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+import clouds
+from activity import Activity, Door, Unanswered
+from lifetime import DEFAULTS, MINUTE, MOST_HOURS, Lifetime, number, warning
+
+DOOR = os.environ.get("JUPYTER_CLOUDS_DOOR", f"{clouds.RUN}/door/jupyter.sock")
+MEMORY = clouds.RUN / "autostop.json"
+LOOKS = 45  # in a window
+LEAST, LONGEST = 0.5, MINUTE / 2  # seconds between two looks
+OURS = "autostop-"  # how the ids of our notices begin
+TEXTS = {
+    "idle": "Nothing runs here and nobody types. At {time} everything is saved and this machine"
+    " stops.",
+    "lifetime": "This machine's hours are over at {time}. Then everything is saved and it stops.",
+}
+BUTTONS = {
+    "idle": {"label": "Stay", "command": "jupyter-clouds:stay"},
+    "lifetime": {
+        "label": "One more hour",
+        "command": "jupyter-clouds:extend",
+        "args": {"hours": 1},
+    },
+}
+
+
+def instant(moment: float) -> str:
+    """The time as everybody reads it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+class Verdict:
+    """What is known now. Clocks: `now` and `active` are this boot's, ends are the world's."""
+
+    def __init__(self) -> None:
+        self.lifetime = Lifetime()
+        self.door = Door(DOOR, clouds.USER.pw_uid)
+        self.activity = Activity(self.door, clouds.RUN / "status.json")
+        self.active, self.announced = self._remembered()
+        self.busy: list[str] = []
+        self.stopping = ""
+        self.shown = False
+
+    @staticmethod
+    def _remembered() -> tuple[float, dict[str, float]]:
+        """Since when nothing goes on and what was announced, as a watch before this one knew it.
+
+        Else one that hangs again and again would never come to an end.
+        """
+        now = time.monotonic()
+        try:
+            known = json.loads(MEMORY.read_text())
+            announced = {
+                kind: min(now, float(known["announced"][kind]))
+                for kind in TEXTS
+                if kind in known["announced"]
+            }
+            return min(now, float(known["active"])), announced
+        except (OSError, ValueError, KeyError, TypeError):
+            return now, {}
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two looks."""
+        spans = [one for one in (self.lifetime.window, self.lifetime.seconds) if one]
+        return max(LEAST, min([LONGEST, *(one / LOOKS for one in spans)]))
+
+    def look(self) -> None:
+        """What goes on is known."""
+        self.busy, quiet = self.activity.look()
+        now = time.monotonic()
+        self.active = now if self.busy else max(self.active, now - quiet)
+        self.remember()
+
+    def remember(self) -> None:
+        """The next watch of this boot goes on from here."""
+        clouds.write(MEMORY, json.dumps({"active": self.active, "announced": self.announced}))
+
+    def ends(self) -> dict[str, float]:
+        """What would stop the machine, and when, on the clock of this boot."""
+        now, found = time.monotonic(), {}
+        if self.lifetime.window:
+            found["idle"] = self.active + self.lifetime.window
+        if self.lifetime.ends is not None:
+            found["lifetime"] = now + self.lifetime.ends - time.time()
+        return found
+
+    def due(self) -> dict[str, float]:
+        """Of those, what is near; nothing ends sooner than it could be read and answered."""
+        now, found = time.monotonic(), {}
+        spans = {"idle": self.lifetime.window, "lifetime": self.lifetime.seconds}
+        for kind, end in self.ends().items():
+            before = warning(spans[kind])
+            if end - now <= before:
+                first = self.announced.setdefault(kind, now)
+                # A watch that was not there for a while begins with the notice, too.
+                found[kind] = max(end, first + before * 0.9)
+        for kind in set(self.announced) - set(found):
+            del self.announced[kind]
+        return found
+
+    def show(self, due: dict[str, float]) -> None:
+        """JupyterLab shows what comes first, or nothing of ours."""
+        kind = min(due, key=lambda one: due[one], default="")
+        try:
+            if kind:
+                self.door.ask("POST", "/notice", self._notice(kind, due[kind]))
+            elif self.shown:
+                self.take_away(OURS)
+            self.shown = bool(kind)
+        except Unanswered as error:
+            print(f"no notice: {error}")
+
+    def take_away(self, begins: str) -> None:
+        """JupyterLab no longer shows a notice whose id begins so. Raises Unanswered."""
+        self.door.ask("POST", "/notice", {"gone": begins})
+
+    def _notice(self, kind: str, end: float) -> dict[str, Any]:
+        moment = time.time() + end - time.monotonic()
+        return {
+            # One for each time that it is announced.
+            "id": f"{OURS}{kind}-{self.announced[kind]:.0f}",
+            "level": "warning",
+            "text": TEXTS[kind],
+            "time": instant(moment),
+            "actions": [BUTTONS[kind]],
+            "yields": True,
+        }
+
+    def answer(self, words: dict[str, Any]) -> dict[str, Any]:
+        """What is known, after what was asked for was done. Raises ValueError."""
+        wish = words.get("do", "status")
+        if wish == "extend":
+            self.lifetime.extend(number(words.get("hours"), MOST_HOURS))
+        elif wish in {"set", "begin"}:
+            self.lifetime.set({name: words[name] for name in DEFAULTS if name in words})
+            if wish == "begin":
+                self.lifetime.begin()
+                self.lifetime.write()
+        elif wish not in {"stay", "status"}:
+            raise ValueError(f"no such wish: {wish!r}")
+        if wish != "status":
+            # Whoever says anything of this is there.
+            self.active = time.monotonic()
+            self.announced.pop("idle", None)
+            if wish != "stay":
+                self.announced.pop("lifetime", None)
+            self.show(self.due())
+            self.remember()
+        return self.status()
+
+    def status(self) -> dict[str, Any]:
+        """What everybody who got in may know."""
+        ends, known = self.ends(), self.lifetime.known
+        world = time.time() - time.monotonic()
+        quiet = bool(self.lifetime.window) and not self.busy
+        idle_end = max(ends.get("idle", 0.0), self.due().get("idle", 0.0))
+        return {
+            "busy": self.busy,
+            "stopping": self.stopping or None,
+            "idle_minutes": known["idle_minutes"],
+            "max_hours": known["max_hours"],
+            "idle_since": None if self.busy else instant(self.active + world),
+            "idle_stops_at": instant(idle_end + world) if quiet else None,
+            "began": instant(known["begun"]),
+            "ends_at": None if self.lifetime.ends is None else instant(self.lifetime.ends),
+        }
+
+    def over(self) -> str:
+        """Why the machine stops now; empty while it does not."""
+        now = time.monotonic()
+        return next((kind for kind, end in sorted(self.due().items()) if end <= now), "")

@@ -18,6 +18,7 @@ from wrapper.deployment.preparing import Wanted
 from wrapper.errors import (
     CloudsError,
     DiskError,
+    NoAnswerError,
     PasswordError,
     RequestError,
     TerraformError,
@@ -25,6 +26,7 @@ from wrapper.errors import (
 )
 from wrapper.home import Home, homes, root
 from wrapper.settings import Settings
+from wrapper.terraform import Plan
 
 if TYPE_CHECKING:
     import threading
@@ -73,6 +75,24 @@ class Failing:
         raise TerraformError("planned", hint="")
 
 
+class Applied(Failing):
+    """One that has made everything, and keeps no plan that would change nothing."""
+
+    told: dict[str, Any] = {"url": "https://198.18.0.1:9999/"}  # noqa: RUF012 (never changed)
+
+    def plan(self) -> Plan:  # type: ignore[override] # the other one never returns
+        """Nothing is left to do."""
+        return Plan(())
+
+    def apply(self, *_: Any) -> None:
+        """What no plan was kept of."""
+        raise TerraformError("no plan", hint="")
+
+    def outputs(self) -> dict[str, Any]:
+        """As in the state."""
+        return self.told
+
+
 @pytest.fixture
 def terraform() -> Failing:
     return Failing({"plan": TerraformError("refused", hint="")})
@@ -118,6 +138,20 @@ def test_down_finds_the_place_of_an_up_that_failed(
     (home,) = homes(world.environment)
     done = deployment.down(world, home.name)
     assert (done.ended, done.removed, done.left) == ((), (), ())
+
+
+def test_an_up_that_was_killed_when_terraform_was_done_learns_what_it_made(
+    world: World, name: str, up: Callable[..., None]
+) -> None:
+    with pytest.raises(TerraformError):
+        up()
+    applied = replace(world, terraform=Applied())  # type: ignore[arg-type] # as much as is asked
+    wanted = Wanted(name=name, settings=Settings(), new_password=lambda: PASSWORD, local=True)
+    with pytest.raises(NoAnswerError, match="has no machine"):  # it made none here
+        deployment.up(applied, wanted)
+    record = _home(world, name).record()
+    assert record is not None
+    assert record.outputs == Applied.told
 
 
 def test_down_finds_the_place_of_an_up_that_was_not_agreed_to(

@@ -73,7 +73,9 @@ def _apply(world: World, ready: Prepared, meter: Meter) -> None:
     if ready.plan:
         for change in ready.plan.changes:
             meter.expect(change)
-        ready.terraform.apply(meter.terraform)
+        # Without any, there is no plan to apply: the last `up` ended before it read the outputs.
+        if ready.plan.changes or ready.plan.outputs_change:
+            ready.terraform.apply(meter.terraform)
         return
     warnings = ready.terraform.plan_and_apply(
         meter.terraform, on_change=meter.expect, replace=ready.anew

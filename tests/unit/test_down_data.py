@@ -314,6 +314,38 @@ def test_forgetting_comes_before_destroying(scene: Scene) -> None:
     assert scene.aws.volume(volume_id) is not None
 
 
+def _half_moved(scene: Scene) -> str:
+    volume = scene.aws.volume(scene.live())
+    assert volume is not None
+    return scene.aws.create_snapshot(volume, scene.name, "move").snapshot_id
+
+
+@pytest.mark.parametrize(
+    ("choice", "left"),
+    [("delete", []), ("keep", []), ("snapshot", ["final"])],
+    ids=["deleted", "kept", "in a snapshot"],
+)
+def test_the_copy_of_a_move_that_never_ended_goes(
+    scene: Scene, choice: Choice, left: list[str]
+) -> None:
+    copy = _half_moved(scene)
+    done = deployment.down(scene.world, scene.name, wish=Wish(choice))
+    assert [one.kind for one in scene.aws.find_snapshots(scene.name)] == left
+    assert any(f"{copy} goes" in text for text in scene.texts())
+    assert copy not in [one.id for one in done.kept]
+
+
+def test_where_the_volume_is_lost_the_copy_of_a_move_stays(scene: Scene) -> None:
+    copy = _half_moved(scene)
+    record = scene.home.record()
+    assert record is not None
+    scene.aws.end_machines(scene.name)
+    scene.aws.delete_volume(str(record.outputs["data_volume_id"]))
+    write_state(scene.home.path, [])
+    done = deployment.down(scene.world, scene.name)
+    assert [one.id for one in done.kept] == [copy]
+
+
 def _final_of(scene: Scene, gib: int = 1) -> str:
     volume_id = data_volume(scene.ec2, scene.name, gib=gib)
     volume = scene.aws.volume(volume_id)

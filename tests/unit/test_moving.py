@@ -185,6 +185,16 @@ def test_the_volume_of_before_goes_when_the_move_is_settled(scene: Scene) -> Non
     assert scene.exists(new)
 
 
+def test_a_copy_that_was_never_remembered_goes_with_the_move(scene: Scene) -> None:
+    volume = scene.way.aws.volume(scene.volume)
+    assert volume
+    scene.way.aws.create_snapshot(volume, scene.home.name, "move")  # and then it was killed
+    scene.towards(B)
+    scene.make_volume("us-east-1b")
+    moving.settle(scene.world, scene.home, scene.way)
+    assert scene.snapshots() == []
+
+
 def test_a_zone_that_had_nothing_either_costs_no_second_snapshot(scene: Scene) -> None:
     scene.towards(B)
     (first,) = scene.snapshots()

@@ -81,8 +81,9 @@ def settle(world: World, home: Home, way: Way) -> None:
         if old and old not in managed:  # else the move was begun in vain
             way.aws.delete_volume(old)
             world.report(Note(f"The volume of before, {old}, is gone: its data has moved"))
-        if snapshot_id := record.move.get("snapshot"):
-            way.aws.delete_snapshot(snapshot_id)
+        for one in way.aws.find_snapshots(home.name):
+            if one.kind == "move":  # also of one that was interrupted before it was remembered
+                way.aws.delete_snapshot(one.snapshot_id)
     except AwsError as error:
         world.report(Warned(f"{error.message} The next up tries it again."))
         return

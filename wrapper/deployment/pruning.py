@@ -43,6 +43,22 @@ def prune(
         world.report(Note(f"The snapshot {one.snapshot_id} of {day} goes: {why}"))
 
 
+def end_moves(world: World, way: Way, name: str) -> None:
+    """No copy is left that a move made for itself, and that `up` would take for the newest data.
+
+    For when the data is where it is to be.
+    """
+    for one in way.aws.find_snapshots(name):
+        if one.kind != "move":
+            continue
+        try:
+            way.aws.delete_snapshot(one.snapshot_id)
+        except AwsError as error:
+            world.report(Warned(error.message))
+            continue
+        world.report(Note(f"The snapshot {one.snapshot_id} goes: it was of a move"))
+
+
 def pinned(world: World, place: Place) -> dict[str, str]:
     """Snapshots and volumes that live deployments of this computer began with: id to name."""
     found: dict[str, str] = {}

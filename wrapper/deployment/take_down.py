@@ -155,6 +155,8 @@ def _end(going: _Ending, wish: Wish) -> Down:
         world.report(
             Warned(f"Terraform could not do its part, which was done without it: {failure}")
         )
+    if going.data.own:  # else a move's may be the only copy
+        pruning.end_moves(world, way, record.name)
     pruning.prune(world, way, record.name, keep=wish.snapshots_kept, spared=taken)
     return Down(
         record.name,

@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -44,14 +45,7 @@ class Account:
 
     def client(self, region: str = "us-east-1", service: str = "ec2") -> Any:
         """A boto3 client that asks each question once."""
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            region_name=region,
-            endpoint_url=self.endpoint,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+        return _client(self.endpoint, region, service)
 
     def left(self, region: str = "us-east-1") -> list[str]:
         """Ids of all that costs money or stands in the way of the next deployment."""
@@ -79,6 +73,19 @@ class Account:
             ),
             *(one["Name"] for one in self.client(region, "s3").list_buckets()["Buckets"]),
         ]
+
+
+@cache
+def _client(endpoint: str, region: str, service: str) -> Any:
+    """Half a second of reading what the service can do, and safe to share among threads."""
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        region_name=region,
+        endpoint_url=endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
 
 
 @contextmanager

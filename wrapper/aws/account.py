@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import threading
 import time
 from contextlib import contextmanager
 from functools import cached_property
@@ -39,6 +40,23 @@ _CONFIG_VARIABLES = {
 }
 
 
+class _Sdk:
+    """Configuration, credentials and the SDK's descriptions of services, read once."""
+
+    def __init__(self, session: botocore.session.Session) -> None:
+        self.session = session
+        self._boto3 = boto3.Session(botocore_session=session)
+        self._lock = threading.Lock()
+
+    def client(self, service: str, **how: Any) -> Any:
+        """A client; those may be used by threads, but not made by several at once:
+        https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
+        """
+        make: Any = self._boto3.client
+        with self._lock:
+            return make(service, **how)
+
+
 class Account:
     """One account in one region, asked with what the environment holds."""
 
@@ -48,62 +66,71 @@ class Account:
         environment: Mapping[str, str],
         region: str | None = None,
         pace: Pace | None = None,
+        sdk: _Sdk | None = None,
     ) -> None:
         self._environment = environment
         self._pace = pace or Pace()
         with self.mapped("reading the configuration"):
-            self._session = _session(environment)
+            self._sdk = sdk or _Sdk(_session(environment))
             chosen = (
                 region
                 or environment.get("AWS_REGION")
                 or environment.get("AWS_DEFAULT_REGION")
-                or self._session.get_config_variable("region")
+                or self._sdk.session.get_config_variable("region")
             )
         if not chosen:
             raise missing_region()
         self.region: str = chosen
 
     def elsewhere(self, region: str) -> Account:
-        """The same account in another region."""
-        return Account(environment=self._environment, region=region, pace=self._pace)
+        """The same account in another region, which reads no configuration a second time."""
+        return Account(environment=self._environment, region=region, pace=self._pace, sdk=self._sdk)
 
     @cached_property
     def ec2(self) -> EC2Client:
         """The EC2 API of the region."""
-        return self._boto3.client("ec2", config=self._config, endpoint_url=self._endpoint("EC2"))
+        found: EC2Client = self._client("ec2")
+        return found
 
     @cached_property
     def s3(self) -> S3Client:
         """The S3 API of the region."""
-        return self._boto3.client("s3", config=self._config, endpoint_url=self._endpoint("S3"))
+        found: S3Client = self._client("s3")
+        return found
 
     @cached_property
     def sts(self) -> STSClient:
         """The API that knows whose credentials these are."""
-        return self._boto3.client("sts", config=self._config, endpoint_url=self._endpoint("STS"))
+        found: STSClient = self._client("sts")
+        return found
 
     @cached_property
     def fis(self) -> Any:
         """The Fault Injection Service of the region."""
-        return self._untyped("fis")
+        return self._client("fis")
 
     @cached_property
     def iam(self) -> Any:
         """Roles."""
-        return self._untyped("iam")
+        return self._client("iam")
 
-    def _untyped(self, service: str) -> Any:
-        make: Any = self._boto3.client
-        return make(service, config=self._config, endpoint_url=self._endpoint(service.upper()))
+    def _client(self, service: str) -> Any:
+        # The region is each client's: the SDK may be shared with other regions.
+        return self._sdk.client(
+            service,
+            region_name=self.region,
+            config=self._config,
+            endpoint_url=self._endpoint(service.upper()),
+        )
 
     @property
     def known_regions(self) -> list[str]:
         """Every region that this SDK has heard of, in all partitions; newer ones may exist."""
-        partitions = self._session.get_available_partitions()
+        partitions = self._sdk.session.get_available_partitions()
         return [
             region
             for partition in partitions
-            for region in self._session.get_available_regions("ec2", partition_name=partition)
+            for region in self._sdk.session.get_available_regions("ec2", partition_name=partition)
         ]
 
     def identity(self) -> Identity:
@@ -142,10 +169,6 @@ class Account:
             time.sleep(pause)
             pause = min(pause * self._pace.growth, self._pace.longest)
         return found
-
-    @cached_property
-    def _boto3(self) -> boto3.Session:
-        return boto3.Session(botocore_session=self._session, region_name=self.region)
 
     @property
     def _config(self) -> Config:

@@ -31,6 +31,17 @@ def find(account: Account, name: str) -> list[Leftover]:
             return []
 
 
+def names(account: Account) -> set[str]:
+    """The deployments that have a bucket in the region. ClientError."""
+    pages = account.s3.get_paginator("list_buckets")
+    return {
+        name
+        for page in pages.paginate(Prefix="jupyter-clouds-", BucketRegion=account.region)
+        for bucket in page["Buckets"]
+        if (name := _tags(account, str(bucket.get("Name"))).get(DEPLOYMENT_TAG))
+    }
+
+
 def _ours(account: Account, name: str) -> Iterator[str]:
     pages = account.s3.get_paginator("list_buckets")
     # The name alone is not enough: notebook is also the beginning of notebook-two.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wrapper.aws import fis, leftovers, machine, market, request, snapshots, volumes
+from wrapper.aws import fis, leftovers, machine, market, request, snapshots, tagged, volumes
 from wrapper.aws.account import Account
 
 if TYPE_CHECKING:
@@ -41,9 +41,14 @@ class Aws:
         environment: Mapping[str, str],
         region: str | None = None,
         pace: Pace | None = None,
+        account: Account | None = None,
     ) -> None:
         """Nothing is asked yet; `pace` sets how often a wait looks. RequestError: no region."""
-        self._account = Account(environment=environment, region=region, pace=pace)
+        self._account = account or Account(environment=environment, region=region, pace=pace)
+
+    def elsewhere(self, region: str) -> Aws:
+        """The same account in another region."""
+        return Aws(environment={}, account=self._account.elsewhere(region))
 
     @property
     def region(self) -> str:
@@ -53,6 +58,14 @@ class Aws:
     def identity(self) -> Identity:
         """Whose credentials these are. CredentialsError: missing, expired or refused."""
         return self._account.identity()
+
+    def regions(self) -> list[str]:
+        """The regions that the account can use, sorted."""
+        return tagged.regions(self._account)
+
+    def names(self) -> list[str]:
+        """Every deployment that something in the region is tagged with, sorted."""
+        return tagged.names(self._account)
 
     def check_request(self, wanted: Request) -> Facts:
         """The machine asked for can exist. RequestError names what cannot, and a way out."""

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wrapper import project_file
-from wrapper.cli import daily, data, lifecycle, local, rehearsal, resting, surroundings
+from wrapper.cli import (
+    daily,
+    data,
+    everywhere,
+    lifecycle,
+    local,
+    rehearsal,
+    resting,
+    surroundings,
+)
 from wrapper.cli.failure import fail, in_words, program
 from wrapper.errors import CloudsError, ExitCode, Interrupted
 
@@ -88,6 +97,7 @@ for command in (
     data.snapshot,
     data.snapshots,
     lifecycle.down,
+    everywhere.sweep,
     local.local,
     surroundings.doctor,
 ):

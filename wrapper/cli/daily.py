@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wrapper.cli import options, worlds
+from wrapper.cli import everywhere, options, worlds
 from wrapper.cli.failure import fitting
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wrapper.deployment.look import Status
+    from wrapper.deployment.whole_account import Found
 
 
 @click.command()
@@ -37,13 +40,23 @@ def status(name: str, *, console: bool, as_json: bool) -> None:
 
 
 @click.command("list")
+@click.option(
+    "--all-regions", is_flag=True, help="All of the account, by tag: other computers' as well."
+)
+@options.local
 @options.as_json
-def every(*, as_json: bool) -> None:
-    """Show all deployments of this computer."""
+def every(*, all_regions: bool, local: bool | None, as_json: bool) -> None:
+    """Show all deployments of this computer, or of the account."""
     from wrapper import deployment  # noqa: PLC0415 (after --help)
 
+    if local and not all_regions:
+        raise click.UsageError("--local says which account: it goes with --all-regions.")
     with Screen() as screen:
-        found = deployment.every(worlds.real(screen.report, Person(yes=False)))
+        world = worlds.real(screen.report, Person(yes=False))
+        if all_regions:
+            _tell_account(deployment.census(world, local=bool(local)).found, as_json=as_json)
+            return
+        found = deployment.every(world)
     if as_json:
         click.echo(json.dumps([one.document() for one in found], indent=2))
         return
@@ -55,6 +68,19 @@ def every(*, as_json: bool) -> None:
             f"{one.name:<16} {one.state:<10} {one.instance_type or '-':<14} "
             f"{one.market or '-':<10} {where:<14} {one.url or '-'}"
         )
+
+
+def _tell_account(found: Sequence[Found], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([one.document() for one in found], indent=2))
+        return
+    for one in found:
+        mark = "" if one.known else "  (not of this computer)"
+        click.echo(f"{everywhere.line(one)}{mark}")
+    monthly = sum(one.monthly_price for one in found)
+    monthly += sum(thing.monthly_price for one in found for thing in one.kept)
+    hourly = sum(one.hourly_price or 0 for one in found)
+    click.echo(f"all of it: about ${monthly:.2f} a month, and ${hourly:.4f} an hour")
 
 
 @click.command()

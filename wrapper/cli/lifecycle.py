@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wrapper.cli import options, worlds
+from wrapper.cli import everywhere, options, worlds
 from wrapper.cli.failure import fitting, program
 from wrapper.cli.options import option
 from wrapper.cli.person import Person
@@ -110,9 +110,11 @@ def up(ctx: click.Context, /, **given: Any) -> None:
     help="What becomes of the data volume.  [default: asked; with --yes a snapshot]",
 )
 @options.snapshots_kept
+@click.option("--all", "every", is_flag=True, help="All deployments of this computer.")
 @options.yes
 @options.as_json
-def down(name: str, *, as_json: bool, **given: Any) -> None:
+@click.pass_context
+def down(ctx: click.Context, /, name: str, *, as_json: bool, every: bool, **given: Any) -> None:
     """End everything of it, and search the account for anything left.
 
     The data volume's contents are kept in a snapshot, or as you say. --local and --region say where
@@ -123,20 +125,29 @@ def down(name: str, *, as_json: bool, **given: Any) -> None:
     with Screen() as screen:
         world = worlds.real(screen.report, Person(yes=given["yes"]))
         wish = deployment.Wish(given["data"], given["snapshots_kept"])
+        if every:
+            _refuse_one_and_all(ctx, given)
+            all_of_them = deployment.down_all(world, wish=wish)
+            told = json.dumps([_down_document(one) for one in all_of_them], indent=2)
+            click.echo(told if as_json else everywhere.ended(all_of_them))
+            return
         done = deployment.down(
             world, name, local=bool(given["local"]), region=given["region"], wish=wish
         )
     if as_json:
-        document = {
-            "name": name,
-            "ended": done.ended,
-            "removed": done.removed,
-            "left": done.left,
-            "kept": [asdict(one) for one in done.kept],
-        }
-        click.echo(json.dumps(document, indent=2))
+        click.echo(json.dumps(_down_document(done), indent=2))
     else:
         click.echo("\n".join([f"{len(done.left)} left", *_kept(done)]))
+
+
+def _refuse_one_and_all(ctx: click.Context, given: dict[str, Any]) -> None:
+    typed = ctx.get_parameter_source("name") is click.core.ParameterSource.COMMANDLINE
+    if typed or given["local"] or given["region"]:
+        raise click.UsageError("--all means every deployment of this computer: say no other.")
+
+
+def _down_document(done: Down) -> dict[str, Any]:
+    return {**asdict(done), "kept": [asdict(one) for one in done.kept]}
 
 
 def _kept(done: Down) -> list[str]:

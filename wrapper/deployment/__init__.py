@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from wrapper.deployment.plain_terraform import configure
     from wrapper.deployment.preparing import Wanted
     from wrapper.deployment.rehearsing import interrupt
+    from wrapper.deployment.sweeping import down_all, sweep
     from wrapper.deployment.take_down import Wish, down
+    from wrapper.deployment.whole_account import census
     from wrapper.deployment.world import World
 
 __all__ = [
@@ -26,11 +28,13 @@ __all__ = [
     "Wish",
     "World",
     "allow",
+    "census",
     "check",
     "configure",
     "console_text",
     "delete_kept",
     "down",
+    "down_all",
     "every",
     "interrupt",
     "new_password",
@@ -40,6 +44,7 @@ __all__ = [
     "start",
     "status",
     "stop",
+    "sweep",
     "up",
 ]
 
@@ -49,11 +54,13 @@ _ROOMS = {
     "Wish": "take_down",
     "World": "world",
     "allow": "change",
+    "census": "whole_account",
     "check": "look",
     "configure": "plain_terraform",
     "console_text": "look",
     "delete_kept": "copies",
     "down": "take_down",
+    "down_all": "sweeping",
     "every": "look",
     "interrupt": "rehearsing",
     "new_password": "change",
@@ -63,6 +70,7 @@ _ROOMS = {
     "start": "pausing",
     "status": "look",
     "stop": "pausing",
+    "sweep": "sweeping",
     "up": "bring_up",
 }
 

@@ -96,15 +96,19 @@ def down(
 
 
 def _search_only(world: World, home: Home, wish: Wish, *, local: bool, region: str | None) -> Down:
-    """Nothing is remembered: the name and its tags have to be enough."""
     if local and not world.embedded().status().running:
         world.report(Note("The embedded EC2 does not run: nothing can be left on it."))
         return Down(home.name, (), ())
     way = place.search(world, local=local, region=region)
-    record = Record(name=home.name, place=way.place)
     world.report(Note(f"Nothing is remembered of {home.name}; searching {way.place} by its tags"))
-    if not way.aws.leftovers(home.name):
-        return Down(home.name, (), (), kept=_kept(way, home.name))
+    return by_tags(world, way, home.name, wish)
+
+
+def by_tags(world: World, way: Way, name: str, wish: Wish) -> Down:
+    """As `down`, of a deployment that nothing is remembered of: name and tags have to be enough."""
+    record = Record(name=name, place=way.place)
+    if not way.aws.leftovers(name):
+        return Down(name, (), (), kept=kept_of(way, name))
     return _end(_agreed(world, way, record, None, None, wish), wish)
 
 
@@ -162,7 +166,7 @@ def _end(going: _Ending, wish: Wish) -> Down:
         record.name,
         tuple(f"{one.kind} {one.id}" for one in ended),
         tuple(f"{one.kind} {one.id}" for one in removed),
-        kept=_kept(way, record.name),
+        kept=kept_of(way, record.name),
     )
 
 
@@ -201,7 +205,7 @@ def _leftovers(way: Way, record: Record) -> list[Leftover]:
     )
 
 
-def _kept(way: Way, name: str) -> tuple[Kept, ...]:
+def kept_of(way: Way, name: str) -> tuple[Kept, ...]:
     """Everything that holds data of the name, the next beginning first."""
     volumes = [one for one in way.aws.find_volumes(name) if one.deployment is None]
     snapshots = [one for one in way.aws.find_snapshots(name) if one.state != "error"]

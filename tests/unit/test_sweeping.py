@@ -1,0 +1,264 @@
+"""What an account holds of deployments, whoever made them; and what of it may be ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.ec2 import served
+from tests.unit.ending import PLACE
+from tests.unit.fleet import data_volume, fulfilled, launch, request_spot, tags
+from tests.unit.worlds import StandIn, bare_world
+from wrapper import cli, deployment
+from wrapper.aws import tagged
+from wrapper.cli import worlds
+from wrapper.deployment import take_down
+from wrapper.deployment.events import Warned
+from wrapper.deployment.take_down import Down, Wish
+from wrapper.errors import AwsError, FailedError, Interrupted, UsageError
+from wrapper.home import Home, Record, root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.ec2 import Account
+    from wrapper.deployment.whole_account import Found
+    from wrapper.deployment.world import World
+
+HERE, THERE = "us-east-1", "eu-west-1"
+
+
+@dataclass
+class Scene:
+    """An account of its own, with two regions that somebody has used."""
+
+    account: Account
+    path: Path
+    told: list[Any] = field(default_factory=list)
+    agrees: list[bool] = field(default_factory=list)
+
+    @property
+    def world(self) -> World:
+        made = bare_world(self.path, self.account, StandIn(), self.told)
+        return dataclasses.replace(
+            made, confirm=lambda _: self.agrees.pop(0) if self.agrees else True
+        )
+
+    def address(self, name: str, region: str = HERE) -> str:
+        """An Elastic IP that nobody lets go of."""
+        ec2 = self.account.client(region)
+        made = ec2.allocate_address(Domain="vpc", TagSpecifications=tags(name, "elastic-ip"))
+        return str(made["AllocationId"])
+
+    def remember(self, name: str, region: str = HERE) -> Home:
+        home = Home(root(self.world.environment) / name)
+        home.create()
+        home.remember(Record(name, dataclasses.replace(PLACE, region=region)))
+        return home
+
+    def sweep(self, **how: Any) -> Any:
+        how = {"local": True, "regions": (HERE, THERE), **how}
+        return deployment.sweep(self.world, **how)
+
+    def found(self) -> dict[tuple[str, str], Found]:
+        seen = deployment.census(self.world, local=True, regions=(HERE, THERE))
+        return {(one.name, one.region): one for one in seen.found}
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setattr(take_down, "_AGAIN", (0.0, 0.1, 0.3))
+    with served() as account:
+        yield Scene(account, tmp_path)
+
+
+def test_an_account_is_searched_region_by_region_with_what_it_costs(scene: Scene) -> None:
+    ec2 = scene.account.client()
+    machine = fulfilled(ec2, request_spot(ec2, "alive"))
+    volume = data_volume(ec2, "alive", machine, gib=100)
+    scene.address("lost", THERE)
+    scene.remember("lost", HERE)  # the same name elsewhere is another deployment
+    scene.remember("alive")
+    found = scene.found()
+    assert set(found) == {("alive", HERE), ("lost", THERE)}
+    alive, lost = found["alive", HERE], found["lost", THERE]
+    assert (alive.known, alive.state, alive.instance_id) == (True, "running", machine)
+    assert f"volume {volume}" in alive.left
+    assert alive.hourly_price
+    assert alive.monthly_price > 8
+    assert (lost.known, lost.state, lost.hourly_price) == (False, "absent", None)
+    assert lost.monthly_price == 3.65
+
+
+def test_all_regions_are_those_of_the_account(scene: Scene) -> None:
+    scene.address("lost", "ap-southeast-2")
+    seen = deployment.census(scene.world, local=True)
+    assert len(seen.ways) > 10
+    assert [(one.name, one.region) for one in seen.found] == [("lost", "ap-southeast-2")]
+
+
+def test_what_nobody_remembers_is_ended_in_every_region(scene: Scene) -> None:
+    scene.address("lost"), scene.address("lost", THERE)
+    bucket = "jupyter-clouds-forlorn-0123456789ab"
+    s3 = scene.account.client(service="s3")
+    s3.create_bucket(Bucket=bucket)
+    tag = {"Key": "jupyter-clouds:deployment", "Value": "forlorn"}
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [tag]})
+    done = scene.sweep()
+    assert [one.name for one in done.ended] == ["lost", "forlorn", "lost"]
+    assert scene.found() == {}
+    assert scene.sweep().ended == (), "again: nothing to do"
+
+
+def test_what_may_be_somebodys_is_spared_and_said(scene: Scene) -> None:
+    ec2 = scene.account.client()
+    machine = launch(ec2, "theirs")
+    scene.address("mine")
+    scene.remember("mine")
+    done = scene.sweep()
+    assert done.ended == ()
+    assert {one.name: why for one, why in done.spared} == {
+        "mine": "this computer's: python -m wrapper down mine",
+        "theirs": "has a machine (running), perhaps another computer's: sweep --machines",
+    }
+    done = scene.sweep(machines=True)
+    assert [(one.name, one.ended) for one in done.ended] == [("theirs", (f"instance {machine}",))]
+    assert [one.name for one, _ in done.spared] == ["mine"]
+
+
+def test_data_goes_into_a_snapshot_unless_told_otherwise_and_is_spared_then(scene: Scene) -> None:
+    volume = data_volume(scene.account.client(), "lost", gib=8)
+    done = scene.sweep(wish=Wish("snapshot"))
+    (kept,) = done.ended[0].kept
+    assert (kept.kind, kept.gib) == ("snapshot", 8)
+    assert done.ended[0].removed == ()
+    left = scene.account.client().describe_volumes()["Volumes"]
+    assert volume not in [one["VolumeId"] for one in left]
+    again = scene.sweep()
+    assert again.ended == ()
+    assert [(one.name, why) for one, why in again.spared] == [("lost", "kept on purpose")]
+
+
+def test_each_one_is_asked_about(scene: Scene) -> None:
+    scene.address("first"), scene.address("second")
+    scene.agrees = [False, True]
+    # An address is nothing to lose; a disk is.
+    for name in ("first", "second"):
+        ec2 = scene.account.client()
+        ec2.create_volume(
+            AvailabilityZone="us-east-1a", Size=1, TagSpecifications=tags(name, "volume")
+        )
+    done = scene.sweep()
+    assert [one.name for one in done.ended] == ["second"]
+    assert [(one.name, why) for one, why in done.spared] == [("first", "Nothing was ended.")]
+
+
+def test_a_region_that_cannot_be_asked_is_told_and_the_others_are_searched(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.address("lost")
+    names = tagged.names
+
+    def denied(account: Any) -> list[str]:
+        if account.region == THERE:
+            raise AwsError("UnauthorizedOperation: not there", hint="")
+        return names(account)
+
+    monkeypatch.setattr(tagged, "names", denied)
+    assert set(scene.found()) == {("lost", HERE)}
+    warned = [one.text for one in scene.told if isinstance(one, Warned)]
+    assert warned == [f"{THERE} was not searched: UnauthorizedOperation: not there"]
+
+
+def test_a_region_that_is_none_is_refused_before_anything_is_asked(scene: Scene) -> None:
+    with pytest.raises(UsageError, match=r"Not a region .*: us-moon-1") as caught:
+        scene.sweep(regions=("us-moon-1", HERE))
+    assert HERE in str(caught.value.hint)
+
+
+@pytest.fixture
+def told_down(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names that `down` was told of; it fails for "broken"."""
+    names: list[str] = []
+
+    def down(_: Any, name: str, **__: Any) -> Down:
+        names.append(name)
+        if name == "broken":
+            raise FailedError("it is broken", hint="")
+        if name == "cut":
+            raise Interrupted("Interrupted half-way.")
+        return Down(name, (), ())
+
+    monkeypatch.setattr(take_down, "down", down)
+    return names
+
+
+def test_all_of_this_computer_are_ended_whatever_becomes_of_one(
+    scene: Scene, told_down: list[str]
+) -> None:
+    for name in ("broken", "gpu", "notebook"):
+        scene.remember(name)
+    ended = scene.remember("over")
+    ended.end(Record("over", PLACE))
+    with pytest.raises(FailedError, match="Not down: broken"):
+        deployment.down_all(scene.world)
+    assert told_down == ["broken", "gpu", "notebook"]
+
+
+def test_an_interruption_begins_nothing_further(scene: Scene, told_down: list[str]) -> None:
+    for name in ("cut", "notebook"):
+        scene.remember(name)
+    with pytest.raises(Interrupted):
+        deployment.down_all(scene.world)
+    assert told_down == ["cut"]
+
+
+@pytest.fixture
+def typed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """The command line acts in the scene."""
+    monkeypatch.setattr(worlds, "real", lambda *_: scene.world)
+    return scene
+
+
+def test_the_command_line_tells_all_of_it(
+    typed: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed.address("lost")
+    monkeypatch.setattr(tagged, "regions", lambda _: [THERE, HERE])
+    assert cli.main(["list", "--all-regions", "--local", "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert (one["name"], one["known"], one["monthly_price"]) == ("lost", False, 3.65)
+    assert cli.main(["list", "--all-regions", "--local"]) == 0
+    printed = capsys.readouterr().out
+    assert "(not of this computer)" in printed
+    assert "all of it: about $3.65 a month, and $0.0000 an hour" in printed
+    assert cli.main(["sweep", "--local", "--regions", HERE, "--yes"]) == 0
+    assert capsys.readouterr().out == "1 swept\n"
+    assert cli.main(["sweep", "--local", "--regions", HERE, "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"ended": [], "spared": []}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["down", "gpu", "--all"], ["down", "--all", "--region", HERE], ["list", "--local"]],
+    ids=["a name and all", "a region and all", "local and not the account"],
+)
+@pytest.mark.usefixtures("typed")
+def test_contradictions_are_usage_errors(words: list[str]) -> None:
+    assert cli.main([*words]) == 2
+
+
+def test_down_all_on_the_command_line(
+    typed: Scene, told_down: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["down", "--all", "--yes"]) == 0
+    assert capsys.readouterr().out == "No deployments on this computer.\n"
+    typed.remember("gpu")
+    assert cli.main(["down", "--all", "--yes"]) == 0
+    assert capsys.readouterr().out.split() == ["gpu", "0", "left"]
+    assert told_down == ["gpu"]

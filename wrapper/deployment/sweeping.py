@@ -1,0 +1,112 @@
+"""`sweep` and `down --all`: what was left in any region, shown with its price, and ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wrapper.deployment import kept, take_down, whole_account
+from wrapper.deployment.events import Note, Warned
+from wrapper.errors import CloudsError, FailedError, UsageError
+from wrapper.home import homes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wrapper.deployment.take_down import Down, Wish
+    from wrapper.deployment.whole_account import Found
+    from wrapper.deployment.world import World
+
+ALIVE = frozenset({"pending", "running", "stopping", "stopped"})
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What `sweep` came to."""
+
+    ended: tuple[Down, ...]
+    spared: tuple[tuple[Found, str], ...]
+    """What was not touched, and why."""
+
+
+def sweep(
+    world: World,
+    *,
+    local: bool = False,
+    regions: Sequence[str] = (),
+    machines: bool = False,
+    wish: Wish | None = None,
+) -> Swept:
+    """Nothing is left of deployments that this computer does not remember; each was asked about.
+
+    Those with a machine may be somebody's at work: only with `machines`. FailedError when one could
+    not be ended; the others were.
+    """
+    seen = whole_account.census(world, local=local, regions=regions)
+    ended: list[Down] = []
+    spared: list[tuple[Found, str]] = []
+    failed: list[str] = []
+    for one in seen.found:
+        reason = _spare(one, machines=machines)
+        if reason:
+            spared.append((one, reason))
+            continue
+        world.report(Note(f"{one.name}, {one.region}: {price(one)}"))
+        try:
+            way = seen.ways[one.region]
+            ended.append(take_down.by_tags(world, way, one.name, wish or take_down.Wish()))
+        except UsageError as error:
+            spared.append((one, error.message))
+        except CloudsError as error:
+            world.report(Warned(error.message))
+            failed.append(f"{one.name} in {one.region}")
+    if failed:
+        raise FailedError(
+            f"Not ended: {', '.join(failed)}.", hint="See above; then python -m wrapper sweep"
+        )
+    return Swept(tuple(ended), tuple(spared))
+
+
+def down_all(world: World, *, wish: Wish | None = None) -> list[Down]:
+    """Every deployment that this computer remembers is down, one after another, each asked about.
+
+    FailedError when one is not; the others are.
+    """
+    done: list[Down] = []
+    failed: list[str] = []
+    for home in homes(world.environment):
+        record = home.record()
+        if record is None or record.ended:
+            continue
+        try:
+            done.append(take_down.down(world, home.name, wish=wish))
+        except CloudsError as error:
+            if error.exit_code not in (FailedError.exit_code, UsageError.exit_code):
+                raise  # interrupted: nothing further is begun
+            world.report(Warned(f"{home.name}: {error.message}"))
+            failed.append(home.name)
+    if failed:
+        raise FailedError(
+            f"Not down: {', '.join(failed)}.", hint=f"python -m wrapper down {failed[0]}"
+        )
+    return done
+
+
+def price(one: Found) -> str:
+    """What it costs, for a person."""
+    parts = [kept.about(one.monthly_price)]
+    if one.hourly_price is not None:
+        parts.append(f"and ${one.hourly_price:.4f} an hour while its machine runs")
+    elif one.state in ("pending", "running"):
+        parts.append("and its machine, which runs")
+    return " ".join(parts)
+
+
+def _spare(one: Found, *, machines: bool) -> str | None:
+    if not one.left:
+        return "kept on purpose"
+    if one.known:
+        return f"this computer's: python -m wrapper down {one.name}"
+    if one.state in ALIVE and not machines:
+        return f"has a machine ({one.state}), perhaps another computer's: sweep --machines"
+    return None

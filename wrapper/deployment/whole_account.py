@@ -1,0 +1,129 @@
+"""What an account holds of deployments, in all its regions: also what other computers made."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wrapper.deployment import pausing, place, take_down
+from wrapper.deployment.events import Step, Warned
+from wrapper.deployment.place import Way
+from wrapper.errors import AwsError, UsageError
+from wrapper.home import homes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wrapper.aws import Instance, Leftover
+    from wrapper.deployment.kept import Kept
+    from wrapper.deployment.world import World
+
+SIDE_BY_SIDE = 8
+"""Regions asked at once: each has its own limits, this computer has one network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What one name has in one region; its field names are a contract."""
+
+    name: str
+    region: str
+    known: bool
+    """Made on this computer, which remembers it: `down` ends it."""
+    state: str
+    """Of its machine; "absent" when there is none."""
+    instance_id: str | None
+    instance_type: str | None
+    market: str | None
+    hourly_price: float | None
+    """US dollars for a running machine; None when none runs, or EC2 does not tell."""
+    monthly_price: float
+    """US dollars a month, by list price, of what costs while nothing runs: disks, addresses."""
+    left: tuple[str, ...]
+    """All of it, as `kind id`."""
+    kept: tuple[Kept, ...]
+    """Data that was kept on purpose: not a part of it any more."""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Census:
+    """All that was found, and the ways to it."""
+
+    found: tuple[Found, ...]
+    ways: dict[str, Way]
+    """By region."""
+
+
+def census(world: World, *, local: bool = False, regions: Sequence[str] = ()) -> Census:
+    """What there is, by region and name. UsageError: no such region; a denied one is told of."""
+    first = place.search(world, local=local, region=None)
+    there = first.aws.regions()
+    if unknown := sorted({*regions} - {*there}):
+        raise UsageError(
+            f"Not a region that this account can use: {', '.join(unknown)}.",
+            hint=f"One of: {', '.join(there)}",
+        )
+    ways = {one: _way(first, one) for one in regions or there}
+    world.report(Step(f"Searching {len(ways)} regions by tag"))
+    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+        found = [
+            one for some in pool.map(lambda way: _in(world, way), ways.values()) for one in some
+        ]
+    return Census(tuple(sorted(found, key=lambda one: (one.region, one.name))), ways)
+
+
+def _way(first: Way, region: str) -> Way:
+    place_there = dataclasses.replace(first.place, region=region)
+    return Way(place_there, first.aws.elsewhere(region), first.local)
+
+
+def _in(world: World, way: Way) -> list[Found]:
+    try:
+        return [one for name in way.aws.names() if (one := _look(world, way, name))]
+    except AwsError as error:
+        world.report(Warned(f"{way.place.region} was not searched: {error.message}"))
+        return []
+
+
+def _look(world: World, way: Way, name: str) -> Found | None:
+    """None when only tags of what has ended are left, which EC2 shows for an hour."""
+    left = way.aws.leftovers(name)
+    kept = take_down.kept_of(way, name)
+    if not left and not kept:
+        return None
+    machine = _newest(way, left)
+    running = machine if machine and machine.state in ("pending", "running") else None
+    price = (
+        way.aws.hourly_price(running.instance_type, running.zone, running.market)
+        if running
+        else None
+    )
+    return Found(
+        name=name,
+        region=way.place.region,
+        known=_known(world, way, name),
+        state=machine.state if machine else "absent",
+        instance_id=machine.instance_id if machine else None,
+        instance_type=machine.instance_type if machine else None,
+        market=machine.market if machine else None,
+        hourly_price=None if price is None else float(price),
+        monthly_price=round(sum(pausing.monthly(left).values()), 2),
+        left=tuple(f"{one.kind} {one.id}" for one in left),
+        kept=kept,
+    )
+
+
+def _newest(way: Way, left: Sequence[Leftover]) -> Instance | None:
+    there = [way.aws.instance(one.id) for one in left if one.kind == "instance"]
+    return max(filter(None, there), key=lambda one: one.launched_at, default=None)
+
+
+def _known(world: World, way: Way, name: str) -> bool:
+    records = [home.record() for home in homes(world.environment) if home.name == name]
+    return any(one and not one.ended and one.place == way.place for one in records)

@@ -105,7 +105,7 @@ class PerilousAws(Aws):
             if not call["model"].name.startswith(_LOOKS):
                 perils.place(f"after {call['model'].name}")
 
-        session = self._account._session
+        session = self._account._sdk.session
         session.register_component("data_loader", _LOADER)
         session.register("before-call", before)
         session.register("after-call", after)

@@ -56,6 +56,8 @@ class Record:
     """What EC2 had, where it did not have what was asked for: type, market, subnet."""
     move: dict[str, str] = field(default_factory=dict)
     """A move that is going on: the volume that the data was on, the snapshot it travels in."""
+    rehearsal: str | None = None
+    """Marks what was made to send an interruption, until all of it is gone."""
     own_cidr: str | None = None
     """The caller's address as last let in; `allow` makes it follow."""
     generation: int = 1

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.unit import fleet
 from tests.unit.conftest import QUICK, free_port
+from tests.unit.ending import Killed
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import console, deployment
 from wrapper.aws import Aws
 from wrapper.console import Noticed, Rescued
 from wrapper.deployment import rehearsing
-from wrapper.errors import RequestError, UsageError
+from wrapper.deployment.events import Warned
+from wrapper.errors import AwsError, RequestError, UsageError
 from wrapper.home import Home, Place, Record, root
 
 if TYPE_CHECKING:
@@ -148,6 +151,81 @@ def known(world: World, name: str) -> Callable[..., Record]:
         return home.remember(Record(name=name, place=where, outputs=outputs))
 
     return remember
+
+
+@pytest.fixture
+def killed(
+    world: World,
+    ec2: EC2Client,
+    name: str,
+    known: Callable[..., Record],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[], str]:
+    """Kills a rehearsal while its interruption is under way; the mark of what it leaves."""
+    request = fleet.request_spot(ec2, name)
+    known(instance_id=fleet.fulfilled(ec2, request), spot_request_id=request)
+    whole, begun = Aws.interruption, list[Any]()
+
+    def die(*given: Any, **more: Any) -> None:
+        begun.append(whole(*given, **more))  # held: whoever is killed does not end it
+        begun[-1].__enter__()
+        raise Killed
+
+    def kill() -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(Aws, "interruption", die)
+            with pytest.raises(Killed):
+                deployment.interrupt(world, name)
+        record = Home(root(world.environment) / name).record()
+        assert record
+        assert record.rehearsal
+        return record.rehearsal
+
+    return kill
+
+
+def left(account: Account, mark: str) -> list[str]:
+    """Roles and templates of one sending."""
+    templates = account.client(service="fis").list_experiment_templates()["experimentTemplates"]
+    return [
+        *(one for one in roles(account) if one.endswith(mark)),
+        *(one["id"] for one in templates if mark in one["tags"].values()),
+    ]
+
+
+def test_down_removes_what_a_killed_rehearsal_has_left(
+    world: World, account: Account, name: str, killed: Callable[[], str]
+) -> None:
+    mark = killed()
+    assert len(left(account, mark)) == 2
+    deployment.down(world, name)
+    assert left(account, mark) == []
+
+
+def test_the_next_rehearsal_removes_what_a_killed_one_has_left(
+    world: World, account: Account, name: str, killed: Callable[[], str]
+) -> None:
+    first = killed()
+    second = killed()
+    assert left(account, first) == []
+    assert len(left(account, second)) == 2
+    deployment.down(world, name)
+    assert left(account, second) == []
+
+
+def test_what_a_killed_rehearsal_may_have_left_is_told_where_nobody_can_look(
+    world: World, name: str, killed: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = killed()
+
+    def refuse(*_: Any) -> None:
+        raise AwsError("AccessDenied", hint="")
+
+    monkeypatch.setattr(Aws, "clear_interruption", refuse)
+    told: list[Any] = []
+    assert deployment.down(replace(world, report=told.append), name).left == ()
+    warned = [one.text for one in told if isinstance(one, Warned)]
+    assert any(mark in text and "docs/creates.md" in text for text in warned)
 
 
 def test_an_on_demand_machine_is_not_interrupted(

@@ -108,12 +108,22 @@ class Aws:
         machine.start_instance(self._account, instance_id)
 
     def interruption(
-        self, name: str, instance_id: str, *, seconds: int, role_arn: str | None = None
+        self,
+        name: str,
+        instance_id: str,
+        *,
+        seconds: int,
+        role_arn: str | None = None,
+        mark: str | None = None,
     ) -> AbstractContextManager[Callable[[], None]]:
         """EC2 takes the machine so many seconds later; see `fis`. RequestError: no FIS there."""
         return fis.interruption(
-            self._account, name, instance_id, seconds=seconds, role_arn=role_arn
+            self._account, name, instance_id, seconds=seconds, role_arn=role_arn, mark=mark
         )
+
+    def clear_interruption(self, name: str, mark: str) -> None:
+        """Nothing is left of an interruption whose sending was killed. AwsError."""
+        fis.clear(self._account, name, mark)
 
     def end_machines(
         self,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from wrapper.aws.account import Account
 
+_TAG = "jupyter-clouds:interrupt"
 ACTION = "aws:ec2:send-spot-instance-interruptions"
 _TRIES, _PAUSE = 12, 2.5
 """IAM tells all of AWS of a new role within seconds; until then FIS may not take it.
@@ -29,30 +30,53 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_
 
 
 @contextmanager
-def interruption(
-    account: Account, name: str, instance_id: str, *, seconds: int, role_arn: str | None
+def interruption(  # noqa: PLR0913 (each is one fact about the sending)
+    account: Account,
+    name: str,
+    instance_id: str,
+    *,
+    seconds: int,
+    role_arn: str | None = None,
+    mark: str | None = None,
 ) -> Iterator[Callable[[], None]]:
     """The machine is interrupted so many seconds from now. AwsError, RequestError.
 
     Yields what raises AwsError when FIS could not send it. A role, unless one is given, and the
-    experiment's template are made for this, and gone afterwards.
+    experiment's template are made for this, and gone afterwards; after a kill, `clear` finds them
+    by their mark.
     """
+    mark = mark or secrets.token_hex(3)
+    tags = {"Name": f"jupyter-clouds-{name}", _TAG: mark}
     doing = f"sending {instance_id} an interruption"
     with account.mapped(doing):
         arn = _arn(account, instance_id)
     with (
-        _role(account, name, arn, role_arn) as role,
+        _role(account, name, arn, role_arn, _role_name(name, mark)) as role,
         account.mapped(doing),
-        _template(account, name, arn, role, seconds) as template,
+        _template(account, arn, role, seconds, tags) as template,
     ):
         started = _patiently(
             lambda: account.fis.start_experiment(
                 clientToken=secrets.token_hex(16),
                 experimentTemplateId=template,
-                tags={"Name": f"jupyter-clouds-{name}"},
+                tags={"Name": tags["Name"]},
             )
         )["experiment"]["id"]
         yield lambda: _check_sent(account, started)
+
+
+def _role_name(name: str, mark: str) -> str:
+    return f"jupyter-clouds-interrupt-{name}-{mark}"
+
+
+def clear(account: Account, name: str, mark: str) -> None:
+    """Nothing is left of a sending that was killed. AwsError: it may be, or could not be seen."""
+    with account.mapped("looking for templates of experiments"):
+        pages = account.fis.get_paginator("list_experiment_templates").paginate()
+        for one in [one for page in pages for one in page["experimentTemplates"]]:
+            if one.get("tags", {}).get(_TAG) == mark:
+                account.fis.delete_experiment_template(id=one["id"])
+    _end_role(account, _role_name(name, mark))
 
 
 @contextmanager
@@ -75,12 +99,13 @@ def _arn(account: Account, instance_id: str) -> str:
 
 
 @contextmanager
-def _role(account: Account, name: str, instance_arn: str, given: str | None) -> Iterator[str]:
+def _role(
+    account: Account, name: str, instance_arn: str, given: str | None, role: str
+) -> Iterator[str]:
     """ARN of a role that FIS may take, and that may interrupt this machine and no other."""
     if given:
         yield given
         return
-    role = f"jupyter-clouds-interrupt-{name}-{secrets.token_hex(3)}"
     trusted = {
         "Effect": "Allow",
         "Principal": {"Service": "fis.amazonaws.com"},
@@ -109,10 +134,23 @@ def _role(account: Account, name: str, instance_arn: str, given: str | None) -> 
             )
         yield made
     finally:
-        with suppress(ClientError, BotoCoreError):
-            account.iam.delete_role_policy(RoleName=role, PolicyName="interrupt")
-        with suppress(ClientError, BotoCoreError):
-            account.iam.delete_role(RoleName=role)
+        with suppress(AwsError):
+            _end_role(account, role)
+
+
+def _end_role(account: Account, role: str) -> None:
+    """It is gone; nothing happens when it was gone before. AwsError."""
+    ends: tuple[Callable[[], Any], ...] = (
+        lambda: account.iam.delete_role_policy(RoleName=role, PolicyName="interrupt"),
+        lambda: account.iam.delete_role(RoleName=role),
+    )
+    for end in ends:
+        with account.mapped(f"removing the role {role}"):
+            try:
+                end()
+            except ClientError as error:
+                if code_of(error) != "NoSuchEntity":
+                    raise
 
 
 def _policy(statements: list[dict[str, Any]]) -> str:
@@ -121,11 +159,11 @@ def _policy(statements: list[dict[str, Any]]) -> str:
 
 @contextmanager
 def _template(
-    account: Account, name: str, instance_arn: str, role: str, seconds: int
+    account: Account, instance_arn: str, role: str, seconds: int, tags: dict[str, str]
 ) -> Iterator[str]:
     asked: dict[str, Any] = {
         "clientToken": secrets.token_hex(16),
-        "description": f"jupyter-clouds: {name} rehearses an interruption",
+        "description": "jupyter-clouds: a rehearsed interruption",
         "roleArn": role,
         "stopConditions": [{"source": "none"}],
         "targets": {
@@ -142,7 +180,7 @@ def _template(
                 "targets": {"SpotInstances": "machine"},
             }
         },
-        "tags": {"Name": f"jupyter-clouds-{name}"},
+        "tags": tags,
     }
     with _there(account):
         made = _patiently(lambda: account.fis.create_experiment_template(**asked))

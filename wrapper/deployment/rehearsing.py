@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
-from wrapper.deployment import answering, coming_back, look, place
+from wrapper.deployment import answering, coming_back, experiments, look, place
 from wrapper.deployment.events import Note, Step
 from wrapper.deployment.going import Going
 from wrapper.deployment.progress import Meter
@@ -72,7 +72,9 @@ def interrupt(
         if not world.confirm(question):
             raise UsageError("Nothing was interrupted.", hint=f"python -m wrapper status {name}")
         try:
+            record = experiments.begin(world, way, home, record)
             seen = _watch_it_go(world, way, record, machine, seconds, role_arn)
+            record = experiments.end(home, record)
             back = _watch_it_return(world, way, record)
             meter = Meter(world.report)
             watch = Watch(world.aws_like(way), name, meter.event)
@@ -119,7 +121,7 @@ def _watch_it_go(  # noqa: PLR0913, PLR0917 (the parts of one rehearsal)
     before = _told(way, machine.instance_id)
     world.report(Step(f"Sending {machine.instance_id} an interruption"))
     with way.aws.interruption(
-        record.name, machine.instance_id, seconds=seconds, role_arn=role
+        record.name, machine.instance_id, seconds=seconds, role_arn=role, mark=record.rehearsal
     ) as check_sent:
         # FIS waits first, where more than the two minutes are asked for.
         notice = time.monotonic() + max(0, seconds - SHORTEST)

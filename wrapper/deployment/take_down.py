@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import data, destroying, kept, place, pruning, saving
+from wrapper.deployment import data, destroying, experiments, kept, place, pruning, saving
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import (
     AwsError,
@@ -159,6 +159,7 @@ def _end(going: _Ending, wish: Wish) -> Down:
         world.report(
             Warned(f"Terraform could not do its part, which was done without it: {failure}")
         )
+    experiments.clear(world, way, record)
     if going.data.own:  # else a move's may be the only copy
         pruning.end_moves(world, way, record.name)
     pruning.prune(world, way, record.name, keep=wish.snapshots_kept, spared=taken)

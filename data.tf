@@ -13,6 +13,9 @@ locals {
   # seconds of every start): the machine is told to take the one EBS volume that it gets, and keeps
   # to it.
   data_volume_told = local.data_volume_managed ? "vol" : var.data_volume_id
+  # Its size before anything of this plan is done, as the machine's refresh has seen it: Terraform puts
+  # off look-ups, and all that hangs on them, when the volume itself is to change.
+  data_volume_now  = one([for disk in flatten(concat(aws_instance.this[*].ebs_block_device[*], aws_spot_instance_request.this[*].ebs_block_device[*])) : disk.volume_size if disk.volume_id == one(aws_ebs_volume.data[*].id)])
   data_volume_zone = one(data.aws_ebs_volume.adopted[*].availability_zone)
 }
 
@@ -67,10 +70,32 @@ data "aws_ebs_snapshot_ids" "start" {
   }
 }
 
+# A look-up tells no size either, and one that does fails where there is no snapshot: so, is it among
+# those of a size that fits? 200 values are the most of one filter, five look-ups enough for most.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
+data "aws_ebs_snapshot_ids" "fits" {
+  for_each = { for sizes in local.snapshot_sizes : sizes[0] => sizes }
+
+  filter {
+    name   = "snapshot-id"
+    values = [var.data_snapshot_id == null ? "none" : var.data_snapshot_id]
+  }
+
+  filter {
+    name   = "volume-size"
+    values = each.value
+  }
+}
+
 locals {
+  snapshot_judged = local.data_volume_managed ? var.data_volume_size <= 1000 : false # EC2 does the rest, in the apply
+  snapshot_sizes  = local.snapshot_judged ? chunklist(range(1, var.data_volume_size + 1), 200) : []
+  snapshot_fits   = !local.snapshot_judged || anytrue([for found in data.aws_ebs_snapshot_ids.fits : length(found.ids) > 0])
+
   snapshot_states = [for state, found in data.aws_ebs_snapshot_ids.start : state if length(found.ids) > 0]
   snapshot_refused = (
-    var.data_snapshot_id == null || contains(local.snapshot_states, "completed") ? ""
+    var.data_snapshot_id == null ? ""
+    : contains(local.snapshot_states, "completed") ? local.snapshot_fits ? "" : "${var.data_snapshot_id} is of a volume of more than data_volume_size = ${var.data_volume_size} GiB. Its size: aws ec2 describe-snapshots --region ${data.aws_region.this.id} --snapshot-ids ${var.data_snapshot_id} --query 'Snapshots[].VolumeSize' --output text"
     : contains(local.snapshot_states, "pending") ? "${var.data_snapshot_id} is still being taken. Wait for it: aws ec2 wait snapshot-completed --region ${data.aws_region.this.id} --snapshot-ids ${var.data_snapshot_id}"
     : contains(local.snapshot_states, "error") ? "${var.data_snapshot_id} failed: what it holds is not whole. Give another one."
     : "this account may use no snapshot ${var.data_snapshot_id} in ${data.aws_region.this.id}. Yours: aws ec2 describe-snapshots --owner-ids self --region ${data.aws_region.this.id}"
@@ -134,6 +159,10 @@ resource "aws_volume_attachment" "data" {
     precondition {
       condition     = data.aws_ec2_instance_type.this.hypervisor != "xen"
       error_message = "${var.instance_type} is of the older Xen generation, on which a machine cannot tell its volumes apart. Choose a Nitro type (t3, m5 and newer), or data_volume_size = 0."
+    }
+    precondition {
+      condition     = local.data_volume_now == null ? true : var.data_volume_size >= local.data_volume_now
+      error_message = "data_volume_size: the data volume has ${local.data_volume_now == null ? 0 : local.data_volume_now} GiB, and never becomes smaller. Give as many, or more."
     }
   }
 }

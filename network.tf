@@ -82,6 +82,10 @@ resource "terraform_data" "placement" {
       error_message = "${var.instance_type} is not offered in ${data.aws_subnet.candidate.availability_zone}, the zone of ${data.aws_subnet.candidate.id}. Choose another type, or a subnet in ${join(", ", sort(data.aws_ec2_instance_type_offerings.this.locations))}."
     }
     postcondition {
+      condition     = local.data_volume_zone == null || local.data_volume_zone == self.output.availability_zone
+      error_message = "data_volume_id: the volume is in ${local.data_volume_zone != null ? local.data_volume_zone : "no zone"}, and this deployment stands in ${self.output.availability_zone}. Give subnet_id of a subnet in the volume's zone, too: a machine is made there in place of this one."
+    }
+    postcondition {
       condition     = contains(data.aws_ec2_instance_type_offerings.this.locations, self.output.availability_zone)
       error_message = "${var.instance_type} is not offered in ${self.output.availability_zone}, where this deployment stands. Choose another type, or give subnet_id of a subnet in ${join(", ", sort(data.aws_ec2_instance_type_offerings.this.locations))}."
     }

@@ -20,6 +20,7 @@ DEFAULT_TYPE = "t3.large"
 ZONE, ON_DEMAND, AUTO = "zone", "on-demand", "auto"
 """Words of --market and --fallback."""
 _TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
+DEFAULT_DATA_GIB = 50
 NO_DATA = "none"
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _SNAPSHOT = re.compile(r"snap-[0-9a-f]{8,17}")

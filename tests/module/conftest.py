@@ -16,10 +16,13 @@ from tests.module import lives as ways
 from tests.module.copies import REPOSITORY, Copy
 from tests.provider import Provider
 from wrapper import provider_mirror
+from wrapper.local.api.imaginary import ImaginaryBlocks, ImaginaryMachines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from wrapper.local.machines import Progress
 
 AT_ONCE = 4
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".terraform*", "*.tfstate*", "*.tfvars*")
@@ -43,10 +46,29 @@ def account() -> Iterator[Account]:
         yield account
 
 
+class Blocks(ImaginaryBlocks):
+    """Blocks of which a test decides how far a snapshot is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[str, Progress] = {}
+
+    def snapshot(self, snapshot_id: str) -> Progress:
+        return self.said.get(snapshot_id) or super().snapshot(snapshot_id)
+
+
 @pytest.fixture(scope="session")
-def shared_account() -> Iterator[Account]:
+def blocks() -> Blocks:
+    """Those of the shared account."""
+    return Blocks()
+
+
+@pytest.fixture(scope="session")
+def shared_account(blocks: Blocks) -> Iterator[Account]:
     """An account that is planned against and never changed."""
-    with served() as account:
+    machines = ImaginaryMachines()
+    machines.blocks = blocks
+    with served(machines) as account:
         yield account
 
 

@@ -9,11 +9,13 @@ import pytest
 
 from tests.module.cases import ARGON2, ED25519, HASH, RSA, write_cases
 from tests.module.copies import REPOSITORY, Copy
+from wrapper.local.machines import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.ec2 import Account
+    from tests.module.conftest import Blocks
 
 
 pytestmark = pytest.mark.xdist_group("plan")
@@ -177,6 +179,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"data_volume_size": 8, "data_snapshot_id": "snap-0123456789abcdef0"},
         "this account may use no snapshot snap-0123456789abcdef0 in us-east-1",
     ),
+    "pending_snapshot": (
+        {"data_volume_size": 8, "data_snapshot_id": "pending"},
+        "is still being taken. Wait for it: aws ec2 wait snapshot-completed --region us-east-1",
+    ),
+    "failed_snapshot": (
+        {"data_volume_size": 8, "data_snapshot_id": "failed"},
+        "failed: what it holds is not whole. Give another one",
+    ),
+    "large_snapshot": (
+        {"data_volume_size": 201, "data_snapshot_id": "of 202 GiB"},
+        "is of a volume of more than data_volume_size = 201 GiB. Its size: aws ec2",
+    ),
     "no_such_volume": (
         {"data_volume_id": "vol-0123456789abcdef0"},
         "this account has no volume vol-0123456789abcdef0 in us-east-1",
@@ -214,9 +228,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }
 """Only the account can tell. One plan refuses all at once: each is a use of its own."""
 
+STUCK = {
+    "pending_snapshot": Progress(7),
+    "failed_snapshot": Progress(7, "it failed"),
+    "large_snapshot": Progress(100),
+}
+
 
 @pytest.fixture(scope="module")
-def refusals(make_copy: Callable[..., Copy], shared_account: Account) -> str:
+def refusals(make_copy: Callable[..., Copy], shared_account: Account, blocks: Blocks) -> str:
     copy = make_copy(shared_account, "refused")
     ec2 = shared_account.client()
     debian = _image(shared_account, "debian-12-amd64-*")
@@ -231,9 +251,26 @@ def refusals(make_copy: Callable[..., Copy], shared_account: Account) -> str:
         volume = ec2.create_volume(AvailabilityZone=zone, Size=8)
         cases[case]["data_volume_id"] = volume["VolumeId"]
     cases["debian_sleeps"]["ami_id"] = debian
+    for case, progress in STUCK.items():
+        volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=202)["VolumeId"]
+        snapshot = cases[case]["data_snapshot_id"] = ec2.create_snapshot(VolumeId=volume)[
+            "SnapshotId"
+        ]
+        blocks.said[snapshot] = progress
     write_cases(copy.directory, cases)
     copy.get()
     return copy.refusal()
+
+
+def test_a_snapshot_that_just_fits_is_taken(
+    make_copy: Callable[..., Copy], shared_account: Account, blocks: Blocks
+) -> None:
+    ec2 = shared_account.client()
+    volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=202)["VolumeId"]
+    snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    blocks.said[snapshot] = Progress(100)
+    changes = make_copy(shared_account).changes(data_volume_size=202, data_snapshot_id=snapshot)
+    assert changes["aws_ebs_volume.data[0]"] == "create"
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,23 @@ def test_a_larger_data_volume_changes_the_volume_alone(running: Copy) -> None:
     assert running.changes(spot=True, data_volume_size=60) == {"aws_ebs_volume.data[0]": "update"}
 
 
+def test_a_smaller_data_volume_is_refused_by_the_plan(running: Copy) -> None:
+    words = running.refusal(spot=True, data_volume_size=40)
+
+    assert "the data volume has 50 GiB, and never becomes smaller. Give as many, or more." in words
+
+
+def test_a_volume_of_another_zone_is_refused_where_a_deployment_stands(running: Copy) -> None:
+    ec2, zone = running.account.client(), running.terraform.output()["availability_zone"]
+    elsewhere = next(one for one in ("us-east-1a", "us-east-1b") if one != zone)
+    volume = ec2.create_volume(AvailabilityZone=elsewhere, Size=8)["VolumeId"]
+
+    words = running.refusal(spot=True, data_volume_id=volume)
+
+    assert f"in {elsewhere}, and this deployment stands in {zone}. Give subnet_id" in words
+    ec2.delete_volume(VolumeId=volume)
+
+
 def test_a_stopped_machine_stays_stopped(running: Copy) -> None:
     ec2, machine = running.account.client(), running.terraform.output()["instance_id"]
 

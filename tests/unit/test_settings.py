@@ -105,6 +105,20 @@ def test_each_variable_is_one_of_the_modules() -> None:
     assert set(Settings(**full).variables(name="x", generation=1)) <= module_variables  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("variable", "default"),
+    [
+        ("instance_type", f'"{settings.DEFAULT_TYPE}"'),
+        ("data_volume_size", str(settings.DEFAULT_DATA_GIB)),
+    ],
+)
+def test_a_default_that_is_known_here_is_the_modules(variable: str, default: str) -> None:
+    declared = (Path(__file__).resolve().parents[2] / "variables.tf").read_text()
+    found = re.search(rf'variable "{variable}" {{[^}}]*?default += (\S+)', declared, re.DOTALL)
+    assert found
+    assert found[1] == default
+
+
 def test_tags_are_pairs() -> None:
     assert settings.tags(["a=b", "c="]) == {"a": "b", "c": ""}
     with pytest.raises(SettingsError, match="KEY=VALUE"):

@@ -271,6 +271,44 @@ def test_a_living_deployment_keeps_its_data_whatever_is_asked(scene: Scene) -> N
     deployment.down(scene.world, scene.name, wish=Wish("delete"))
 
 
+@pytest.mark.parametrize(
+    ("remembered", "asked", "told"),
+    [
+        (50, 60, None),
+        (60, 60, None),
+        (None, None, None),
+        (50, 50, "has grown outside, to 60 GiB"),
+        (None, None, "has grown outside, to 60 GiB"),
+    ],
+    ids=["grows", "as it is", "of the default size", "enlarged outside", "likewise, by default"],
+)
+def test_a_living_volume_has_the_size_that_is_asked_for_or_its_own(
+    scene: Scene, remembered: int | None, asked: int | None, told: str | None
+) -> None:
+    volume_id = scene.live()
+    if told or remembered == 60:
+        scene.ec2.modify_volume(VolumeId=volume_id, Size=60)
+    before = scene.home.record()
+    assert before is not None
+    settings = {} if remembered is None else {"data_volume_size": remembered}
+    before = replace(before, settings=settings, outputs={"data_volume_id": volume_id})
+    _, pinned = begin(scene, Settings(data_volume_size=asked), before)
+    assert pinned.data_volume_size == (60 if told else asked)
+    assert (told is None) == (not any("grown outside" in text for text in scene.texts()))
+    deployment.down(scene.world, scene.name, wish=Wish("delete"))
+
+
+def test_a_living_volume_never_becomes_smaller(scene: Scene) -> None:
+    volume_id = scene.live()
+    before = scene.home.record()
+    assert before is not None
+    before = replace(before, outputs={"data_volume_id": volume_id})
+    with pytest.raises(SettingsError, match=f"{volume_id} has 50 GiB, and a volume never") as why:
+        begin(scene, Settings(data_volume_size=40), before)
+    assert "--data-size 50, or more" in (why.value.hint or "")
+    deployment.down(scene.world, scene.name, wish=Wish("delete"))
+
+
 def test_an_up_that_ended_before_there_was_a_volume_looks_again(scene: Scene) -> None:
     found = snapshot(scene)
     before = Record(scene.name, PLACE)

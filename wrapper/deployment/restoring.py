@@ -11,7 +11,7 @@ from wrapper.deployment.data import VOLUME_TYPE
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.origins import Origin
 from wrapper.errors import RequestError, SettingsError, UsageError
-from wrapper.settings import NO_DATA
+from wrapper.settings import DEFAULT_DATA_GIB, NO_DATA
 
 if TYPE_CHECKING:
     from wrapper.aws import Snapshot
@@ -45,7 +45,25 @@ def begin(
                 f"another: python -m wrapper down {before.name}, then up"
             )
         )
-    return there, pin(dataclasses.replace(asked, data_snapshot_id=pinned), there)
+    asked = dataclasses.replace(asked, data_snapshot_id=pinned)
+    return there, pin(asked if there.volume else _sized(world, way, asked, before), there)
+
+
+def _sized(world: World, way: Way, asked: Settings, before: Record) -> Settings:
+    """The settings with a size that the living volume can take. SettingsError: it would shrink."""
+    told, wanted = before.outputs.get("data_volume_id"), asked.data_volume_size
+    volume = way.aws.volume(told) if isinstance(told, str) else None
+    if volume is None or wanted == 0 or (wanted or DEFAULT_DATA_GIB) >= volume.gib:
+        return asked
+    if wanted == before.settings.get("data_volume_size"):  # nobody asks for less than there was
+        world.report(Note(f"{volume.volume_id} has grown outside, to {volume.gib} GiB"))
+        return dataclasses.replace(asked, data_volume_size=volume.gib)
+    raise SettingsError(
+        f"--data-size {wanted}: {volume.volume_id} has {volume.gib} GiB, and a volume never "
+        "becomes smaller.",
+        hint=f"--data-size {volume.gib}, or more. For a smaller one, copy what you need: "
+        f"python -m wrapper up {before.name}-2 --data-size {wanted}",
+    )
 
 
 def _of_the_living(way: Way, asked: Settings, before: Record) -> Origin | None:

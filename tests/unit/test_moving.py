@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -215,6 +216,22 @@ def test_an_interrupted_move_goes_on_with_its_snapshot(scene: Scene) -> None:
     write_state(scene.home, scene.volume)
     scene.towards(B)
     assert scene.snapshots() == [first]
+
+
+def test_a_snapshot_of_the_second_in_which_a_machine_started_is_not_trusted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.towards(B)
+    (first,) = scene.way.aws.find_snapshots(scene.home.name)
+    machine = scene.way.aws.instance(scene.machine)
+    assert machine
+    started = replace(machine, launched_at=first.started_at.replace(microsecond=0))
+    write_state(scene.home, scene.volume)  # it was interrupted, and the machine started again
+    monkeypatch.setattr(type(scene.way.aws), "instance", lambda *_: started)
+    scene.towards(B)
+    assert len(scene.snapshots()) == 2
+    assert scene.record.move["snapshot"] != first.snapshot_id
+    assert scene.home.variables()["data_snapshot_id"] == scene.record.move["snapshot"]
 
 
 def test_in_the_same_zone_the_volume_stays_what_it_is(scene: Scene) -> None:

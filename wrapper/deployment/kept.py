@@ -92,8 +92,11 @@ def newest(volumes: Iterable[Volume], snapshots: Iterable[Snapshot]) -> Volume |
     """What the next `up` begins with: the volume, unless a snapshot shows a later day."""
     disk = newest_volume(volumes)
     whole = [one for one in snapshots if one.state in ("completed", "pending")]
-    last = max(whole, key=lambda one: one.started_at, default=None)
+    # Of the same moment, the one of a machine at rest shows the later work.
+    last = max(whole, key=lambda one: (one.started_at, one.kind == "final"), default=None)
     if disk is None or last is None:
         return disk or last
-    later = disk.kept_at is not None and last.started_at > disk.kept_at
+    # A volume's moment is known to the second; within the same one it may have been the later.
+    moment = last.started_at.replace(microsecond=0)
+    later = disk.kept_at is not None and moment > disk.kept_at
     return last if later and last.volume_id != disk.volume_id else disk

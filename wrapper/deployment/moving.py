@@ -132,7 +132,7 @@ def _packed(way: Way, record: Record, volume: Volume) -> Snapshot | None:
         return None
     found = way.aws.snapshot(snapshot_id)
     machines = filter(None, map(way.aws.instance, record.instance_ids))
-    if found is None or any(one.launched_at > found.started_at for one in machines):
+    if found is None or saving.any_started_since(machines, found):
         return None
     if found.state == "pending":
         return way.aws.wait_for_snapshot(snapshot_id, lambda _: None)

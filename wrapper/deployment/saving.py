@@ -134,10 +134,10 @@ def _used_since(way: Way, record: Record, volume_id: str, snapshot: Snapshot) ->
     """A machine may have written to the volume after the moment that the snapshot shows."""
     found = way.aws.volume(volume_id)
     ids = {*record.instance_ids, *([found.attached_to] if found and found.attached_to else [])}
-    return _any_started_since(filter(None, map(way.aws.instance, sorted(ids))), snapshot)
+    return any_started_since(filter(None, map(way.aws.instance, sorted(ids))), snapshot)
 
 
-def _any_started_since(machines: Iterable[Instance], snapshot: Snapshot) -> bool:
+def any_started_since(machines: Iterable[Instance], snapshot: Snapshot) -> bool:
     """EC2 tells a start to the second: one within the snapshot's own counts as later."""
     moment = snapshot.started_at.replace(microsecond=0)
     return any(one.launched_at >= moment for one in machines)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.fleet import fulfilled, image, launch, request_spot, state, until
+from tests.unit.fleet import data_volume, fulfilled, image, launch, request_spot, state, until
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
-from wrapper.aws import Leftover
+from wrapper.aws import Aws, Leftover
 from wrapper.deployment import pausing, place
 from wrapper.errors import FailedError, NoAnswerError, UsageError
 from wrapper.home import Home, Place, Record, root
@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def world(tmp_path: Path, account: Account) -> World:
-    return bare_world(tmp_path, account, StandIn(), [])
+def told() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def world(tmp_path: Path, account: Account, told: list[Any]) -> World:
+    return bare_world(tmp_path, account, StandIn(), told)
 
 
 @pytest.fixture
@@ -82,18 +87,46 @@ def taken(account: Account, ec2: EC2Client, name: str, known: Callable[..., None
         account.control.capacity("back")
 
 
-def test_only_ending_keeps_an_interrupted_machine_down(
-    world: World, ec2: EC2Client, name: str, taken: str
+@pytest.fixture
+def volume(world: World, ec2: EC2Client, name: str, taken: str) -> Iterator[str]:
+    """Its data volume."""
+    made = data_volume(ec2, name, taken)
+    home = Home(root(world.environment) / name)
+    record = home.record()
+    assert record
+    home.remember(replace(record, outputs={**record.outputs, "data_volume_id": made}))
+    yield made
+    ec2.terminate_instances(InstanceIds=[taken])
+    until(lambda: _volume(ec2, made)["State"] == "available")
+    ec2.delete_volume(VolumeId=made)
+
+
+def _machine(world: World, name: str) -> str:
+    record = Home(root(world.environment) / name).record()
+    assert record
+    return str(record.instance_id)
+
+
+def _volume(ec2: EC2Client, volume_id: str) -> Any:
+    return ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]
+
+
+def test_only_ending_keeps_an_interrupted_machine_down_and_its_data_stays(
+    world: World, ec2: EC2Client, name: str, volume: str, told: list[Any]
 ) -> None:
+    taken = _machine(world, name)
     with pytest.raises(FailedError, match=r"starts again by itself.*at whatever hour") as raised:
         deployment.stop(world, name)
-    assert "stop " + name + " --keep-down" in (raised.value.hint or "")
+    hint = raised.value.hint or ""
+    assert f"stop {name} --keep-down (its data stays on {volume} (50 GiB)" in hint
     assert state(ec2, taken) == "stopped"
     with pytest.raises(UsageError, match="Nothing was ended"):
         deployment.stop(replace(world, confirm=lambda _: False), name, keep_down=True)
     found = deployment.stop(world, name, keep_down=True)
     assert (found.state, state(ec2, taken)) == ("terminated", "terminated")
-    assert found.monthly == {}
+    assert _volume(ec2, volume)["State"] == "available"
+    assert found.monthly == {"disks": 4.0}, "the data volume's"
+    assert told[-1].text.startswith(f"{volume} is there, available: its data stays on {volume} (50")
     assert {one.state for one in _requests(world, name)} == {"cancelled"}
 
 
@@ -103,14 +136,46 @@ def _requests(world: World, name: str) -> list[Any]:
     return place.back_to(world, record).aws.find_spot_requests(name)
 
 
-def test_an_interrupted_machine_is_not_started_in_vain(world: World, name: str, taken: str) -> None:
-    assert taken
+def test_an_interrupted_machine_is_not_started_in_vain(
+    world: World, ec2: EC2Client, name: str, taken: str
+) -> None:
     told = deployment.status(world, name).spot_request or ""
     assert "instance-stopped-no-capacity: EC2 stopped it" in told
     with pytest.raises(NoAnswerError, match="cannot be started by you") as raised:
         deployment.start(world, name)
     assert "--fallback" in (raised.value.hint or "")
-    deployment.stop(world, name, keep_down=True)
+    ec2.terminate_instances(InstanceIds=[taken])
+
+
+def test_without_a_data_volume_nothing_is_kept_and_nothing_ended(
+    world: World, ec2: EC2Client, name: str, taken: str
+) -> None:
+    with pytest.raises(UsageError, match="it has no data volume") as raised:
+        deployment.stop(world, name, keep_down=True)
+    assert f"python -m wrapper down {name}" in (raised.value.hint or "")
+    assert state(ec2, taken) == "stopped"
+    ec2.terminate_instances(InstanceIds=[taken])
+
+
+def test_a_volume_that_would_go_with_the_machine_is_told_and_the_machine_stays(
+    world: World,
+    ec2: EC2Client,
+    name: str,
+    volume: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = Aws.volume
+    monkeypatch.setattr(
+        Aws, "volume", lambda *of: replace(seen(*of) or _none(), ends_with_machine=True)
+    )
+    with pytest.raises(FailedError, match=f"told EC2 to delete {volume} with it") as raised:
+        deployment.stop(world, name, keep_down=True)
+    assert f"snapshot {name}" in (raised.value.hint or "")
+    assert state(ec2, _machine(world, name)) == "stopped"
+
+
+def _none() -> Any:
+    raise AssertionError("there is one")
 
 
 def test_one_time_spot_is_refused_in_words(

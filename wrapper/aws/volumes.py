@@ -120,6 +120,7 @@ def _described(raw: VolumeTypeDef) -> Volume:
         snapshot_id=raw.get("SnapshotId") or None,
         kept_at=_moment(tag(tags, KEPT_TAG)),
         ending=tag(tags, ENDING_TAG),
+        ends_with_machine=any(one.get("DeleteOnTermination", False) for one in attached),
     )
 
 

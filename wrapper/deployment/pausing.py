@@ -16,7 +16,7 @@ from wrapper.deployment.watch import Watch
 from wrapper.errors import FailedError, Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from wrapper.aws import Instance, Leftover, SpotRequest
+    from wrapper.aws import Instance, Leftover, SpotRequest, Volume
     from wrapper.deployment.answering import Up
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
@@ -97,29 +97,53 @@ def _refuse_one_time(found: Instance, request: SpotRequest | None) -> None:
 def _keep_down(
     world: World, way: Way, record: Record, request: SpotRequest, *, agreed: bool
 ) -> Stopped:
-    """The request is cancelled, which ends the stopped machine; the data volume is kept."""
-    data = record.outputs.get("data_volume_id")
-    fate = (
-        f"its data stays on {data}, and the next up goes on with it"
-        if data
-        else "WITHOUT a data volume: what is on its disk is gone"
-    )
+    """The request is cancelled, which ends the stopped machine; its data was seen to be left.
+
+    FailedError without consent; UsageError where there is no data volume: nothing would be kept.
+    """
+    name, volume = record.name, _data_volume(way, record)
+    back = f"{name}: {refusals.in_words(request.state, request.status)}, at whatever hour."
+    if volume is None:
+        raise UsageError(
+            f"{back} Only ending the machine keeps it down, and it has no data volume: what is on "
+            "its disk would be gone.",
+            hint=f"Wait for it, and save what you need: python -m wrapper up {name} --watch. End "
+            f"it with its disk: python -m wrapper down {name}",
+        )
+    fate = f"its data stays on {volume.volume_id} ({volume.gib} GiB), and the next up goes on there"
+    if volume.ends_with_machine:
+        raise FailedError(
+            f"{back} Only ending the machine keeps it down, and somebody has told EC2 to delete "
+            f"{volume.volume_id} with it.",
+            hint=f"Copy it first: python -m wrapper snapshot {name}. Then: "
+            f"python -m wrapper down {name} --data snapshot",
+        )
     if not agreed:
         raise FailedError(
-            f"{record.name}: {refusals.in_words(request.state, request.status)}, at whatever "
-            "hour. Only ending the machine keeps it down.",
-            hint=f"python -m wrapper stop {record.name} --keep-down ({fate}); or: "
-            f"python -m wrapper down {record.name}",
+            f"{back} Only ending the machine keeps it down.",
+            hint=f"python -m wrapper stop {name} --keep-down ({fate}); or: "
+            f"python -m wrapper down {name}",
         )
     question = f"The machine {record.instance_id} is ended, so that it stays down; {fate}. Go on?"
     if not world.confirm(question):
-        raise UsageError("Nothing was ended.", hint=f"python -m wrapper up {record.name} --watch")
+        raise UsageError("Nothing was ended.", hint=f"python -m wrapper up {name} --watch")
     world.report(Step(f"Cancelling {request.request_id} and ending its machine"))
-    way.aws.end_machines(
-        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
-    )
-    world.report(Note(fate))
+    way.aws.end_machines(name, request_ids=record.request_ids, instance_ids=record.instance_ids)
+    way.aws.wait_until_free(volume.volume_id)
+    left = way.aws.volume(volume.volume_id)
+    if left is None:
+        raise FailedError(
+            f"The machine is ended, and {volume.volume_id} is gone, which nothing here deleted.",
+            hint=f"What is left of the data: python -m wrapper snapshots {name}",
+        )
+    world.report(Note(f"{left.volume_id} is there, {left.state}: {fate}"))
     return _stopped(way, record, changed=True)
+
+
+def _data_volume(way: Way, record: Record) -> Volume | None:
+    """As EC2 has it now, and not as it is remembered."""
+    told = record.outputs.get("data_volume_id")
+    return way.aws.volume(told) if isinstance(told, str) else None
 
 
 def _stopped(way: Way, record: Record, *, changed: bool) -> Stopped:

@@ -6,13 +6,14 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 45
+"""Seconds; less than the sleeper would sleep on, undisturbed."""
 
 
 def _run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -101,21 +102,21 @@ def asleep(*before: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_kill_and_a_closed_terminal_are_130(sent: signal.Signals) -> None:
     child = asleep()
-    started = time.monotonic()
     child.send_signal(sent)
-    _, said = child.communicate(timeout=20)
+    _, said = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130
     assert "Interrupted" in said
     assert "Traceback" not in said
-    assert time.monotonic() - started < 5
 
 
-def test_what_a_script_started_in_the_background_can_be_interrupted() -> None:
-    script = '"$0" -c "$1" & child=$!; sleep 3; kill -INT $child; wait $child'
+def test_what_a_script_started_in_the_background_can_be_interrupted(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    until = f"until grep -q asleep {said}; do sleep 0.1; done"
+    script = f'"$0" -c "$1" > {said} & child=$!; {until}; kill -INT $child; wait $child'
     done = subprocess.run(
         ["sh", "-c", script, sys.executable, SLEEPER],
         capture_output=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
         cwd=ROOT,
     )
@@ -128,7 +129,7 @@ def test_under_nohup_a_closed_terminal_is_no_interruption() -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(timeout=0.5)
     child.terminate()
-    child.communicate(timeout=20)
+    child.communicate(timeout=PATIENCE)
     assert child.returncode == 130
 
 

@@ -82,10 +82,10 @@ def test_each_line_is_handed_on_also_one_without_an_end(tmp_path: Path) -> None:
 
 
 def test_lines_come_while_the_child_still_runs(tmp_path: Path) -> None:
-    driven = Driven(tmp_path, "sh", "-c", "echo first; sleep 3; echo last")
-    started = time.monotonic()
+    waits = "echo first; until test -e go; do sleep 0.05; done; echo last"
+    driven = Driven(tmp_path, "sh", "-c", waits)
     assert driven.line() == "first"
-    assert time.monotonic() - started < 2.5
+    (tmp_path / "go").touch()
     assert driven.rest() == ["last", "the end"]
 
 

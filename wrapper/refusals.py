@@ -172,6 +172,11 @@ def was_interrupted(status: str) -> bool:
     return status in INTERRUPTED
 
 
+def was_terminated(status: str) -> bool:
+    """EC2 took the machine back for good, or is about to."""
+    return status in INTERRUPTED and "-terminat" in status
+
+
 def waits_for_capacity(state: str, status: str) -> bool:
     """The machine is stopped and EC2 alone can start it again."""
     return state == "disabled" and status in INTERRUPTED and status not in WAITS_FOR_ITS_OWNER

@@ -14,12 +14,13 @@ import pytest
 from tests.module.test_stories import Stage, jupyter, pytestmark, stage
 from wrapper import deployment
 from wrapper.aws import Request
-from wrapper.deployment import Wish, bringing_back, coming_back
+from wrapper.deployment import Wish, bringing_back, coming_back, staying
 from wrapper.deployment.events import Note
 from wrapper.errors import FailedError, NoAnswerError, RefusedError
 from wrapper.settings import Settings
 
 if TYPE_CHECKING:
+    from wrapper.deployment.answering import Up
     from wrapper.deployment.summary import Summary
 
 __all__ = ["jupyter", "pytestmark", "stage"]  # fixtures and marks, for pytest to find here
@@ -64,11 +65,34 @@ def _take_back(stage: Stage, machine: Summary) -> None:
         time.sleep(0.1)
 
 
+class _AnsweredError(Exception):
+    """As far as the watch has to go."""
+
+
+def _watched(stage: Stage, first: Summary) -> Summary:
+    """Where `up --watch` has brought a machine whose zone had no capacity any more."""
+    wanted = stage.wanted(first.name, settings=Settings(fallback=("zone",)), watch=True)
+    up = deployment.up(stage.world, wanted)
+    assert not up.changed
+    _take_back(stage, first)
+    stage.control.capacity("back")
+    stage.control.capacity("none", zone=first.zone, market="spot")
+
+    def tell(again: Up) -> None:
+        raise _AnsweredError(again.summary)
+
+    with pytest.raises(_AnsweredError) as raised:
+        deployment.stay(stage.world, wanted, up, tell)
+    moved: Summary = raised.value.args[0]
+    return moved
+
+
 def test_a_machine_that_was_taken_back_is_waited_for_or_moved_away_from(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coming_back, "EVERY", 0.2)
     monkeypatch.setattr(bringing_back, "MOVE_AFTER", 0.5)
+    monkeypatch.setattr(staying, "EVERY", 0.2)
     first = _up(stage, "taken", spot=True, data_volume_size=1)
     stopped = deployment.stop(stage.world, "taken")
     assert (stopped.state, stopped.changed) == ("stopped", True)
@@ -84,10 +108,7 @@ def test_a_machine_that_was_taken_back_is_waited_for_or_moved_away_from(
     stage.control.capacity("back")
     assert _up(stage, "taken", watch=True).instance_id == first.instance_id, "EC2 started it"
 
-    _take_back(stage, first)
-    stage.control.capacity("back")
-    stage.control.capacity("none", zone=first.zone, market="spot")
-    moved = _up(stage, "taken", watch=True, fallback=("zone",))
+    moved = _watched(stage, first)
     assert (moved.market, moved.zone != first.zone, moved.url) == ("spot", True, first.url)
     assert [one.instance_id for one in stage.aws().find_instances("taken")] == [moved.instance_id]
     (volume,) = stage.aws().find_volumes("taken")

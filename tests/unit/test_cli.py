@@ -124,6 +124,31 @@ def test_what_is_typed_becomes_a_call(
     assert [(name, args) for name, args, _ in calls] == [(story, given)]
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_watch_stays_and_tells_each_time_that_the_notebook_answers(
+    calls: Calls,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    as_json: bool,
+) -> None:
+    moved = Up(replace(SUMMARY, zone="us-east-1b"), changed=True)
+
+    def stay(world: Any, wanted: Any, done: Any, tell: Any) -> Any:
+        assert (world is not None, wanted.watch, done) == (True, True, ANSWERS["up"])
+        tell(moved)
+        return moved
+
+    monkeypatch.setattr(deployment, "stay", stay, raising=False)
+    assert cli.main(["up", "--watch", "--yes", *(["--json"] if as_json else [])]) == 0
+    assert [name for name, _, _ in calls] == ["up"]
+    shown = capsys.readouterr().out
+    if as_json:
+        assert json.loads(shown)["zone"] == "us-east-1b", "one document, at the end"
+    else:
+        assert shown.count("The notebook answers, verified.") == 2
+
+
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [

@@ -75,7 +75,9 @@ if TYPE_CHECKING:
 @option("--miniforge-url", metavar="URL", help="Another installer: a mirror's.")
 @option("--miniforge-sha256", metavar="HEX", help="Its checksum.")
 @click.option(
-    "--watch", is_flag=True, help="Wait for as long as it takes, where EC2 took the machine back."
+    "--watch",
+    is_flag=True,
+    help="Stay, until Ctrl-C: where EC2 takes the machine, wait, or move as --fallback allows.",
 )
 @click.option("--replace", is_flag=True, help="Another machine: newest image and environment.")
 @options.yes
@@ -92,12 +94,19 @@ def up(ctx: click.Context, /, **given: Any) -> None:
     ctx.obj["name"] = name
     person = Person(yes=given["yes"])
     with Screen() as screen:
-        world = worlds.real(screen.report, person)
-        done = deployment.up(world, _wanted(name, given, person))
+        world, wanted = worlds.real(screen.report, person), _wanted(name, given, person)
+        done = deployment.up(world, wanted)
+
+        def tell(answers: Up) -> None:
+            screen.close()
+            if not given["as_json"]:
+                click.echo(fitting(ending(answers), name))
+
+        tell(done)
+        if wanted.watch:
+            done = deployment.stay(world, wanted, done, tell)
     if given["as_json"]:
         click.echo(json.dumps(done.summary.document(), indent=2))
-    else:
-        click.echo(fitting(ending(done), name))
 
 
 @click.command()

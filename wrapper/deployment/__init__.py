@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.plain_terraform import configure
     from wrapper.deployment.preparing import Wanted
     from wrapper.deployment.rehearsing import interrupt
+    from wrapper.deployment.staying import stay
     from wrapper.deployment.sweeping import down_all, sweep
     from wrapper.deployment.take_down import Wish, down
     from wrapper.deployment.whole_account import census
@@ -43,6 +44,7 @@ __all__ = [
     "snapshots",
     "start",
     "status",
+    "stay",
     "stop",
     "sweep",
     "up",
@@ -69,6 +71,7 @@ _ROOMS = {
     "snapshots": "copies",
     "start": "pausing",
     "status": "look",
+    "stay": "staying",
     "stop": "pausing",
     "sweep": "sweeping",
     "up": "bring_up",

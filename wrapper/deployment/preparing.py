@@ -66,7 +66,7 @@ class Wanted:
     certificate: Path | None = None
     private_key: Path | None = None
     watch: bool = False
-    """Wait for as long as it takes, where EC2 took the machine back."""
+    """Wait for as long as it takes, where EC2 took the machine back; then stay and watch."""
     replace: bool = False
     """Another machine, with the newest image, set-up and environment."""
     from_region: str | None = None

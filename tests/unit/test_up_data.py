@@ -13,7 +13,8 @@ from tests.unit.ending import PLACE, Killed, Scene, read_state, scene, write_sta
 from tests.unit.fleet import data_volume
 from wrapper import deployment
 from wrapper.aws import Aws
-from wrapper.deployment import destroying, preparing, restoring
+from wrapper.deployment import destroying, origins, preparing, restoring
+from wrapper.deployment.origins import Origin
 from wrapper.deployment.place import Way
 from wrapper.deployment.preparing import Wanted
 from wrapper.deployment.take_down import Wish
@@ -24,7 +25,6 @@ from wrapper.terraform import Change, Plan
 
 if TYPE_CHECKING:
     from wrapper.aws import Snapshot
-    from wrapper.deployment.origins import Origin
 
 WEST = "us-west-2"
 
@@ -205,6 +205,30 @@ def test_a_volume_of_the_users_own_is_taken_and_never_tagged(scene: Scene) -> No
     settle(scene, origin, pinned)
     assert scene.steps.seen == []
     scene.aws.delete_volume(foreign)
+
+
+@pytest.mark.parametrize(
+    ("ours", "fallback", "told"),
+    [
+        (True, ("zone",), "python -m wrapper down x, then python -m wrapper up x"),
+        (False, ("zone",), "python -m wrapper snapshot x; python -m wrapper down x, then"),
+        (True, ("on-demand",), None),
+    ],
+    ids=["kept", "the user's own", "no other zone allowed"],
+)
+def test_that_an_adopted_volume_never_leaves_its_zone_is_told_with_what_does(
+    scene: Scene, told: str | None, fallback: tuple[str, ...], *, ours: bool
+) -> None:
+    volume_id = kept_volume(scene)
+    volume = scene.aws.volume(volume_id)
+    assert volume
+    asked = Settings(spot=True, fallback=fallback)
+    origins.say_where_it_stays(scene.world, Origin(volume=volume, ours=ours), asked, "x")
+    texts = [text for text in scene.texts() if "never leaves us-east-1a" in text]
+    assert (len(texts) == 1 and told in texts[0]) if told else not texts
+    origins.say_where_it_stays(scene.world, Origin(), asked, "x")
+    assert len(texts) == len([text for text in scene.texts() if "never leaves" in text])
+    scene.aws.delete_volume(volume_id)
 
 
 def test_a_volume_in_use_is_refused(scene: Scene) -> None:

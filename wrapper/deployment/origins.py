@@ -10,6 +10,7 @@ from wrapper.deployment import kept
 from wrapper.deployment.events import Warned
 from wrapper.environment import for_aws
 from wrapper.errors import RequestError
+from wrapper.settings import ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
     from wrapper.home import Record
+    from wrapper.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,21 @@ def free(origin: Origin, name: str) -> Origin:
             hint=f"aws ec2 describe-volumes --volume-ids {volume.volume_id}",
         )
     return origin
+
+
+def say_where_it_stays(world: World, origin: Origin, asked: Settings, name: str) -> None:
+    """Who allows other zones was told that an adopted volume never leaves its own."""
+    if origin.volume is None or ZONE not in asked.fallbacks:
+        return
+    volume_id, zone = origin.volume.volume_id, origin.volume.zone
+    copied = "" if origin.ours else f"python -m wrapper snapshot {name}; "
+    world.report(
+        Warned(
+            f"--fallback zone: {volume_id} never leaves {zone}, and no other zone is tried. To "
+            f"begin with a copy of it in any zone: {copied}python -m wrapper down {name}, then "
+            f"python -m wrapper up {name}"
+        )
+    )
 
 
 def named_snapshot(there: Aws, name: str, snapshot_id: str, from_region: str | None) -> Origin:

@@ -16,6 +16,7 @@ from wrapper.deployment import (
     first_password,
     mending,
     moving,
+    origins,
     own_certificate,
     place,
     providers,
@@ -168,6 +169,7 @@ def _look(
         way.aws, asked, facts, data=_has_data(asked), now=zone or _zone(before)
     )
     candidates = tuple(one for one in found if zone in (None, one.zone))
+    origins.say_where_it_stays(world, origin, asked, wanted.name)
     if fresh:
         _remember_place(home, way)
     record = _own_cidr(world, _record(before, wanted, way, asked, fresh=fresh), asked)

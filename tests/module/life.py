@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from wrapper.home import Home, root
 from wrapper.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.ec2 import Account
     from tests.module.sequences import Step
@@ -197,20 +198,7 @@ class Life:
         return self._tell(step, lambda: deployment.snapshot(self.world, NAME))
 
     def _rehearse(self, step: Step) -> str:
-        over = threading.Event()
-
-        def hurry() -> None:
-            while not over.wait(0.1):
-                if self.control.describe()["interruptions"]:
-                    self.clock.skip(10)
-
-        thread = threading.Thread(target=hurry, daemon=True)
-        thread.start()
-        try:
-            return self._tell(step, lambda: deployment.interrupt(self.world, NAME))
-        finally:
-            over.set()
-            thread.join()
+        return self._tell(step, lambda: deployment.interrupt(self.world, NAME))
 
     def _down(self, step: Step) -> str:
         wish: Any = step.said or "snapshot"
@@ -230,9 +218,11 @@ class Life:
         """The command was told, and came to a good end wherever that is sure."""
         record = self.home.record()
         absent = record is None or record.ended
+        noticed = self.control.describe()["interruptions"]
         self.perils.begin(step.peril)
         try:
-            told = story()
+            with self._hurried():
+                told = story()
         except (Killed, KeyboardInterrupt) as error:
             return f"{type(error).__name__} {error}"
         except CloudsError as error:
@@ -246,6 +236,24 @@ class Life:
         promises.expect(
             not absent or step.kind not in OF_THE_LIVING, "it was done to what there is not"
         )
-        if up:
+        if up and (self.room.running() or not noticed):  # else EC2 took it in the last moment
             promises.works(self, told.summary)
         return "done"
+
+    @contextmanager
+    def _hurried(self) -> Iterator[None]:
+        """The two minutes of a notice are a quarter of one, and may end within the command."""
+        over = threading.Event()
+
+        def hurry() -> None:
+            while not over.wait(0.1):
+                if self.control.describe()["interruptions"]:
+                    self.clock.skip(0.7)
+
+        thread = threading.Thread(target=hurry, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

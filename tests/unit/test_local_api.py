@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.ec2 import served
 from tests.unit.local_api import ROOT, Machines, describe, image, refusal, run, wait_for
@@ -201,6 +202,29 @@ def test_a_shutdown_from_inside_ends_an_instance_that_was_asked_to(
 
     shown = wait_for(ec2, instance, "terminated")
     assert shown["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+
+
+def test_what_a_shutdown_from_inside_means_is_changed_and_nothing_else(
+    ec2: Any, machines: Machines
+) -> None:
+    instance = run(ec2)
+    wait_for(ec2, instance, "running")
+    groups = describe(ec2, instance)["SecurityGroups"]
+    assert groups
+    ec2.modify_instance_attribute(
+        InstanceId=instance, InstanceInitiatedShutdownBehavior={"Value": "terminate"}
+    )
+    assert describe(ec2, instance)["SecurityGroups"] == groups
+    with pytest.raises(ClientError, match="neither stop nor terminate"):
+        ec2.modify_instance_attribute(
+            InstanceId=instance, InstanceInitiatedShutdownBehavior={"Value": "sleep"}
+        )
+    with pytest.raises(ClientError, match="not valid"):
+        ec2.modify_instance_attribute(InstanceId=instance, EnaSupport={"Value": True})
+    assert describe(ec2, instance)["SecurityGroups"] == groups
+
+    machines.decided[instance] = "stopped"
+    wait_for(ec2, instance, "terminated")
 
 
 @pytest.mark.parametrize("action", ["start_instances", "stop_instances", "reboot_instances"])

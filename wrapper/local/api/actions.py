@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from botocore import xform_name
 from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 
@@ -130,6 +130,25 @@ class Actions(StorageActions):
         ids = self._get_param("InstanceIds", [])
         self.error_on_dryrun()
         return _transitions("TerminatingInstances", self.ec2_backend.terminate_instances(ids))
+
+    def modify_instance_attribute(self) -> ActionResult:
+        behavior = self._get_param("InstanceInitiatedShutdownBehavior.Value")
+        if behavior is None:
+            return super().modify_instance_attribute()
+        if behavior not in ("stop", "terminate"):
+            raise EC2ClientError(
+                "InvalidParameterValue", f"'{behavior}' is neither stop nor terminate"
+            )
+        instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+        self.error_on_dryrun()
+        instance.instance_initiated_shutdown_behavior = behavior
+        return EmptyResult()
+
+    def _security_grp_instance_attribute_handler(self) -> bool:
+        # moto takes every attribute that it does not know for an empty list of groups.
+        return (
+            bool(self._get_param("Groups")) and super()._security_grp_instance_attribute_handler()
+        )
 
     def modify_instance_metadata_options(self) -> ActionResult:
         instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))

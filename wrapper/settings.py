@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wrapper import hours
+from wrapper.cidrs import check_cidr
 from wrapper.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -26,21 +27,6 @@ _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _SNAPSHOT = re.compile(r"snap-[0-9a-f]{8,17}")
 _VOLUME = re.compile(r"vol-[0-9a-f]{8,17}")
 _PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ AAAA[0-9A-Za-z+/]+={0,3}( [^\n]*)?")
-_WORLD = 8
-"""A prefix this short is as good as the whole internet."""
-_UNREACHABLE = tuple(
-    ipaddress.IPv4Network(block)
-    for block in (
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-    )
-)
-"""Nobody arrives at a public address from these. 198.18.0.0/15 is not among them: the embedded
-EC2's internet is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +49,11 @@ class Settings:
     fallback: tuple[str, ...] | None = None
     """What may be tried, in this order, where EC2 gives no such machine; see `fallbacks`."""
     https: bool | None = None
+    idle_minutes: float | None = None
+    """After which an unused machine stops by itself; 0 is never."""
     instance_type: str | None = None
+    max_hours: float | None = None
+    """That a machine runs in any case; 0 is no limit."""
     market: str | None = None
     """spot, on-demand, or auto: spot with a fallback unless one is named."""
     miniforge_sha256: str | None = None
@@ -101,6 +91,8 @@ class Settings:
             values.pop(ours, None)
         if self.data_snapshot_id == NO_DATA:
             values.pop("data_snapshot_id")
+        if self.max_hours is not None:
+            values["max_hours"] = hours.for_the_module(self.max_hours)
         values["allowed_cidrs"] = values.pop("allow", ())
         values |= {"name": name, "generation": generation}
         return {
@@ -183,6 +175,8 @@ def check(settings: Settings) -> Settings:
             "unchecked.",
             hint="sha256sum Miniforge3-*.sh",
         )
+    hours.check_hours(settings.max_hours, option="--hours")
+    hours.check_minutes(settings.idle_minutes)
     _check_data(settings)
     return settings
 
@@ -210,35 +204,6 @@ def _check_data(settings: Settings) -> None:
         )
 
 
-def check_cidr(cidr: str, *, option: str, world: bool) -> str:
-    """The block; SettingsError: no CIDR, private, or the whole world without `world`."""
-    try:
-        network = ipaddress.ip_network(cidr)
-    except ValueError as error:
-        raise SettingsError(
-            f"{option} {cidr} is not a CIDR block: {error}.",
-            hint=f"One address is written as {option} 203.0.113.7/32",
-        ) from error
-    if not isinstance(network, ipaddress.IPv4Network):
-        raise SettingsError(
-            f"{option} {cidr}: the notebook has an IPv4 address only.",
-            hint="Your IPv4 address: https://checkip.amazonaws.com",
-        )
-    if network.prefixlen < _WORLD and not world:
-        raise SettingsError(
-            f"{option} {cidr} lets in the whole internet, or as good as that.",
-            hint=f"Name your own address, as in {option} 203.0.113.7/32, or, if you mean it, "
-            "add --allow-world",
-        )
-    if any(network.subnet_of(private) for private in _UNREACHABLE):
-        raise SettingsError(
-            f"{option} {cidr} is private: nobody arrives at the notebook's public address "
-            "from there.",
-            hint="Your address as the internet sees it: https://checkip.amazonaws.com",
-        )
-    return cidr
-
-
 PLAIN = (
     "ami_id",
     "data_snapshot_id",
@@ -247,8 +212,10 @@ PLAIN = (
     "domain",
     "elastic_ip",
     "https",
+    "idle_minutes",
     "instance_type",
     "market",
+    "max_hours",
     "miniforge_sha256",
     "miniforge_url",
     "owner",

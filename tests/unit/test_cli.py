@@ -23,6 +23,7 @@ from wrapper.deployment.plain_terraform import Configured
 from wrapper.deployment.summary import Summary
 from wrapper.deployment.take_down import Down, Wish
 from wrapper.doctor import Finding
+from wrapper.notebook import Autostop
 from wrapper.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +53,15 @@ SNAPSHOT = Kept(
     monthly_price=2.5,
 )
 VOLUME = replace(SNAPSHOT, kind="volume", id="vol-1", state="available", taken=None)
+AUTOSTOP = Autostop(
+    busy=(),
+    idle_minutes=45,
+    max_hours=12,
+    began="2026-11-23T08:00:00Z",
+    ends_at="2026-11-23T20:00:00Z",
+    idle_since="2026-11-23T09:00:00Z",
+    idle_stops_at="2026-11-23T09:45:00Z",
+)
 ANSWERS: dict[str, Any] = {
     "up": Up(SUMMARY, changed=True),
     "delete_kept": None,
@@ -63,7 +73,9 @@ ANSWERS: dict[str, Any] = {
         answers=True,
         phases={"conda": {"state": "done", "seconds": 3.0}},
         disk=Disk(free_bytes=0, total_bytes=2**30, state="full", hint="python -m wrapper up"),
+        autostop=AUTOSTOP,
     ),
+    "extend": AUTOSTOP,
     "console_text": "Linux version",
     "every": [SUMMARY],
     "check": SUMMARY,
@@ -112,6 +124,10 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
         ("password", "password", ("notebook",)),
         ("allow gpu", "allow", ("gpu",)),
         ("down gpu --yes", "down", ("gpu",)),
+        ("extend 2", "extend", ("notebook", 2.0)),
+        ("extend gpu 0.5", "extend", ("gpu", 0.5)),
+        ("extend gpu -3", "extend", ("gpu", -3.0)),
+        ("extend --name gpu 2 --yes", "extend", ("gpu", 2.0)),
         ("snapshot gpu", "snapshot", ("gpu", Where())),
         ("snapshots gpu", "snapshots", ("gpu", Where())),
         ("snapshots --region eu-west-1", "snapshots", ("notebook", Where(region="eu-west-1"))),
@@ -163,6 +179,7 @@ def test_a_watch_stays_and_tells_each_time_that_the_notebook_answers(
         ("--subnet-id subnet-0123456789abcdef0", {"subnet_id": "subnet-0123456789abcdef0"}),
         ("--domain n.example.org", {"domain": "n.example.org"}),
         ("--sudo --no-https --no-elastic-ip", {"sudo": True, "https": False, "elastic_ip": False}),
+        ("--hours 0.5 --idle 0", {"max_hours": 0.5, "idle_minutes": 0}),
         ("--owner me --tag a=b --tag c=d", {"owner": "me", "tags": {"a": "b", "c": "d"}}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -247,6 +264,10 @@ def test_the_environment_may_name_the_deployment(
         (["nonsense"], "No such command"),
         (["up", "--root-volume-size", "5"], "x>=10"),
         (["up", "--tag", "x", "--yes"], "KEY=VALUE"),
+        (["up", "--hours", "long", "--yes"], "not a valid float"),
+        (["extend"], "Missing argument"),
+        (["extend", "gpu"], "gpu is no number of hours"),
+        (["extend", "gpu", "more", "2"], "takes a name and hours"),
         (["up", "--environment", "none.yml", "--yes"], "cannot be read"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -494,3 +515,35 @@ def test_hints_name_the_program_as_it_was_called(
     said = captured.out + captured.err
     assert "jupyter-clouds up" in said
     assert "python -m" not in said
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({}, ["work          none since ", "stops         at ", " if nothing begins, at "]),
+        (
+            {"busy": ("cell of a.ipynb", "processor 100%"), "idle_since": None}
+            | {"idle_stops_at": None, "ends_at": None},
+            ["work          cell of a.ipynb, processor 100%", "after 45 minutes without work\n"],
+        ),
+        (
+            {"idle_minutes": 0, "idle_stops_at": None, "ends_at": None},
+            ["stops         never by itself\n"],
+        ),
+        ({"stopping": "idle"}, ["stops         now: all is being saved, "]),
+    ],
+    ids=["idle", "busy", "never", "stopping"],
+)
+def test_status_tells_when_the_machine_stops_by_itself(
+    calls: Calls,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    known: dict[str, Any],
+    said: list[str],
+) -> None:
+    now = replace(ANSWERS["status"], autostop=replace(AUTOSTOP, **known))
+    monkeypatch.setitem(ANSWERS, "status", now)
+    assert cli.main(["status"]) == 0
+    assert calls
+    shown = capsys.readouterr().out
+    assert not [one for one in said if one not in shown], shown

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socketserver
+import ssl
 import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -15,6 +17,9 @@ import requests
 from tests.unit import test_jupyter_door
 from tests.unit.doors import ask
 from tests.unit.services_machine import until
+from wrapper.certificate import fingerprints
+from wrapper.errors import NoAnswerError
+from wrapper.notebook import Autostop, Notebook, pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from tests.unit.test_jupyter_door import Server
 
 server = test_jupyter_door.server
+PEM = "state/tls/certificate.pem"
 LONG = "import time\ntime.sleep(1000)"
 
 
@@ -211,3 +217,25 @@ def test_the_watchs_notice_yields_to_another(
     found = server.get("clouds/notice")["notice"]
     assert (found and found["id"]) == shown
     ask(server.door, "POST", "/notice", {})
+
+
+def test_the_wrapper_understands_what_is_passed_on(server: Server, watch: Any) -> None:
+    parts = urlsplit(server.url)
+    host, port = str(parts.hostname), int(parts.port or 0)
+    key = fingerprints(ssl.PEM_cert_to_DER_cert((server.root / PEM).read_text())).key_sha256
+    known = {"idle_minutes": 45.0, "max_hours": 12.0, "began": "2026-11-23T08:00:00Z"}
+    known |= {"ends_at": None, "idle_since": None, "idle_stops_at": None}
+    pinned = pin(host, port, key_sha256=key)
+    with Notebook(server.url, pinned, test_jupyter_door.PASSWORD) as notebook:
+        notebook.login()
+        with pytest.raises(NoAnswerError, match="something else"):
+            notebook.autostop()
+        watch.answer = {**known, "busy": ["processor 93%"], "stopping": None}
+        found = notebook.autostop({"do": "stay"})
+        assert found == Autostop(**known, busy=("processor 93%",))  # type: ignore[arg-type]
+        watch.answer = {"error": "not a number"}
+        with pytest.raises(NoAnswerError, match="400: not a number"):
+            notebook.autostop({"do": "set", "max_hours": -1})
+        watch.shutdown()
+        watch.socket.close()
+        assert notebook.autostop() is None

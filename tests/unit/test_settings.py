@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wrapper import settings
+from wrapper import cidrs, settings
 from wrapper.errors import SettingsError
 from wrapper.settings import Settings
 
@@ -40,7 +40,7 @@ def test_a_name_that_does_not_fit_is_refused_with_one_that_does(name: str, sugge
 
 @pytest.mark.parametrize("cidr", ["203.0.113.7/32", "8.8.0.0/16", "198.19.255.1/32"])
 def test_a_public_block_is_taken(cidr: str) -> None:
-    assert settings.check_cidr(cidr, option="--allow", world=False) == cidr
+    assert cidrs.check_cidr(cidr, option="--allow", world=False) == cidr
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_only_what_was_said_becomes_a_variable() -> None:
 def test_each_variable_is_one_of_the_modules() -> None:
     declared = (Path(__file__).resolve().parents[2] / "variables.tf").read_text()
     module_variables = set(re.findall(r'^variable "(\w+)"', declared, re.MULTILINE))
-    full = dict.fromkeys(Settings.__dataclass_fields__, "x")
+    full = {**dict.fromkeys(Settings.__dataclass_fields__, "x"), "max_hours": 1}
     assert set(Settings(**full).variables(name="x", generation=1)) <= module_variables  # type: ignore[arg-type]
 
 

@@ -93,6 +93,7 @@ for command in (
     daily.allow,
     resting.stop,
     resting.start,
+    resting.extend,
     rehearsal.interrupt,
     data.snapshot,
     data.snapshots,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from wrapper.deployment.look import Status
     from wrapper.deployment.whole_account import Found
+    from wrapper.notebook import Autostop
 
 
 @click.command()
@@ -157,6 +158,7 @@ def _in_full(found: Status) -> str:
         ("state", found.state + (f" ({found.state_reason})" if found.state_reason else "")),
         ("notebook", "answers" if found.answers else "does not answer"),
         ("environment", found.environment),
+        *_by_itself(found.autostop),
         ("disk", found.disk.words if found.disk else None),
         ("more room", found.disk.hint if found.disk else None),
         ("spot request", found.spot_request),
@@ -167,6 +169,28 @@ def _in_full(found: Status) -> str:
         ("phases", _phases(found)),
     ]
     return "\n".join(f"{label:<13} {value}" for label, value in rows if value)
+
+
+def _by_itself(known: Autostop | None) -> list[tuple[str, str]]:
+    """What goes on, and when the machine stops by itself."""
+    from wrapper import hours  # noqa: PLC0415 (after --help)
+
+    if known is None:
+        return []
+    if known.idle_since is None:
+        work = ", ".join(known.busy)
+    else:
+        work = f"none since {hours.moment(known.idle_since)}"
+    ends = []
+    if known.stopping:
+        ends.append("now: all is being saved")
+    if known.idle_stops_at:
+        ends.append(f"at {hours.moment(known.idle_stops_at)} if nothing begins")
+    elif known.idle_minutes:
+        ends.append(f"after {known.idle_minutes:g} minutes without work")
+    if known.ends_at:
+        ends.append(f"at {hours.moment(known.ends_at)} in any case")
+    return [("work", work), ("stops", ", ".join(ends) or "never by itself")]
 
 
 def _phases(found: Status) -> str:

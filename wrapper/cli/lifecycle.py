@@ -70,6 +70,20 @@ if TYPE_CHECKING:
 @option("--sudo/--no-sudo", help="Give the notebook's user sudo.")
 @option("--https/--no-https", help="Open 443 beside 9999.  [default: https]")
 @option("--elastic-ip/--no-elastic-ip", help="A fixed address.  [default: elastic-ip]")
+@option(
+    "--hours",
+    "max_hours",
+    type=float,
+    metavar="H",
+    help="How long it runs at most, then saves and stops; 0: no limit.  [default: 12]",
+)
+@option(
+    "--idle",
+    "idle_minutes",
+    type=float,
+    metavar="MINUTES",
+    help="After how long without work it stops by itself; 0: never.  [default: 45]",
+)
 @option("--owner", metavar="WHO", help="For the owner tag.")
 @option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A further tag on everything.")
 @option("--miniforge-url", metavar="URL", help="Another installer: a mirror's.")
@@ -230,6 +244,8 @@ def _no_data(given: dict[str, Any]) -> str:
 
 
 def ending(done: Up) -> str:
+    from wrapper import hours  # noqa: PLC0415 (after --help)
+
     told = done.summary
     known = told.hourly_price is not None
     price = f"${told.hourly_price:.4f} an hour" if known else "see aws.amazon.com/ec2/pricing"
@@ -242,6 +258,7 @@ def ending(done: Up) -> str:
         "               (SHA-256 of the certificate: compare it with your browser's warning)",
         "  password     python -m wrapper password",
         f"  price        {price} ({told.instance_type}, {told.market})",
+        f"  stops        {hours.in_words(told.idle_minutes, told.max_hours)}",
         "  end it       python -m wrapper down",
     ]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ import click
 from wrapper.cli import options, worlds
 from wrapper.cli.failure import fitting
 from wrapper.cli.lifecycle import ending
+from wrapper.cli.options import option
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
 
@@ -52,6 +54,35 @@ def start(name: str, *, as_json: bool) -> None:
         click.echo(json.dumps(done.summary.document(), indent=2))
     else:
         click.echo(fitting(ending(done), name))
+
+
+@click.command(context_settings={"ignore_unknown_options": True})  # hours below zero
+@click.argument("words", metavar="[NAME] HOURS", nargs=-1, required=True)
+@option("--name", default="notebook", metavar="NAME", help="The same as NAME.")
+@options.yes
+@options.as_json
+@click.pass_context
+def extend(
+    ctx: click.Context, words: tuple[str, ...], *, name: str, yes: bool, as_json: bool
+) -> None:
+    """Let the running machine stop so many hours later than it would, from now on."""
+    from wrapper import deployment, hours  # noqa: PLC0415 (after --help)
+
+    *names, last = words
+    ctx.obj["name"] = name = names[0] if names else name
+    if len(names) > 1:
+        raise click.UsageError(f"extend takes a name and hours, not {' '.join(words)}")
+    try:
+        wanted = float(last)
+    except ValueError:
+        raise click.UsageError(f"{last} is no number of hours: extend {name} 2") from None
+    with Screen() as screen:
+        found = deployment.extend(worlds.real(screen.report, Person(yes=yes)), name, wanted)
+    if as_json:
+        click.echo(json.dumps({"name": name, **asdict(found)}, indent=2))
+    else:
+        end = hours.moment(found.ends_at or found.began)
+        click.echo(f"{name} stops at {end}, whatever it does.")
 
 
 def _stopped(found: Stopped) -> str:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wrapper.deployment.autostop import extend
     from wrapper.deployment.bring_up import up
     from wrapper.deployment.change import allow, new_password, password
     from wrapper.deployment.copies import Where, delete_kept, snapshot, snapshots
@@ -37,6 +38,7 @@ __all__ = [
     "down",
     "down_all",
     "every",
+    "extend",
     "interrupt",
     "new_password",
     "password",
@@ -64,6 +66,7 @@ _ROOMS = {
     "down": "take_down",
     "down_all": "sweeping",
     "every": "look",
+    "extend": "autostop",
     "interrupt": "rehearsing",
     "new_password": "change",
     "password": "change",

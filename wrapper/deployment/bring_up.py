@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wrapper.deployment import (
     answering,
     applying,
+    autostop,
     coming_back,
     growing,
     launching,
@@ -35,8 +36,11 @@ def up(world: World, wanted: Wanted) -> Up:
     """The notebook answers, verified. NoAnswerError when the machine exists and it does not."""
     home = Home(root(world.environment) / check_name(wanted.name))
     home.create()
+    autostop.agree(world, wanted.settings.max_hours)
     with home.locked(f"up {wanted.name}") as lock:
+        known = home.record()
         ready = preparing.prepare(world, home, wanted, lock)
+        was = autostop.before(ready.way, known)
         _ask(world, home, ready)
         meter = Meter(world.report)
         watch = Watch(
@@ -54,6 +58,7 @@ def up(world: World, wanted: Wanted) -> Up:
             done = _answer(going, ready, record)
             moving.settle(world, home, ready.way)
             growing.settle(world, home, ready)
+            autostop.settle(world, home, ready.way, was)
         except KeyboardInterrupt as error:
             exists = applying.what_exists(ready.way, home.name)
             hint = applying.ways_on(ready.record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import Address, World
     from wrapper.home import Record
-    from wrapper.notebook import CloudsStatus, Pin
+    from wrapper.notebook import Autostop, CloudsStatus, Pin
 
 _SOON = 2.0
 """Seconds: `status` is no place to wait."""
@@ -49,6 +50,8 @@ class Status(Summary):
     """Who is let in."""
     disk: Disk | None = None
     """That of the work folder; None when the notebook does not tell."""
+    autostop: Autostop | None = None
+    """When the machine stops by itself; None when the notebook does not tell."""
 
 
 def known(world: World, name: str) -> tuple[Home, Record]:
@@ -87,6 +90,7 @@ def status(world: World, name: str) -> Status:
         state_reason=instance.state_reason if instance else None,
         reach=tuple(home.variables().get("allowed_cidrs", ())),
         disk=disk.of(record, own) if own else None,
+        autostop=own.autostop if own else None,
     )
 
 
@@ -168,7 +172,10 @@ def _ask_notebook(world: World, home: Home, record: Record) -> CloudsStatus | No
         pin = world.look_whose(where, record.key_sha256, timeout=_SOON)
         with world.speak(where, pin, verify.password(home), timeout=_SOON) as notebook:
             notebook.login()
-            return notebook.clouds_status()
+            told = notebook.clouds_status()
+            with contextlib.suppress(NoAnswerError):
+                told = dataclasses.replace(told, autostop=notebook.autostop())
+            return told
     except CloudsError:
         return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import refusals
-from wrapper.deployment import answering, applying, coming_back, kept, look, place
+from wrapper.deployment import answering, applying, autostop, coming_back, kept, look, place
 from wrapper.deployment.events import Note, Step
 from wrapper.deployment.going import Going
 from wrapper.deployment.progress import Meter
@@ -71,13 +71,16 @@ def start(world: World, name: str) -> Up:
         way = place.back_to(world, record)
         meter = Meter(world.report)
         watch = Watch(world.aws_like(way), name, meter.event)
+        was = autostop.before(way, record)
         try:
-            return answering.answer(Going(world, home, way, meter, watch), record)
+            done = answering.answer(Going(world, home, way, meter, watch), record)
         except KeyboardInterrupt as error:
             exists = applying.what_exists(way, name)
             raise Interrupted(
                 f"Interrupted. {exists}", hint=f"Go on: python -m wrapper start {name}"
             ) from error
+        autostop.settle(world, home, way, was)
+        return done
 
 
 def machine_of(way: Way, record: Record) -> Instance | None:

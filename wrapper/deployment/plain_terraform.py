@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from wrapper import home, module_copy
 from wrapper import password as passwords
+from wrapper.cidrs import check_cidr
 from wrapper.deployment import place
 from wrapper.errors import SettingsError, UsageError
-from wrapper.settings import check_cidr
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wrapper import hours
+
 if TYPE_CHECKING:
     from wrapper.aws import Instance
     from wrapper.home import Record
@@ -30,6 +32,10 @@ class Summary:
     hourly_price: float | None
     """US dollars; None when EC2 does not tell it."""
     seconds: dict[str, float] = field(default_factory=dict)
+    idle_minutes: float = hours.IDLE_MINUTES
+    """As was asked for; what the machine knows is told by `status`. 0 is never."""
+    max_hours: float = hours.MAX_HOURS
+    """Likewise."""
     place: str = "aws"
     """aws or local."""
     account: str = ""
@@ -56,6 +62,8 @@ def summarise(record: Record, instance: Instance | None) -> Summary:
         data_volume_id=outputs.get("data_volume_id"),
         hourly_price=float(record.hourly_price) if record.hourly_price else None,
         seconds=record.seconds,
+        idle_minutes=record.settings.get("idle_minutes", hours.IDLE_MINUTES),
+        max_hours=record.settings.get("max_hours", hours.MAX_HOURS),
         place=record.place.kind,
         account=record.place.account,
     )

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wrapper.notebook.model import CloudsStatus, Phase, Pin, Status
+from wrapper.notebook.model import Autostop, CloudsStatus, Phase, Pin, Status
 
 if TYPE_CHECKING:
     from wrapper.notebook.client import Notebook
     from wrapper.notebook.pinning import pin
 
-__all__ = ["CloudsStatus", "Notebook", "Phase", "Pin", "Status", "pin"]
+__all__ = ["Autostop", "CloudsStatus", "Notebook", "Phase", "Pin", "Status", "pin"]
 
 
 def __getattr__(name: str) -> Any:

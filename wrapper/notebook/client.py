@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from wrapper.errors import LoginError, NoAnswerError
 from wrapper.notebook import kernel
-from wrapper.notebook.model import CloudsStatus, Phase, Status
+from wrapper.notebook.model import Autostop, CloudsStatus, Phase, Status
 from wrapper.notebook.pinning import TIMEOUT
 from wrapper.notebook.proxy import proxy_for
 from wrapper.notebook.session import PinnedSession
@@ -120,6 +120,29 @@ class Notebook:
             raise self._nonsense("/clouds/status") from error
         return CloudsStatus(phases, versions, disk_free=free, disk_total=total, raw=raw)
 
+    def autostop(self, wish: Mapping[str, Any] | None = None) -> Autostop | None:
+        """When the machine stops by itself, after `wish` was done; None: it knows nothing of it.
+
+        {"do": "extend", "hours"}, {"do": "set" or "begin", "idle_minutes"?, "max_hours"?}
+        """
+        path = "/clouds/autostop"
+        method = "POST" if wish else "GET"
+        answer = self._session.send(method, self._base + path, json=wish or None)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        raw = self._content(method, path, answer)
+        try:
+            return Autostop(
+                busy=tuple(map(str, raw["busy"])),
+                idle_minutes=float(raw["idle_minutes"]),
+                max_hours=float(raw["max_hours"]),
+                began=str(raw["began"]),
+                **{name: raw[name] for name in ("ends_at", "idle_since", "idle_stops_at")},
+                stopping=raw.get("stopping"),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._nonsense(path) from error
+
     def run_cell(self, code: str, *, timeout: float = 60.0) -> str:
         """What the code printed, run in a kernel of its own that is gone afterwards.
 
@@ -152,6 +175,9 @@ class Notebook:
         the payload; LoginError when the login is missing or has ended.
         """
         answer = self._session.send(method, self._base + path, json=payload)
+        return self._content(method, path, answer)
+
+    def _content(self, method: str, path: str, answer: requests.Response) -> Any:
         if not answer.ok or answer.is_redirect:
             raise self._refusal(method, path, answer)
         if not answer.content:

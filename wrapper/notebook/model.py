@@ -38,6 +38,28 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Autostop:
+    """When the machine stops by itself; its field names are a contract (`status --json`).
+
+    Moments are ISO 8601, in UTC.
+    """
+
+    busy: tuple[str, ...]
+    """What goes on there, in words."""
+    idle_minutes: float
+    """0 is never."""
+    max_hours: float
+    """Likewise."""
+    began: str
+    ends_at: str | None
+    idle_since: str | None
+    """None while something goes on."""
+    idle_stops_at: str | None
+    stopping: str | None = None
+    """idle or lifetime, while all is being saved."""
+
+
+@dataclass(frozen=True)
 class CloudsStatus:
     """What the machine says of itself, from our server extension."""
 
@@ -47,5 +69,7 @@ class CloudsStatus:
     disk_free: int | None = None
     """Bytes on the disk of the work folder; None from machines that do not tell it."""
     disk_total: int | None = None
+    autostop: Autostop | None = None
+    """None where it was not asked, or the machine knows nothing of it."""
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
     """The whole document, for --json."""

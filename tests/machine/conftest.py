@@ -121,7 +121,12 @@ def answering(call: Any, *, within: float) -> Any:
 
 
 def open_channels(
-    live: Live, notebook: Notebook, kernel_id: str, *, origin: str
+    live: Live,
+    notebook: Notebook,
+    kernel_id: str,
+    *,
+    origin: str,
+    path: str = "api/kernels/{}/channels",
 ) -> websocket.WebSocket:
     """A kernel's websocket as a page of that origin opens it, with the user's cookies."""
     session = notebook._session
@@ -131,7 +136,7 @@ def open_channels(
     )
     try:
         return websocket.create_connection(
-            f"{live.url.rstrip('/').replace('https', 'wss', 1)}/api/kernels/{kernel_id}/channels",
+            f"{live.url.rstrip('/').replace('https', 'wss', 1)}/{path.format(kernel_id)}",
             socket=sock,
             origin=origin,
             cookie=cookies,

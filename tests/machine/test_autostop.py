@@ -1,0 +1,305 @@
+"""A machine that is not used stops by itself, and one that is does not: a minute in a second.
+
+One spot machine for all of it, in this order; the clock is the unit's environment, not its code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.machine.conftest import (
+    UP_SECONDS,
+    Live,
+    Shell,
+    _shell,
+    _ssh_key,
+    _stop_if_idle,
+    answering,
+    document,
+    open_channels,
+    wrapper,
+)
+from tests.machine.work import notebook as of_one_cell
+from tests.machine.work import request
+from wrapper.aws import Aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from wrapper.notebook import Autostop, Notebook
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+SPEED = 60
+WINDOW = 15
+"""Minutes, and so seconds here; a third of it is the notice."""
+HELD = 1.6 * WINDOW
+PATIENCE = 240
+DROP_IN = "/run/systemd/system/jupyter-clouds-autostop.service.d"
+LONG = "import time\ntime.sleep(1000)"
+
+
+def until(done: Callable[[], Any], what: str) -> Any:
+    """What it then is."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := done()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+    return found
+
+
+@dataclass
+class Machine:
+    """A deployment on the embedded EC2, and a person who is logged in."""
+
+    name: str
+    environment: dict[str, str]
+    made: dict[str, Any]
+    live: Live
+    shell: Shell
+    aws: Aws
+
+    def run(self, command: str) -> str:
+        done = self.shell.run(command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def hurry(self) -> None:
+        """A minute is a second, until the next boot."""
+        lines = f"[Service]\\nEnvironment=CLOUDS_CLOCK_SPEED={SPEED}\\nWatchdogSec=6\\n"
+        self.run(
+            f"sudo mkdir -p {DROP_IN} && printf '{lines}' | sudo tee {DROP_IN}/clock.conf"
+            " && sudo systemctl daemon-reload && sudo systemctl restart jupyter-clouds-autostop"
+        )
+
+    def wrapper(self, *words: str) -> dict[str, Any]:
+        return document(wrapper(*words, environment=self.environment, seconds=UP_SECONDS))
+
+    def state(self) -> str:
+        found = self.aws.instance(self.made["instance_id"])
+        return found.state if found else "absent"
+
+    def lines(self) -> list[str]:
+        """What its console tells of this."""
+        text = self.aws.console(self.made["instance_id"]).replace("\r", "")
+        return [line for line in text.split("\n") if " autostop reason=" in line]
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp("autostop")
+    with ExitStack() as stack:
+        yield _up(folder, stack)
+
+
+def _up(folder: Path, stack: ExitStack) -> Machine:
+    environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
+    name = f"autostop-{secrets.token_hex(3)}"
+    if not document(wrapper("local", "status", "--json", environment=environment))["running"]:
+        stack.callback(_stop_if_idle, environment)
+    key = _ssh_key(folder)
+    down = ("down", name, "--local", "--yes", "--data", "delete")
+    stack.callback(wrapper, *down, environment=environment)
+    asked = [
+        *("up", name, "--local", "--yes", "--json", "--generate-password", "--spot"),
+        *("--ssh-public-key", f"{key}.pub", "--ssh-cidr", "198.18.0.0/15", "--data-size", "4"),
+        *("--idle", str(WINDOW), "--hours", "600"),
+    ]
+    made = document(wrapper(*asked, environment=environment, seconds=UP_SECONDS))
+    password = document(wrapper("password", name, "--json", environment=environment))["password"]
+    shell = _shell(made, key, folder, environment)
+    live = Live(made["url"], password, made["key_sha256"], shell, own=True)
+    embedded = document(wrapper("local", "status", "--json", environment=environment))
+    aws = Aws(environment=embedded["env"], region=made["region"])
+    found = Machine(name, environment, made, live, shell, aws)
+    with live.logged_in() as there:
+        # Packages are still being installed: not before that is it idle at all.
+        until(lambda: not [one for one in _known(there).busy if "phase" in one], "still set up")
+        assert (_known(there).idle_minutes, _known(there).max_hours) == (WINDOW, 600)
+    found.hurry()
+    return found
+
+
+@pytest.fixture
+def there(machine: Machine) -> Iterator[Notebook]:
+    """Jupyter, with a tab open that asks for its status as often as a browser does."""
+    with machine.live.logged_in() as found:
+        # A watch that was restarted begins to listen a moment later.
+        until(lambda: found.autostop() is not None, "no watch")
+        yield found
+
+
+def _known(there: Notebook) -> Autostop:
+    found = there.autostop()
+    assert found
+    return found
+
+
+def held(machine: Machine, there: Notebook, word: str) -> None:
+    """It is seen, and keeps the machine for longer than a window, with nobody looking."""
+    until(lambda: any(word in one for one in _known(there).busy), f"{word} is never seen")
+    ends = time.monotonic() + HELD
+    while time.monotonic() < ends:
+        there.call("GET", "/api/status")
+        assert there.call("GET", "/clouds/notice")["notice"] is None
+        time.sleep(0.5)
+    assert any(word in one for one in _known(there).busy)
+    assert machine.state() == "running"
+    assert machine.lines() == []
+
+
+def noticed(there: Notebook) -> dict[str, Any]:
+    """What JupyterLab shows, as soon as it does."""
+
+    def look() -> Any:
+        there.call("GET", "/api/status")
+        return there.call("GET", "/clouds/notice")["notice"]
+
+    found: dict[str, Any] = until(look, "no notice")
+    return found
+
+
+@contextmanager
+def running_cell(machine: Machine, there: Notebook) -> Iterator[None]:
+    """A cell runs, its tab closed."""
+    there.call("PUT", "/api/contents/long.ipynb", of_one_cell(LONG))
+    session = {"path": "long.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}}
+    kernel = there.call("POST", "/api/sessions", session)["kernel"]["id"]
+    channels = open_channels(machine.live, there, kernel, origin=machine.live.url.rstrip("/"))
+    channels.send(json.dumps(request(LONG)))
+    while json.loads(channels.recv())["msg_type"] != "execute_input":
+        pass
+    channels.close()
+    yield
+    if machine.state() == "running":
+        there.call("DELETE", f"/api/kernels/{kernel}")
+
+
+def test_a_cell_that_runs_keeps_it(machine: Machine, there: Notebook) -> None:
+    with running_cell(machine, there):
+        held(machine, there, "cell of long.ipynb")
+
+
+def test_a_job_in_a_terminal_of_jupyters_keeps_it(machine: Machine, there: Notebook) -> None:
+    name = there.call("POST", "/api/terminals", {})["name"]
+    socket = open_channels(
+        machine.live,
+        there,
+        name,
+        origin=machine.live.url.rstrip("/"),
+        path="terminals/websocket/{}",
+    )
+    socket.send(json.dumps(["stdin", "sleep 1000\r"]))
+    until(lambda: any("sleep in terminal" in one for one in _known(there).busy), "no job")
+    socket.close()
+    held(machine, there, "sleep in terminal")
+    there.call("DELETE", f"/api/terminals/{name}")
+
+
+def test_an_ssh_session_keeps_it_while_somebody_types_there(
+    machine: Machine, there: Notebook
+) -> None:
+    shell = machine.shell
+    command = ["ssh", "-tt", *shell.options, f"{shell.admin}@{shell.host}"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as session:
+        assert session.stdin
+        seen = False
+        ends = time.monotonic() + HELD
+        while time.monotonic() < ends:
+            session.stdin.write(b"echo hello\n")
+            session.stdin.flush()
+            assert there.call("GET", "/clouds/notice")["notice"] is None
+            seen = seen or any("input in terminal" in one for one in _known(there).busy)
+            time.sleep(0.5)
+        assert seen
+        # Left open, it is as good as closed.
+        assert noticed(there)["id"].startswith("autostop-idle")
+        there.autostop({"do": "stay"})
+        session.kill()
+
+
+def test_a_command_over_ssh_keeps_it(machine: Machine, there: Notebook) -> None:
+    shell = machine.shell
+    command = ["ssh", *shell.options, f"{shell.admin}@{shell.host}", "sleep 1000"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as session:
+        held(machine, there, "sleep over SSH")
+        session.kill()
+
+
+def test_the_notice_has_a_button_and_stay_is_another_window(
+    machine: Machine, there: Notebook
+) -> None:
+    there.autostop({"do": "set", "idle_minutes": 2 * WINDOW})
+    notice = noticed(there)
+    assert notice["actions"] == [{"label": "Stay", "command": "jupyter-clouds:stay"}]
+    before = _known(there).idle_stops_at
+    there.call("POST", "/clouds/autostop", {"do": "stay"})
+    until(lambda: there.call("GET", "/clouds/notice")["notice"] is None, "still shown")
+    assert str(_known(there).idle_stops_at) > str(before)
+    assert machine.state() == "running"
+
+
+def test_a_watch_that_hangs_is_ended_and_started_again(machine: Machine, there: Notebook) -> None:
+    there.autostop({"do": "set", "idle_minutes": 10_000})
+    asked = "systemctl show -P MainPID jupyter-clouds-autostop"
+    before = machine.run(asked)
+    machine.run(f"sudo kill -STOP {before}")
+    until(lambda: machine.run(asked).strip() not in (before.strip(), "0"), "it still hangs")
+    assert _known(there).idle_minutes == 10_000
+    told = machine.run("sudo journalctl -u jupyter-clouds-autostop -o cat --no-pager")
+    assert "Watchdog timeout" in told
+
+
+def test_hours_are_added_to_the_running_machine(machine: Machine, there: Notebook) -> None:
+    before = _known(there)
+    told = machine.wrapper("extend", machine.name, "50", "--json")
+    assert str(told["ends_at"]) > str(before.ends_at)
+    status = machine.wrapper("status", machine.name, "--json")
+    assert status["autostop"]["ends_at"] == told["ends_at"]
+    assert status["state"] == "running"
+
+
+def test_an_unused_machine_saves_and_stops_and_is_started_where_it_was(machine: Machine) -> None:
+    with machine.live.logged_in() as there:
+        began = _known(there).began
+        there.autostop({"do": "set", "idle_minutes": WINDOW})
+    until(lambda: machine.state() == "stopped", "it never stops")
+    assert machine.lines() == ["jupyter-clouds: autostop reason=idle"]
+    found = machine.wrapper("status", machine.name, "--json")
+    assert "instance-stopped-by-user" in found["spot_request"]
+    again = machine.wrapper("start", machine.name, "--json")
+    same = ("instance_id", "url", "key_sha256")
+    assert [again[one] for one in same] == [machine.made[one] for one in same]
+    with machine.live.logged_in() as there:
+        assert there.run_cell("print(6 * 7)") == "42\n"
+        known = _known(there)
+        assert known.began > began
+        assert known.max_hours == 600
+        report = json.loads(machine.run("sudo cat /mnt/jupyter-clouds/clouds/rescue.json"))
+    # By then the stop itself may have reported, in a few words: what is seen is what was done.
+    assert report["reason"] in ("idle", "stop")
+
+
+def test_its_hours_end_whatever_runs(machine: Machine) -> None:
+    machine.hurry()
+    with machine.live.logged_in() as there:
+        until(lambda: there.autostop() is not None, "no watch")
+        with running_cell(machine, there):
+            answering(lambda: there.autostop({"do": "begin", "max_hours": 0.5}), within=30)
+            notice = noticed(there)
+            assert notice["id"].startswith("autostop-lifetime")
+            assert notice["actions"][0]["command"] == "jupyter-clouds:extend"
+            until(lambda: machine.state() == "stopped", "it never stops")
+    assert "jupyter-clouds: autostop reason=lifetime" in machine.lines()

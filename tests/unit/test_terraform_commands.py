@@ -113,6 +113,19 @@ def test_what_is_forgotten_is_not_destroyed(terraform: Terraform) -> None:
     assert seen == []
 
 
+def test_what_terraform_did_not_see_finished_is_kept_as_it_is(terraform: Terraform) -> None:
+    terraform.plan_and_apply(_ignore, on_change=_ignore)
+    known = state.managed(terraform.directory, "terraform_data")
+    assert state.tainted(terraform.directory, "terraform_data") == {}
+    (address,) = known.values()
+    terraform._run("taint", ["taint", address])
+    assert state.tainted(terraform.directory, "terraform_data") == known
+    assert [change.action for change in terraform.plan().changes] == ["replace"]
+    terraform.untaint(address)
+    assert terraform.plan().changes == ()
+    assert state.managed(terraform.directory, "terraform_data") == known
+
+
 def test_what_is_in_a_module_and_counted_has_its_address(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text('module "notebook" {\n  source = "./module"\n}\n')
     (tmp_path / "module").mkdir()

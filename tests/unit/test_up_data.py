@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,7 @@ from wrapper.deployment.take_down import Wish
 from wrapper.errors import RequestError, SettingsError, TerraformError, UsageError
 from wrapper.home import Record
 from wrapper.settings import NO_DATA, Settings
-from wrapper.terraform import Change, Plan
+from wrapper.terraform import Change, Plan, state
 
 if TYPE_CHECKING:
     from wrapper.aws import Snapshot
@@ -386,6 +387,20 @@ def test_a_plan_that_would_end_living_data_is_refused(action: Any) -> None:
         restoring.refuse_loss("x", Plan((change,)))
     restoring.refuse_loss("x", Plan((replace(change, action="update"),)))
     restoring.refuse_loss("x", None)
+
+
+def test_a_volume_whose_making_was_interrupted_is_taken_as_it_is(scene: Scene) -> None:
+    volume_id = data_volume(scene.ec2, scene.name)
+    scene.home.create()
+    write_state(scene.home.path, [volume_id, "vol-0123456789abcdef0"])
+    path = scene.home.path / state.FILE
+    path.write_text(path.read_text().replace('"index_key"', '"status": "tainted", "index_key"'))
+    untainted: list[str] = []
+    terraform: Any = SimpleNamespace(untaint=untainted.append)
+    way = Way(PLACE, scene.aws, scene.account.environment)
+    restoring.spare(way, scene.home, terraform)
+    assert untainted == [read_state(scene.home.path)[volume_id]], "the other one is gone"
+    scene.aws.delete_volume(volume_id)
 
 
 class Refusing:

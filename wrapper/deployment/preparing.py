@@ -134,6 +134,7 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     if origin.volume and not fresh:
         # Where a `down --data keep` was interrupted, the state may know it still.
         destroying.forget(terraform, home, [origin.volume.volume_id])
+    restoring.spare(way, home, terraform)
     plan = None if fresh else _plan(world, terraform)
     restoring.refuse_loss(wanted.name, plan)
     if before and plan and not question.machine_ends(plan.changes):

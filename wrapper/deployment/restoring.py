@@ -12,6 +12,7 @@ from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.origins import Origin
 from wrapper.errors import RequestError, SettingsError, UsageError
 from wrapper.settings import DEFAULT_DATA_GIB, NO_DATA
+from wrapper.terraform import state
 
 if TYPE_CHECKING:
     from wrapper.aws import Snapshot
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.world import World
     from wrapper.home import Home, Record
     from wrapper.settings import Settings
-    from wrapper.terraform import Plan
+    from wrapper.terraform import Plan, Terraform
 
 
 def begin(
@@ -168,6 +169,14 @@ def _copied(world: World, way: Way, source: Snapshot, from_region: str, name: st
         )
     world.report(Step(f"Copying {source.snapshot_id} from {from_region}"))
     return way.aws.copy_snapshot(source, from_region, name)
+
+
+def spare(way: Way, home: Home, terraform: Terraform) -> None:
+    """A volume whose making Ctrl-C cut short is taken as EC2 has made it, and not made anew."""
+    for volume_id, address in state.tainted(home.path, VOLUME_TYPE).items():
+        found = way.aws.volume(volume_id)
+        if found and found.state != "error":
+            terraform.untaint(address)
 
 
 def refuse_loss(name: str, plan: Plan | None) -> None:

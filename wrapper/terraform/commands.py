@@ -164,6 +164,13 @@ class Terraform:
             # python_terraform has no word for a verb of two words.
             self._run("state", ["state", "rm", "-no-color", *found])
 
+    def untaint(self, address: str) -> None:
+        """What is there is kept: Terraform does not make it anew for not having seen it finished.
+
+        https://developer.hashicorp.com/terraform/cli/commands/untaint
+        """
+        self._run("untaint", self._command("untaint", address))
+
     def _listed(self) -> set[str]:
         lines: list[str] = []
         self._run("state", ["state", "list", "-no-color"], on_line=lines.append)

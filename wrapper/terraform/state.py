@@ -23,16 +23,30 @@ def managed(directory: Path, resource_type: str) -> dict[str, str]:
     The file's format is the same since Terraform 0.12 (version 4); what cannot be read here is
     found by its tags.
     """
+    return {one: address for one, address, _ in _read(directory, resource_type)}
+
+
+def tainted(directory: Path, resource_type: str) -> dict[str, str]:
+    """Of those, what Terraform would make anew, since it did not see it finished."""
+    return {
+        one: address
+        for one, address, status in _read(directory, resource_type)
+        if status == "tainted"
+    }
+
+
+def _read(directory: Path, resource_type: str) -> list[tuple[str, str, str | None]]:
+    """Id, address and status of each."""
     try:
         resources = json.loads((directory / FILE).read_text(encoding="utf-8"))["resources"]
-        return {
-            instance["attributes"]["id"]: _address(one, instance)
+        return [
+            (instance["attributes"]["id"], _address(one, instance), instance.get("status"))
             for one in resources
             if (one["mode"], one["type"]) == ("managed", resource_type)
             for instance in one["instances"]
-        }
+        ]
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return []
 
 
 def _address(resource: dict[str, Any], instance: dict[str, Any]) -> str:

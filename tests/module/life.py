@@ -205,6 +205,7 @@ class Life:
         if wish == "delete":
             self.room.disks.saved = None
         before = {one.snapshot_id for one in self.aws.find_snapshots(NAME)}
+        before |= {one.volume_id for one in self.aws.find_volumes(NAME) if not one.deployment}
         done = self._tell(
             step, lambda: deployment.down(self.world, NAME, wish=Wish(wish)), sure=True
         )

@@ -49,12 +49,16 @@ def works(life: Life, summary: Summary) -> None:
 
 
 def all_is_gone(life: Life, wish: str, before: set[str]) -> None:
-    """After `down`: what the user chose to keep, which the next `up` begins with; no more."""
+    """After `down`: what the user chose to keep, now or `before`, and the next `up` begins with it.
+
+    Nothing else.
+    """
     kept = deployment.snapshots(life.world, NAME)
     volumes = [one.id for one in kept.volumes]
     left = [one for one in _left(life) if one not in volumes]
     expect(not left, f"left: {left}")
-    expect(not volumes or wish == "keep", f"nobody chose to keep {volumes}")
+    chosen = wish == "keep" or before.issuperset(volumes)
+    expect(chosen, f"nobody chose to keep {volumes}")
     new = {one.id for one in kept.snapshots} - before
     expect(not new or wish != "delete", f"{new} are new, and all was to be deleted")
     _only_what_was_asked_for(kept)

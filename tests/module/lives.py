@@ -6,6 +6,7 @@ Each is in an account of its own. They begin with the first test that asks for o
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,10 @@ class Seen:
     requests: list[dict[str, Any]] = field(default_factory=list)
     policies: list[dict[str, Any]] = field(default_factory=list)
     """Of the bucket that the machine's programs are in."""
+    again: dict[str, Any] = field(default_factory=dict)
+    """Outputs of the apply after EC2 took a one-time machine; empty for other machines."""
+    attached_again: list[tuple[str, str]] = field(default_factory=list)
+    """Volume and machine of each attachment then."""
     left: list[str] = field(default_factory=list)
 
     @property
@@ -82,11 +87,31 @@ def live(copy: Copy, variables: Mapping[str, Any], region: str = "us-east-1") ->
             json.loads(s3.get_bucket_policy(Bucket=one["Name"])["Policy"])
             for one in s3.list_buckets()["Buckets"]
         ]
+        if variables.get("on_interruption") == "terminate":
+            _take(copy, seen.outputs["instance_id"])
+            seen.again = copy.apply(**variables)
+            seen.attached_again = [
+                (one["VolumeId"], attachment["InstanceId"])
+                for one in ec2.describe_volumes()["Volumes"]
+                for attachment in one["Attachments"]
+            ]
     finally:
         copy.destroy()
     # An example's own network is its own; here it counts that nothing costs money or blocks a name.
     seen.left = copy.account.left(region)
     return seen
+
+
+def _take(copy: Copy, machine: str) -> None:
+    """EC2 has interrupted and ended it."""
+    copy.account.control.interrupt(machine, after=0)
+    deadline = time.monotonic() + 60
+    while True:
+        found = copy.account.client().describe_instances(InstanceIds=[machine])
+        if found["Reservations"][0]["Instances"][0]["State"]["Name"] == "terminated":
+            return
+        assert time.monotonic() < deadline, "it still runs"
+        time.sleep(0.2)
 
 
 @dataclass

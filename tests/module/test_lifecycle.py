@@ -99,6 +99,18 @@ def test_the_data_volume_is_the_machines_and_outlives_it(lives: Lives, name: str
     assert (attachment["Device"], attachment["DeleteOnTermination"]) == ("/dev/sdf", False)
 
 
+def test_after_a_one_time_machine_was_taken_the_next_has_its_data_and_address(
+    lives: Lives,
+) -> None:
+    seen = lives.seen("one-time spot")
+
+    assert seen.again["instance_id"] != seen.outputs["instance_id"]
+    for kept in ("data_volume_id", "public_ip", "password"):
+        assert seen.again[kept] == seen.outputs[kept]
+    assert (seen.again["data_volume_id"], seen.again["instance_id"]) in seen.attached_again
+    assert seen.left == []
+
+
 # Over an endpoint without TLS, which the caller chose, there is none to insist on.
 @pytest.mark.parametrize(
     ("name", "without_tls"), [("no inputs but spot", "Deny"), ("everything", "Allow")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from wrapper.errors import NoAnswerError
 from wrapper.notebook import Pin
+from wrapper.notebook.model import CloudsStatus
 
 if TYPE_CHECKING:
     from tests.module.workroom import WorkRoom
@@ -33,6 +34,15 @@ class Answering:
         """The password is right. NoAnswerError: nobody is there."""
         if not self.room.at(self.host):
             raise NoAnswerError(f"{self.host} does not answer.")
+
+    def autostop(self, _: object = None) -> None:
+        """As of a machine that knows nothing of it."""
+        self.login()
+
+    def clouds_status(self) -> CloudsStatus:
+        """Likewise."""
+        self.login()
+        return CloudsStatus({})
 
     def run_cell(self, code: str) -> str:
         """What it prints: a product, or that everything is written out."""

@@ -18,7 +18,10 @@ up: setup ## a notebook on the embedded EC2, verified; no account needed
 down: setup ## what `make up` made is gone, the embedded EC2 too
 	@$(python) -m wrapper down --yes && $(python) -m wrapper local stop
 
-test: lint unit module machine browser ## everything
+# The last three wait most of their time, for boots, providers and timers: side by side they take as
+# long as the longest. Each one's output comes when it ends.
+test: lint unit ## everything
+	@$(MAKE) --no-print-directory --jobs --output-sync=target module machine browser
 
 lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
 	@scripts/lint

@@ -58,6 +58,8 @@ class Settings:
     """spot, on-demand, or auto: spot with a fallback unless one is named."""
     miniforge_sha256: str | None = None
     miniforge_url: str | None = None
+    on_interruption: str | None = None
+    """What EC2 does with a spot machine that it needs back: stop, hibernate or terminate."""
     owner: str | None = None
     root_volume_size: int | None = None
     spot: bool | None = None
@@ -218,6 +220,7 @@ PLAIN = (
     "max_hours",
     "miniforge_sha256",
     "miniforge_url",
+    "on_interruption",
     "owner",
     "root_volume_size",
     "spot",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit import fleet
 from tests.unit.conftest import QUICK, free_port
-from tests.unit.ending import Killed
+from tests.unit.ending import ONE_TIME, Killed
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import console, deployment
 from wrapper.aws import Aws
@@ -226,6 +226,19 @@ def test_what_a_killed_rehearsal_may_have_left_is_told_where_nobody_can_look(
     assert deployment.down(replace(world, report=told.append), name).left == ()
     warned = [one.text for one in told if isinstance(one, Warned)]
     assert any(mark in text and "docs/creates.md" in text for text in warned)
+
+
+def test_a_one_time_machine_is_gone_and_what_helps_is_told(
+    world: World, ec2: EC2Client, name: str, known: Callable[..., Record]
+) -> None:
+    machine = fleet.launch(ec2, name, InstanceMarketOptions=ONE_TIME)
+    known(instance_id=machine)
+    told: list[Any] = []
+    found = deployment.interrupt(replace(world, report=told.append), name, after=1)
+    assert fleet.state(ec2, machine) == "terminated"
+    assert (found.url, found.capacity_to_answering) == (None, None)
+    assert found.notice_to_stopped
+    assert "up makes another, with the data" in told[-1].text
 
 
 def test_an_on_demand_machine_is_not_interrupted(

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     metavar="WAYS",
     help="What to try where EC2 gives none: zone, a type, on-demand, in this order; or none.",
 )
+@option(
+    "--on-interruption",
+    type=click.Choice(["stop", "hibernate", "terminate"]),
+    help="What EC2 does with a spot machine that it needs back.  [default: stop]",
+)
 @option("--instance-type", metavar="TYPE", help="EC2 instance type.  [default: t3.large]")
 @option("--allow", multiple=True, metavar="CIDR", help="Who may reach it.  [default: you]")
 @option("--allow-world", is_flag=True, help="Let --allow be the whole internet.")

@@ -44,7 +44,8 @@ def _report(found: Rehearsal) -> str:
         ("from notice to stopped", found.notice_to_stopped),
         ("from capacity to answering", found.capacity_to_answering),
     ]
-    lines = [f"{found.name} was interrupted, and answers again at {found.url}."]
+    now = f"answers again at {found.url}" if found.url else "its machine is gone"
+    lines = [f"{found.name} was interrupted, and {now}."]
     for what, seconds in rows:
         lines.append(f"  {what:<27} {'not told' if seconds is None else f'{seconds:.1f} s'}")
     return "\n".join(lines)

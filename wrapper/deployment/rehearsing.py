@@ -47,6 +47,7 @@ class Rehearsal:
     capacity_to_answering: float | None = None
     """Seconds from EC2's starting it again to a verified notebook."""
     url: str | None = None
+    """None: it does not come back by itself."""
 
     def document(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -56,9 +57,10 @@ class Rehearsal:
 def interrupt(
     world: World, name: str, *, after: int | None = None, role_arn: str | None = None
 ) -> Rehearsal:
-    """The machine was interrupted as EC2 does it, has come back and answers. UsageError: no spot.
+    """The machine was interrupted as EC2 does it, and answers again; a one-time one is gone.
 
-    NoAnswerError when it does not come back; AwsError when it could not be sent.
+    UsageError: no spot. NoAnswerError when it does not come back; AwsError when it could not be
+    sent.
     """
     home, record = look.known(world, name)
     seconds = _seconds(record, after)
@@ -75,6 +77,8 @@ def interrupt(
             record = experiments.begin(world, way, home, record)
             seen = _watch_it_go(world, way, record, machine, seconds, role_arn)
             record = experiments.end(home, record)
+            if _ended(world, way, machine):
+                return seen
             back = _watch_it_return(world, way, record)
             meter = Meter(world.report)
             watch = Watch(world.aws_like(way), name, meter.event)
@@ -169,6 +173,15 @@ def _until_gone(
             world.report(Note(_words(one)))
         told = now if len(now) > len(told) else told  # a console that is read too late is empty
     return told
+
+
+def _ended(world: World, way: Way, machine: Instance) -> bool:
+    """EC2 has ended the machine for good, as it does with one-time spot; what helps was told."""
+    found = way.aws.instance(machine.instance_id)
+    if found and found.state not in ("shutting-down", "terminated"):
+        return False
+    world.report(Note("A one-time machine does not come back: up makes another, with the data"))
+    return True
 
 
 def _told(way: Way, instance_id: str) -> tuple[Told, ...]:

@@ -87,6 +87,7 @@ class Lab:
             "JUPYTER_CLOUDS_NOTEBOOK_JSON": str(self.folder / "notebook.json"),
             "JUPYTER_CLOUDS_STATUS_JSON": str(self.folder / "status.json"),
             "JUPYTER_CLOUDS_DOOR": str(self.door),
+            "JUPYTER_CLOUDS_AUTOSTOP": str(self.folder / "autostop.sock"),
         }
         command = [sys.executable, "-m", "jupyterlab", "--config"]
         log = (self.folder / "log").open("ab")

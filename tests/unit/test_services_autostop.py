@@ -187,6 +187,10 @@ def test_a_cell_that_runs_keeps_it_and_its_end_begins_the_window(machine: Stoppi
     found = machine.ask()
     assert found["busy"] == ["cell of long.ipynb"]
     assert found["idle_since"] is found["idle_stops_at"] is None
+    # Whoever names a file writes to nobody's terminal with it.
+    machine.jupyter.running = ["\x1b[2J.ipynb"]
+    machine.looks(2)
+    assert machine.ask()["busy"] == ["cell of ?[2J.ipynb"]
     machine.jupyter.running, machine.jupyter.quiet = [], 0.0
     # A short cell now and then is work, too, whether or not one is seen running.
     machine.looks()

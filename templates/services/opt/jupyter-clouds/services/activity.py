@@ -23,6 +23,12 @@ GPU_BUSY = 5  # percent
 GPU = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
 SILENCE = 5  # seconds
 LIMIT = 2**16  # bytes of an answer
+MOST, LONGEST = 20, 200  # things that go on, and characters of one
+
+
+def plain(words: str) -> str:
+    """The words, fit for somebody's terminal: files and programs are named by others."""
+    return "".join(one if one.isprintable() else "?" for one in words)[:LONGEST]
 
 
 class Unanswered(Exception):  # noqa: N818 - neither yes nor no
@@ -105,7 +111,7 @@ class Activity:
             *self.processor(table, seconds),
             *gpu(),
         ]
-        return list(dict.fromkeys(found)), quiet
+        return list(dict.fromkeys(map(plain, found)))[:MOST], quiet
 
     def phases(self) -> Iterator[str]:
         """The machine is still being set up: packages take minutes."""

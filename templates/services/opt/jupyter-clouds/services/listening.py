@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import struct
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +57,11 @@ class Listener:
     def _reply(
         connection: socket.socket, answer: Callable[[dict[str, Any]], dict[str, Any]]
     ) -> dict[str, Any]:
-        data = b""
+        data, ends = b"", time.monotonic() + SILENCE
         while b"\n" not in data and len(data) < LARGEST and (part := connection.recv(LARGEST)):
             data += part
+            if time.monotonic() > ends:
+                raise TimeoutError("a question without end")
         try:
             words = json.loads(data)
             if not isinstance(words, dict):

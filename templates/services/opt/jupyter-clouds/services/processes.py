@@ -138,9 +138,10 @@ def _waits(pid: int, thread: str, *, terminal: bool) -> str:
     # What is at the other end of a pipe is looked at by itself.
     if kind in {READ, WRITE} and _leads(pid, first).startswith("pipe:"):
         return kind
+    if kind == WRITE:
+        return ""
     watched = {
         READ: lambda: [first],
-        WRITE: list[int],
         POLL: lambda: _polled(pid, first, second),
         SELECT: lambda: _selected(pid, first, second),
         EPOLL: lambda: _epolled(pid, first),

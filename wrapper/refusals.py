@@ -131,7 +131,7 @@ WAITS_FOR_ITS_OWNER = ("instance-stopped-by-user", "instance-stopped-by-experime
 """Status codes of a machine that EC2 does not start by itself."""
 _OTHERS = {
     "fulfilled": "it runs",
-    "instance-stopped-by-user": "you stopped it",
+    "instance-stopped-by-user": "you stopped it, or it stopped by itself",
     "instance-terminated-by-user": "somebody ended it",
     "pending-evaluation": "EC2 has not looked at the request yet",
     "pending-fulfillment": "EC2 is about to start it",

@@ -227,8 +227,11 @@ def browser(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brow
 class Tab:
     """A notebook open in the browser."""
 
-    def __init__(self, context: BrowserContext, lab: Lab, name: str, *, busy: bool = False) -> None:
+    def __init__(
+        self, context: BrowserContext, lab: Lab, name: str, *, busy: bool = False, script: str = ""
+    ) -> None:
         self.page = context.new_page()
+        self.page.add_init_script(script)
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         # A workspace of its own: the default one opens again what was open last.
@@ -284,8 +287,8 @@ def tab(browser: BrowserContext, lab: Lab) -> Iterator[Callable[..., Tab]]:
     """Opens notebooks, and closes those that are open at the end."""
     tabs: list[Tab] = []
 
-    def opened(name: str, *, busy: bool = False) -> Tab:
-        tabs.append(Tab(browser, lab, name, busy=busy))
+    def opened(name: str, *, busy: bool = False, script: str = "") -> Tab:
+        tabs.append(Tab(browser, lab, name, busy=busy, script=script))
         return tabs[-1]
 
     yield opened

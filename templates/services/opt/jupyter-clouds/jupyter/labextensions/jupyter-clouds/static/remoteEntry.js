@@ -5,7 +5,28 @@
   const load = async name => (await Object.values(shared[name])[0].get())();
   const sleep = ms => new Promise(done => setTimeout(done, ms));
 
-  const activate = ({ NotebookActions }, { JSONExt }) => (app, tracker) => {
+  /* A save asks for the file's hash, writes, and asks for the new one: of two at a time one takes the
+     other for somebody else's change, and asks. JupyterLab lets the autosave and Ctrl+S overlap:
+     https://github.com/jupyterlab/jupyterlab/blob/v4.6.6/packages/docregistry/src/context.ts
+     One that waits for its turn saves what is there by then, so that one is enough. */
+  const saveInTurn = Context => {
+    const { save } = Context.prototype;
+    const last = new WeakMap(), waiting = new WeakMap();
+    Context.prototype.save = function () {
+      if (!waiting.has(this)) {
+        const turn = (last.get(this) ?? Promise.resolve()).catch(() => {}).then(() => {
+          waiting.delete(this);
+          return save.call(this);
+        });
+        waiting.set(this, turn);
+        last.set(this, turn);
+      }
+      return waiting.get(this);
+    };
+  };
+
+  const activate = ({ NotebookActions }, { JSONExt }, { Context }) => (app, tracker) => {
+    saveInTurn(Context);
     const settings = app.serviceManager.serverSettings;
     const following = new Map(), saving = new Set();
 
@@ -82,7 +103,9 @@
         id: 'jupyter-clouds:outputs',
         autoStart: true,
         requires: [notebook.INotebookTracker],
-        activate: activate(notebook, await load('@lumino/coreutils'))
+        activate: activate(
+          notebook, await load('@lumino/coreutils'), await load('@jupyterlab/docregistry')
+        )
       };
       return () => ({ __esModule: true, default: plugin });
     }

@@ -1,0 +1,72 @@
+"""Saves of one document wait for one another, however slow the way to the server is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.browser.conftest import Lab, Tab
+
+    Open = Callable[..., Tab]
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+# The file is saved at once; that it was, the tab hears two seconds later. More time than JupyterLab
+# lets pass between two autosaves of its own, and than somebody needs for the next cell.
+SLOW = """
+window.saves = 0;
+const sent = window.fetch;
+window.fetch = async (request, init) => {
+  const answer = await sent(request, init);
+  if ((init?.method ?? request.method) === 'PUT' && String(request.url ?? request).includes('.ipynb')) {
+    window.saves += 1;
+    await new Promise(done => setTimeout(done, 2000));
+  }
+  return answer;
+};
+"""
+
+
+def test_saves_that_overlap_ask_nothing_and_lose_nothing(lab: Lab, tab: Open) -> None:
+    lab.write("overlap.ipynb", *(f"print('cell', {number})" for number in range(6)))
+    opened = tab("overlap.ipynb", script=SLOW)
+    for number in range(6):
+        # Each is saved when it runs, and again by the autosave, and by hand.
+        opened.run(number)
+        opened.wait(0.4)
+        opened.page.keyboard.press("Control+S")
+    opened.until(lambda: lab.read("overlap.ipynb", 5) == "cell 5\n")
+    assert opened.page.evaluate("window.saves") > 1
+    assert opened.dialogs() == 0
+    assert [lab.read("overlap.ipynb", number) for number in range(6)] == [
+        f"cell {number}\n" for number in range(6)
+    ]
+    assert not opened.errors
+
+
+REFUSED = """
+window.refused = 0;
+const sent = window.fetch;
+window.fetch = async (request, init) => {
+  const put = (init?.method ?? request.method) === 'PUT';
+  if (!put || !String(request.url ?? request).includes('.ipynb')) return sent(request, init);
+  return window.refused++ ? sent(request, init) : new Response('{"message": "full"}', {status: 507});
+};
+"""
+
+
+def test_a_save_after_one_that_failed_is_made(lab: Lab, tab: Open) -> None:
+    lab.write("failed.ipynb", "print('one')")
+    opened = tab("failed.ipynb", script=REFUSED)
+    opened.cell().locator(".cm-content").click()
+    opened.page.keyboard.type("1 + ")
+    opened.until(lambda: opened.dialogs() > 0)
+    assert opened.page.evaluate("window.refused") == 1
+    opened.page.locator(".jp-Dialog button").last.click()
+    opened.page.keyboard.press("Control+S")
+    opened.until(lambda: "1 + " in (lab.work / "failed.ipynb").read_text())
+    assert opened.dialogs() == 0

@@ -146,6 +146,18 @@ def test_buckets_that_cannot_be_seen_are_no_failure(
     aws.remove(Leftover("bucket", bucket, ""))
 
 
+def test_a_bucket_that_was_not_tagged_yet_is_found_by_its_name(
+    aws: Aws, account: Account, name: str
+) -> None:
+    s3 = account.client(service="s3")
+    half, longer = (f"jupyter-clouds-{name}{more}-0123456789ab" for more in ("", "-two"))
+    for one in (half, longer):
+        s3.create_bucket(Bucket=one)
+    assert [one.id for one in aws.find_buckets(name)] == [half]
+    for one in (half, longer):
+        aws.remove(Leftover("bucket", one, ""))
+
+
 def test_a_bucket_of_another_deployment_is_left_alone(
     aws: Aws, account: Account, name: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from wrapper.errors import (
     TerraformError,
     UsageError,
 )
-from wrapper.home import Home, homes, root
+from wrapper.home import Home, Place, Record, homes, root
 from wrapper.settings import Settings
 from wrapper.terraform import Plan
 
@@ -262,3 +263,28 @@ def test_another_password_is_refused_for_a_machine_that_has_one(
     with pytest.raises(TerraformError, match="planned"):
         up(OTHER, generate_password=True)
     deployment.down(world, name)
+
+
+def test_a_bucket_that_an_interrupted_up_left_half_made_is_removed_before_it_is_made_again(
+    tmp_path: Path, account: Account
+) -> None:
+    told: list[Any] = []
+    terraform = Failing({"init": TerraformError("stopped", hint="")})
+    world = bare_world(tmp_path, account, terraform, told)
+    wanted = Wanted(name="half", settings=Settings(), new_password=lambda: PASSWORD, local=True)
+    home = Home(root(world.environment) / "half")
+    home.create()
+    home.remember(Record("half", Place("local", "us-east-1", "123456789012")))
+    s3 = account.client(service="s3")
+    lost, kept = (f"jupyter-clouds-half-{digits}" for digits in ("0123456789ab", "ba9876543210"))
+    for one in (lost, kept):
+        s3.create_bucket(Bucket=one)
+    resource = {"mode": "managed", "type": "aws_s3_bucket", "name": "this"}
+    state = {"resources": [resource | {"instances": [{"attributes": {"id": kept}}]}]}
+    (home.path / "terraform.tfstate").write_text(json.dumps(state))
+    with pytest.raises(TerraformError, match="stopped"):
+        deployment.up(world, wanted)
+    there = [one["Name"] for one in s3.list_buckets()["Buckets"]]
+    s3.delete_bucket(Bucket=kept)
+    assert (lost in there, kept in there) == (False, True)
+    assert any(lost in getattr(one, "text", "") for one in told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -38,26 +39,33 @@ def names(account: Account) -> set[str]:
         name
         for page in pages.paginate(Prefix="jupyter-clouds-", BucketRegion=account.region)
         for bucket in page["Buckets"]
-        if (name := _tags(account, str(bucket.get("Name"))).get(DEPLOYMENT_TAG))
+        if (tags := _tags(account, str(bucket.get("Name")))) and (name := tags.get(DEPLOYMENT_TAG))
     }
 
 
 def _ours(account: Account, name: str) -> Iterator[str]:
     pages = account.s3.get_paginator("list_buckets")
-    # The name alone is not enough: notebook is also the beginning of notebook-two.
+    # The beginning alone is not enough: notebook is also that of notebook-two. And one may have no
+    # tags: S3 takes them in a call of their own, before which Terraform may have been interrupted.
+    ours = re.compile(rf"jupyter-clouds-{re.escape(name)}-[0-9a-f]{{12}}")
     for page in pages.paginate(Prefix=f"jupyter-clouds-{name}-", BucketRegion=account.region):
         for bucket in page["Buckets"]:
             found = str(bucket.get("Name"))
-            if _tags(account, found).get(DEPLOYMENT_TAG) == name:
+            tags = _tags(account, found)
+            untagged = tags is not None and not tags
+            if (tags and tags.get(DEPLOYMENT_TAG) == name) or (untagged and ours.fullmatch(found)):
                 yield found
 
 
-def _tags(account: Account, bucket: str) -> dict[str, str]:
+def _tags(account: Account, bucket: str) -> dict[str, str] | None:
+    """None for a bucket that has gone meanwhile."""
     try:
         found = account.s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
     except ClientError as error:
-        if code_of(error) == "NoSuchTagSet" or is_absent(error):
+        if code_of(error) == "NoSuchTagSet":
             return {}
+        if is_absent(error):
+            return None
         raise
     return {one["Key"]: one["Value"] for one in found}
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wrapper.aws import fis, leftovers, machine, market, request, snapshots, tagged, volumes
+from wrapper.aws import (
+    buckets,
+    fis,
+    leftovers,
+    machine,
+    market,
+    request,
+    snapshots,
+    tagged,
+    volumes,
+)
 from wrapper.aws.account import Account
 
 if TYPE_CHECKING:
@@ -153,6 +163,10 @@ class Aws:
         return leftovers.find(
             self._account, name, request_ids=request_ids, instance_ids=instance_ids
         )
+
+    def find_buckets(self, name: str) -> list[Leftover]:
+        """The deployment's buckets in the region; none for who may not list buckets."""
+        return buckets.find(self._account, name)
 
     def remove(self, leftover: Leftover) -> None:
         """That thing is gone, or being deleted. AwsError says what holds it."""

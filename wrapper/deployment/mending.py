@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from wrapper.deployment.events import Warned
 from wrapper.errors import UsageError
+from wrapper.terraform import state
 
 if TYPE_CHECKING:
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
-    from wrapper.home import Record
+    from wrapper.home import Home, Record
 
 
 def refuse_stranger(way: Way, name: str) -> None:
@@ -25,9 +26,25 @@ def refuse_stranger(way: Way, name: str) -> None:
         )
 
 
-def mend(world: World, way: Way, record: Record) -> None:
-    """What was ended outside is ended wholly: Terraform alone can carry neither half
-    (docs/gotchas.md).
+def mend(world: World, home: Home, way: Way, record: Record) -> None:
+    """What Terraform alone cannot carry is put right (docs/gotchas.md)."""
+    _end_unknown_buckets(world, home, way)
+    _end_halves(world, way, record)
+
+
+def _end_unknown_buckets(world: World, home: Home, way: Way) -> None:
+    """No bucket of the name is there that the state does not know: it would be made again, and
+    S3 refuses that. An interrupted `up` leaves one; a machine that runs has read its programs.
+    """
+    known = state.managed(home.path, "aws_s3_bucket")
+    for one in way.aws.find_buckets(home.name):
+        if one.id not in known:
+            way.aws.remove(one)
+            world.report(Warned(f"The bucket {one.id} was left half made, and is removed."))
+
+
+def _end_halves(world: World, way: Way, record: Record) -> None:
+    """What was ended outside is ended wholly.
 
     A machine gone while its request is open fails every plan; a request cancelled while its
     machine runs makes the plan start a second one beside it.

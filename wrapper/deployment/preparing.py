@@ -177,7 +177,7 @@ def _look(
     if fresh:
         mending.refuse_stranger(way, wanted.name)
     else:
-        mending.mend(world, way, record)
+        mending.mend(world, home, way, record)
     return way, facts, candidates, record, origin
 
 

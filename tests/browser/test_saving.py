@@ -22,7 +22,8 @@ window.saves = 0;
 const sent = window.fetch;
 window.fetch = async (request, init) => {
   const answer = await sent(request, init);
-  if ((init?.method ?? request.method) === 'PUT' && String(request.url ?? request).includes('.ipynb')) {
+  const put = (init?.method ?? request.method) === 'PUT';
+  if (put && String(request.url ?? request).includes('.ipynb')) {
     window.saves += 1;
     await new Promise(done => setTimeout(done, 2000));
   }
@@ -54,7 +55,8 @@ const sent = window.fetch;
 window.fetch = async (request, init) => {
   const put = (init?.method ?? request.method) === 'PUT';
   if (!put || !String(request.url ?? request).includes('.ipynb')) return sent(request, init);
-  return window.refused++ ? sent(request, init) : new Response('{"message": "full"}', {status: 507});
+  if (window.refused++) return sent(request, init);
+  return new Response('{"message": "full"}', {status: 507});
 };
 """
 

@@ -27,12 +27,17 @@ data "aws_ec2_instance_type_offerings" "this" {
 # Plural look-ups return empty lists where singular ones fail, so neither needs a count; a count on
 # ami_id or subnet_id would fail for one made in the same apply.
 data "aws_ami_ids" "ubuntu" {
-  # https://documentation.ubuntu.com/aws/aws-how-to/instances/find-ubuntu-images/
-  owners = [local.canonical[data.aws_partition.this.partition]]
+  # Canonical's: https://documentation.ubuntu.com/aws/aws-how-to/instances/find-ubuntu-images/
+  # With NVIDIA's driver, AWS's: https://docs.aws.amazon.com/dlami/latest/devguide/appendix-ami-release-notes.html
+  owners = [local.nvidia ? "amazon" : local.canonical[data.aws_partition.this.partition]]
 
   filter {
-    name   = "name"
-    values = ["ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-${local.arm64 ? "arm64" : "amd64"}-server-*"]
+    name = "name"
+    values = [
+      local.nvidia
+      ? "Deep Learning ${local.arm64 ? "ARM64 " : ""}Base OSS Nvidia Driver GPU AMI (Ubuntu 24.04) *"
+      : "ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-${local.arm64 ? "arm64" : "amd64"}-server-*"
+    ]
   }
 
   filter {
@@ -66,7 +71,7 @@ locals {
   }
   debian = "136693071363" # https://wiki.debian.org/Cloud/AmazonEC2Image
   arm64  = contains(data.aws_ec2_instance_type.this.supported_architectures, "arm64")
-  ami_id = var.ami_id != null ? var.ami_id : try(data.aws_ami_ids.ubuntu.ids[0], "no image of Canonical's found") # newest first
+  ami_id = var.ami_id != null ? var.ami_id : try(data.aws_ami_ids.ubuntu.ids[0], "no image of Ubuntu's found") # newest first
 
   # EC2 starts a stopped machine again in place only for persistent requests. A one-time request is
   # an instance with market options: its resource can say more (tags, IMDSv2).
@@ -75,6 +80,12 @@ locals {
 
   # By name, not by look-up: what replaces a machine must be known whenever a plan is made.
   graviton = can(regex("^(a1\\.|[a-z]+[0-9]+[a-z]*g)", var.instance_type))
+  # GPUs for which AWS publishes an image with the driver: the open one wants NVIDIA's Turing or newer,
+  # a fraction of a GPU (g6f, gr6f) another one. g4ad is AMD's.
+  nvidia = can(regex("^(g|gr|p)[4-9]", var.instance_type)) && !can(regex("^(g4ad|g6f|gr6f)\\.", var.instance_type))
+
+  # A number, not the image's: a newer image may never change the disk of a running machine.
+  root_volume_size = var.root_volume_size != null ? var.root_volume_size : local.nvidia ? 125 : 30
 
   # Shared by both kinds of machine.
   machine = {
@@ -82,7 +93,7 @@ locals {
     subnet_id         = local.placement.subnet_id
     security_groups   = [aws_security_group.this.id]
     user_data_base64  = local.user_data["machine"]
-    root_block_device = { encrypted = true, volume_type = "gp3", volume_size = var.root_volume_size, delete_on_termination = true }
+    root_block_device = { encrypted = true, volume_type = "gp3", volume_size = local.root_volume_size, delete_on_termination = true }
   }
 
   machine_id      = one(concat(aws_instance.this[*].id, aws_spot_instance_request.this[*].spot_instance_id))
@@ -99,7 +110,8 @@ locals {
 # The inputs that replace a machine. Nothing that is looked up is among them: neither a new image nor
 # a new version of this module may end a running machine.
 resource "terraform_data" "generation" {
-  triggers_replace = [var.generation, local.market, local.graviton]
+  # With a GPU comes another image. (Only then is it in the list, which is compared as a whole.)
+  triggers_replace = concat([var.generation, local.market, local.graviton], local.nvidia ? ["nvidia"] : [])
 
   lifecycle {
     precondition {
@@ -107,11 +119,11 @@ resource "terraform_data" "generation" {
       error_message = "${var.instance_type} is not sold as spot. Choose another type, or spot = false."
     }
     precondition {
-      condition     = alltrue([for device in data.aws_ami.this.block_device_mappings : device.device_name != data.aws_ami.this.root_device_name || var.root_volume_size >= tonumber(device.ebs.volume_size)])
-      error_message = "root_volume_size: image ${data.aws_ami.this.id} needs a larger disk than ${var.root_volume_size} GiB."
+      condition     = alltrue([for device in data.aws_ami.this.block_device_mappings : device.device_name != data.aws_ami.this.root_device_name || local.root_volume_size >= tonumber(device.ebs.volume_size)])
+      error_message = "root_volume_size: image ${data.aws_ami.this.id} needs a larger disk than ${local.root_volume_size} GiB."
     }
     precondition {
-      condition     = !(var.spot && var.on_interruption == "hibernate") || (data.aws_ec2_instance_type.this.hibernation_supported && var.root_volume_size * 1024 >= data.aws_ec2_instance_type.this.memory_size + 8192)
+      condition     = !(var.spot && var.on_interruption == "hibernate") || (data.aws_ec2_instance_type.this.hibernation_supported && local.root_volume_size * 1024 >= data.aws_ec2_instance_type.this.memory_size + 8192)
       error_message = "on_interruption: hibernation needs a type that supports it, and a root_volume_size of 8 GiB more than the machine's memory."
     }
     precondition {
@@ -223,5 +235,12 @@ check "imdsv2" {
   assert {
     condition     = !local.persistent || data.aws_ami.this.imds_support == "v2.0"
     error_message = "Image ${data.aws_ami.this.id} does not ask for IMDSv2, and a spot request cannot. Ask for it yourself: aws ec2 modify-instance-metadata-options --http-tokens required --instance-id ID (jupyter-clouds up does)."
+  }
+}
+
+check "gpu_driver" {
+  assert {
+    condition     = local.nvidia || var.ami_id != null || length(data.aws_ec2_instance_type.this.gpus) == 0
+    error_message = "${var.instance_type} has a GPU for which AWS publishes no Ubuntu image with the driver. Give an image that has it (ami_id), or install it: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/install-nvidia-driver.html"
   }
 }

@@ -28,7 +28,7 @@ variable "allowed_cidrs" {
 }
 
 variable "ami_id" {
-  description = "Image to start from (Ubuntu 24.04, Debian 12 or 13, of the instance type's architecture). Default: Canonical's newest Ubuntu 24.04 LTS. Taken when the machine is made; for a running one, raise generation too."
+  description = "Image to start from (Ubuntu 24.04, Debian 12 or 13, of the instance type's architecture). Default: Canonical's newest Ubuntu 24.04 LTS; for NVIDIA GPUs (g4dn, g5, p4 and newer) AWS's Deep Learning Base image of it, which has the driver. Taken when the machine is made; for a running one, raise generation too."
   type        = string
   default     = null
 
@@ -254,13 +254,12 @@ variable "password_hash" {
 }
 
 variable "root_volume_size" {
-  description = "Size of the machine's encrypted disk in GiB. For a running spot machine another size means another machine."
+  description = "Size of the machine's encrypted disk in GiB: 30, or 125 with a GPU, whose image is larger. For a running spot machine another size means another machine."
   type        = number
-  default     = 30
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.root_volume_size >= 10 && var.root_volume_size <= 16384 && floor(var.root_volume_size) == var.root_volume_size
+    condition     = var.root_volume_size == null ? true : var.root_volume_size >= 10 && var.root_volume_size <= 16384 && floor(var.root_volume_size) == var.root_volume_size
     error_message = "root_volume_size: a whole number of GiB from 10 to 16384."
   }
 }

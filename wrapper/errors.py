@@ -23,7 +23,8 @@ CloudsError
 │   ├── BootError                    the machine's set-up failed or takes too long
 │   ├── FingerprintError             not the certificate that the console shows
 │   ├── LoginError                   the notebook refuses the password
-│   └── KernelError                  no kernel, or the cell did not run
+│   ├── KernelError                  no kernel, or the cell did not run
+│   └── GpuError                     no kernel sees the GPUs that the machine has
 └── Interrupted                130   Ctrl-C or kill
 """
 
@@ -152,6 +153,10 @@ class LoginError(NoAnswerError):
 
 class KernelError(NoAnswerError):
     """No kernel started, or the cell did not run."""
+
+
+class GpuError(NoAnswerError):
+    """The machine's type has GPUs, and its kernels see none."""
 
 
 class Interrupted(CloudsError):  # noqa: N818 - a wish, not an error

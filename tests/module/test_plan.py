@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("plan")
 
+DRIVER = "OSS Nvidia Driver GPU AMI (Ubuntu 24.04)"
+
 CASES: dict[str, dict[str, Any]] = {
     "default": {},
     "mirrored": {"services_url": "https://mirror.example/programs.json"},
@@ -27,6 +29,9 @@ CASES: dict[str, dict[str, Any]] = {
     "world": {"allowed_cidrs": ["0.0.0.0/0"], "allow_world": True, "https": False},
     "ssh": {"ssh_cidrs": [ME], "ssh_public_key": ED25519},
     "graviton": {"instance_type": "t4g.large"},
+    "gpu": {"instance_type": "g5.xlarge"},
+    "gpu_of_graviton": {"instance_type": "g5g.xlarge"},
+    "gpu_without_driver": {"instance_type": "p3dn.24xlarge"},
     "own_image": {"ami_id": "debian-13-amd64-*"},
     "tagged": {"name": "mine", "owner": "ada", "tags": {"team": "blue"}, "allowed_cidrs": [ME]},
     "no_address": {"elastic_ip": False, "root_volume_size": 55},
@@ -85,17 +90,23 @@ def test_a_spot_machine_that_may_end_is_an_instance_with_market_options(
 
 
 @pytest.mark.parametrize(
-    ("case", "address"),
-    [("spot", "aws_spot_instance_request.this[0]"), ("no_address", "aws_instance.this[0]")],
+    ("case", "address", "size"),
+    [
+        ("spot", "aws_spot_instance_request.this[0]", 55),
+        ("no_address", "aws_instance.this[0]", 55),
+        ("default", "aws_instance.this[0]", 30),
+        # Its image is larger.
+        ("gpu", "aws_instance.this[0]", 125),
+    ],
 )
 def test_the_disk_is_encrypted_gp3_of_the_size_asked_for(
-    planned: dict[str, Planned], case: str, address: str
+    planned: dict[str, Planned], case: str, address: str, size: int
 ) -> None:
     disk = planned[case].values(address)["root_block_device"][0]
 
     assert disk["encrypted"] is True
     assert disk["volume_type"] == "gp3"
-    assert disk["volume_size"] == 55
+    assert disk["volume_size"] == size
     assert disk["delete_on_termination"] is True
 
 
@@ -112,9 +123,12 @@ def test_an_instance_asks_for_imdsv2(planned: dict[str, Planned]) -> None:
         ("default", "099720109477", "ubuntu-noble-24.04-amd64-server-20261105"),
         ("graviton", "099720109477", "ubuntu-noble-24.04-arm64-server-20261105"),
         ("own_image", "136693071363", "debian-13-amd64-20261110-2204"),
+        ("gpu", "898082745236", f"Learning Base {DRIVER} 20261113"),
+        ("gpu_of_graviton", "898082745236", f"Learning ARM64 Base {DRIVER} 20261113"),
+        ("gpu_without_driver", "099720109477", "ubuntu-noble-24.04-amd64-server-20261105"),
     ],
 )
-def test_the_image_is_canonicals_newest_of_the_types_architecture_or_ones_own(
+def test_the_image_is_the_newest_that_suits_the_type_or_ones_own(
     planned: dict[str, Planned], shared_account: Account, case: str, owner: str, name: str
 ) -> None:
     chosen = planned[case].values("aws_instance.this[0]")["ami"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
-from wrapper.deployment import disk, place, verify
+from wrapper.deployment import disk, gpu, place, verify
 from wrapper.deployment.events import Checked, Warned
 from wrapper.deployment.summary import Summary, summarise
 from wrapper.errors import (
@@ -116,7 +116,7 @@ def every(world: World) -> list[Summary]:
 
 
 def check(world: World, name: str) -> Summary:
-    """TLS, fingerprint, login, kernel and disk were verified again, each reported on its own.
+    """TLS, fingerprint, login, kernel, GPUs and disk were verified again, each reported on its own.
 
     NoAnswerError, or one of its kind, for the first that does not hold; FailedError: a full disk.
     """
@@ -137,6 +137,7 @@ def check(world: World, name: str) -> Summary:
         told = _same_key(way, record, found.instance_id, key)
     world.report(Checked("fingerprint", ok=True, detail=f"{pin.certificate_sha256} ({told})"))
     verify.log_in_and_compute(world, home, where, pin)
+    gpu.check(world, home, record, where, pin)
     _check_disk(world, home, record, where, pin)
     record = dataclasses.replace(
         record, key_sha256=pin.key_sha256, certificate_sha256=pin.certificate_sha256, verified=True

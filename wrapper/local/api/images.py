@@ -1,7 +1,8 @@
-"""The catalogue of images: Canonical's and Debian's, named as they publish them.
+"""The catalogue of images: Canonical's, Debian's and AWS's, named as they publish them.
 
 https://documentation.ubuntu.com/aws/aws-how-to/instances/find-ubuntu-images/
 https://wiki.debian.org/Cloud/AmazonEC2Image
+https://docs.aws.amazon.com/dlami/latest/devguide/appendix-ami-release-notes.html
 
 The API says what was asked for; behind it stands one of the machine room's root file systems
 (`machine_image`): a machine started from an Ubuntu image runs Debian here.
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 CANONICAL: Final = "099720109477"
 DEBIAN: Final = "136693071363"
-GIB: Final = 8
+AMAZON: Final = "898082745236"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Entry:
     root_device: str
     imds_support: str | None
     machine_image: str
+    gib: int = 8
 
 
 def _canonical(path: str, release: str, architecture: str, published: str) -> Entry:
@@ -67,6 +69,23 @@ def _debian(release: str, architecture: str, published: str) -> Entry:
     )
 
 
+def _deep_learning(architecture: str, published: str) -> Entry:
+    arm = "ARM64 " if architecture == "arm64" else ""
+    name = f"Deep Learning {arm}Base OSS Nvidia Driver GPU AMI (Ubuntu 24.04)"
+    return Entry(
+        name=f"{name} {published.replace('-', '')}",
+        owner=AMAZON,
+        architecture=architecture,
+        description=f"{name}, without a GPU or its driver here",
+        published=published,
+        root_device="/dev/sda1",
+        imds_support="v2.0",
+        machine_image="debian-12",
+        # About: no document says it.
+        gib=75,
+    )
+
+
 CATALOGUE: Final = tuple(
     entry
     for architecture in ("x86_64", "arm64")
@@ -85,6 +104,8 @@ CATALOGUE: Final = tuple(
         ),
         _debian("12", architecture, "2026-10-20"),
         _debian("13", architecture, "2026-11-10"),
+        _deep_learning(architecture, "2026-10-06"),
+        _deep_learning(architecture, "2026-11-13"),
     )
 )
 
@@ -104,6 +125,8 @@ class Image(Ami):
             name=entry.name,
             description=entry.description,
             owner_id=entry.owner,
+            # What a look-up by Owners=["amazon"] finds.
+            owner_alias="amazon" if entry.owner == AMAZON else None,
             public=True,
             virtualization_type="hvm",
             architecture=entry.architecture,
@@ -118,7 +141,8 @@ class Image(Ami):
         self.imds_support = entry.imds_support
         self.ena_support = True
         self.machine_image = entry.machine_image
-        self.ebs_snapshot.gib = GIB
+        self.ebs_snapshot.gib = entry.gib
+        self.gib = entry.gib
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:
@@ -129,7 +153,7 @@ class Image(Ami):
                     "DeleteOnTermination": True,
                     "Encrypted": False,
                     "SnapshotId": self.ebs_snapshot.id,
-                    "VolumeSize": GIB,
+                    "VolumeSize": self.gib,
                     "VolumeType": "gp3",
                 },
             }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pytest
 
@@ -49,11 +49,23 @@ class Kernel:
         return subprocess.run(run, env=path, capture_output=True, text=True, check=True).stdout
 
 
+@dataclass
+class Speak:
+    """Whoever speaks to a notebook speaks to that kernel."""
+
+    path: Path
+
+    def __call__(self, *_: object, **__: object) -> Kernel:
+        return Kernel(self.path)
+
+
 @pytest.fixture
 def checked(tmp_path: Path, account: Account) -> Callable[..., list[Any]]:
     """What `check` reports of a machine of that type, whose `nvidia-smi` is that."""
 
-    def check(instance_type: str, smi: str | None, kind: str = "aws") -> list[Any]:
+    def check(
+        instance_type: str, smi: str | None, kind: Literal["aws", "local"] = "aws"
+    ) -> list[Any]:
         if smi:
             (tmp_path / "nvidia-smi").write_text(SMI + smi)
             (tmp_path / "nvidia-smi").chmod(0o755)
@@ -62,7 +74,8 @@ def checked(tmp_path: Path, account: Account) -> Callable[..., list[Any]]:
         home = Home(tmp_path / "gpus")
         home.create()
         home.write_password("not asked for")
-        world = replace(world, notebook=lambda *_, **__: Kernel(tmp_path))
+        speak: Any = Speak(tmp_path)
+        world = replace(world, notebook=speak)
         record = Record("gpus", Place(kind, "us-east-1", "1"), {"instance_type": instance_type})
         gpu.check(world, home, record, Address("203.0.113.9"), Pin("", "ab", "cd"))
         return [(one.name, one.ok, one.detail) for one in told]

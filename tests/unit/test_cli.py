@@ -19,6 +19,7 @@ from wrapper.deployment.disk import Disk
 from wrapper.deployment.events import Checked, Note
 from wrapper.deployment.kept import Kept
 from wrapper.deployment.look import Status
+from wrapper.deployment.monthly import Resting
 from wrapper.deployment.plain_terraform import Configured
 from wrapper.deployment.summary import Summary
 from wrapper.deployment.take_down import Down, Wish
@@ -77,7 +78,7 @@ ANSWERS: dict[str, Any] = {
     ),
     "extend": AUTOSTOP,
     "console_text": "Linux version",
-    "every": [SUMMARY],
+    "every": [Resting(**FACTS, monthly={"disks": 6.4, "address": 3.65})],
     "check": SUMMARY,
     "password": "lusab-babad-gutih-tugad",
     "new_password": "gutih-tugad-lusab-babad",
@@ -362,6 +363,16 @@ def test_the_list_is_one_document_too(calls: Calls, capsys: pytest.CaptureFixtur
     assert cli.main(["list", "--json"]) == 0
     assert calls
     assert json.loads(capsys.readouterr().out)[0]["name"] == "notebook"
+
+
+def test_the_list_ends_with_what_all_of_it_costs(
+    calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["list"]) == 0
+    assert calls
+    row, total = capsys.readouterr().out.splitlines()
+    assert " $10.05 a month " in row
+    assert "about $10.05 a month (list prices of us-east-1)" in total
 
 
 def test_up_ends_with_all_that_one_needs(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:

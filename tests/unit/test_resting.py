@@ -10,8 +10,8 @@ import pytest
 from tests.unit.fleet import data_volume, fulfilled, image, launch, request_spot, state, until
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
-from wrapper.aws import Aws, Leftover
-from wrapper.deployment import pausing, place
+from wrapper.aws import Aws, Holding, Leftover
+from wrapper.deployment import monthly, place
 from wrapper.errors import FailedError, NoAnswerError, UsageError
 from wrapper.home import Home, Place, Record, root
 
@@ -56,6 +56,8 @@ def test_a_machine_is_stopped_once(
     found = deployment.stop(world, name)
     assert (found.state, found.changed, state(ec2, machine)) == ("stopped", True, "stopped")
     assert found.monthly["disks"] > 0
+    assert deployment.status(world, name).monthly == found.monthly
+    assert [one.monthly for one in deployment.every(world)] == [found.monthly]
     again = deployment.stop(world, name)
     assert (again.state, again.changed) == ("stopped", False)
     assert again.document()["monthly"] == found.monthly
@@ -213,5 +215,46 @@ def test_what_a_stopped_one_costs_is_its_disks_and_its_address() -> None:
         Leftover("volume", "vol-2", "50 GiB, in-use"),
         Leftover("address", "eipalloc-1", "198.18.0.1"),
     ]
-    assert pausing.monthly(left) == {"disks": 6.4, "address": 3.65}
-    assert pausing.monthly([]) == {}
+    assert monthly.of_leftovers(left) == {"disks": 6.4, "address": 3.65}
+    assert monthly.of_leftovers([]) == {}
+
+
+GIB = {"volume": 100, "snapshot": 50, "address": 0}
+
+
+@pytest.mark.parametrize(
+    ("region", "costs"),
+    [
+        ("us-east-1", {"disks": 8.0, "address": 3.65, "snapshots": 2.5}),
+        ("eu-central-1", {"disks": 9.52, "address": 3.65, "snapshots": 2.5}),
+        ("eu-west-3", {"disks": 8.0, "address": 3.65, "snapshots": 2.5}),
+    ],
+)
+def test_a_month_is_reckoned_by_the_prices_of_the_region_where_they_are_known(
+    region: str, costs: dict[str, float]
+) -> None:
+    held = [Holding(kind, kind, "one", gib, None) for kind, gib in GIB.items()]  # type: ignore[arg-type] # literals
+    assert monthly.priced(held, region) == costs
+    words = monthly.in_words(costs, region) or ""
+    assert words.startswith(f"about ${sum(costs.values()):.2f} a month (disks $")
+    assert ("differ by some per cent" in words) == (region == "eu-west-3")
+
+
+def test_what_is_kept_elsewhere_belongs_to_nobody_here(
+    world: World, ec2: EC2Client, name: str, known: Callable[..., None]
+) -> None:
+    known(instance_id=launch(ec2, name))
+    before = deployment.status(world, name).monthly
+    others = data_volume(ec2, f"{name}-2")
+    mine = ec2.create_snapshot(
+        VolumeId=others,
+        TagSpecifications=[
+            {
+                "ResourceType": "snapshot",
+                "Tags": [{"Key": "jupyter-clouds:data-of", "Value": name}],
+            }
+        ],
+    )["SnapshotId"]
+    assert deployment.status(world, name).monthly == {**before, "snapshots": 2.5}
+    ec2.delete_snapshot(SnapshotId=mine)
+    ec2.delete_volume(VolumeId=others)

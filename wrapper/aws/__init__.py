@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wrapper.aws.model import (
     Ended,
     Facts,
+    Holding,
     Identity,
     Instance,
     Leftover,
@@ -28,6 +29,7 @@ __all__ = [
     "Aws",
     "Ended",
     "Facts",
+    "Holding",
     "Identity",
     "Instance",
     "Leftover",

@@ -16,6 +16,7 @@ from wrapper.aws import (
     volumes,
 )
 from wrapper.aws.account import Account
+from wrapper.aws.cost_door import CostDoor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     )
 
 
-class Aws:
+class Aws(CostDoor):
     """One account in one region. Raises CredentialsError, RequestError or AwsError, each in words.
 
     The environment decides alone: AWS_ENDPOINT_URL (the embedded EC2), AWS_ACCESS_KEY_ID and its

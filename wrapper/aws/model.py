@@ -124,6 +124,20 @@ class Leftover:
 
 
 @dataclass(frozen=True)
+class Holding:
+    """Something of a deployment that costs by the month."""
+
+    kind: Literal["volume", "snapshot", "address"]
+    id: str
+    name: str
+    """Of the deployment."""
+    gib: int
+    """0 for an address."""
+    since: datetime | None
+    """When it was made; None where EC2 does not tell."""
+
+
+@dataclass(frozen=True)
 class Volume:
     """A disk, as EC2 describes it now."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wrapper.deployment.look import Status
+    from wrapper.deployment.monthly import Resting
     from wrapper.deployment.whole_account import Found
     from wrapper.notebook import Autostop
 
@@ -63,12 +64,24 @@ def every(*, all_regions: bool, local: bool | None, as_json: bool) -> None:
         return
     if not found:
         click.echo(fitting("No deployments. Make one: python -m wrapper up", None), err=True)
+    _tell_all(found)
+
+
+def _tell_all(found: Sequence[Resting]) -> None:
+    from wrapper import list_prices  # noqa: PLC0415 (after --help)
+
     for one in found:
         where = "local" if one.place == "local" else one.region
+        costs = f"${sum(one.monthly.values()):.2f} a month" if one.monthly else "-"
         click.echo(
             f"{one.name:<16} {one.state:<10} {one.instance_type or '-':<14} "
-            f"{one.market or '-':<10} {where:<14} {one.url or '-'}"
+            f"{one.market or '-':<10} {where:<14} {costs:<15} {one.url or '-'}"
         )
+    asked = [one for one in found if one.monthly]
+    if asked:
+        total = sum(sum(one.monthly.values()) for one in asked)
+        basis = list_prices.basis_of_many({one.region for one in asked})
+        click.echo(f"all of it, while no machine runs: about ${total:.2f} a month ({basis})")
 
 
 def _tell_account(found: Sequence[Found], *, as_json: bool) -> None:
@@ -150,6 +163,8 @@ def allow(name: str, *, as_json: bool) -> None:
 
 
 def _in_full(found: Status) -> str:
+    from wrapper.deployment import monthly  # noqa: PLC0415 (after --help)
+
     price = f"${found.hourly_price:.4f} an hour" if found.hourly_price is not None else "not told"
     rows = [
         ("name", found.name),
@@ -166,6 +181,7 @@ def _in_full(found: Status) -> str:
         ("let in", ", ".join(found.reach) or "nobody"),
         ("fingerprint", found.certificate_sha256),
         ("price", price),
+        ("while stopped", monthly.in_words(found.monthly, found.region)),
         ("phases", _phases(found)),
     ]
     return "\n".join(f"{label:<13} {value}" for label, value in rows if value)

@@ -86,14 +86,12 @@ def extend(
 
 
 def _stopped(found: Stopped) -> str:
+    from wrapper.deployment import monthly  # noqa: PLC0415 (after --help)
+
     first = f"{found.name} is {found.state}." if found.changed else "Nothing to do: it is stopped."
     lines = [first]
-    if found.monthly:
-        listed = ", ".join(f"{what} ${dollars:.2f}" for what, dollars in found.monthly.items())
-        total = sum(found.monthly.values())
-        lines.append(
-            f"It still costs about ${total:.2f} a month ({listed}; list prices of us-east-1)."
-        )
+    if costs := monthly.in_words(found.monthly, found.region):
+        lines.append(f"It still costs {costs}.")
     again = "start" if found.state == "stopped" else "up"
     lines += [
         f"  again   python -m wrapper {again}",

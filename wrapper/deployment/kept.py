@@ -1,8 +1,7 @@
 """What is kept of a deployment's data, and about what it costs. Pure.
 
-List prices of us-east-1, 2026-11 (https://aws.amazon.com/ebs/pricing/); other regions differ by
-some per cent. A snapshot is billed by the blocks that changed since the one before, so its whole
-size is the most that it can cost.
+A snapshot is billed by the blocks that changed since the one before, so its whole size is the most
+that it can cost.
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from wrapper import list_prices
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from wrapper.aws import Snapshot, Volume
 
-GIB_MONTH = {"volume": 0.08, "snapshot": 0.05}
-"""US dollars for a GB and month: gp3, and EBS snapshots in the standard tier."""
+month = list_prices.month
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +38,6 @@ class Kept:
     def words(self) -> str:
         """For a person."""
         return f"{self.id}, {self.gib} GiB, {about(self.monthly_price)}"
-
-
-def month(kind: Literal["volume", "snapshot"], gib: int) -> float:
-    """US dollars a month, about."""
-    return round(GIB_MONTH[kind] * gib, 2)
 
 
 def about(dollars: float) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
-from wrapper.deployment import disk, gpu, place, verify
+from wrapper.deployment import disk, gpu, monthly, place, verify
 from wrapper.deployment.events import Checked, Warned
+from wrapper.deployment.monthly import Resting
 from wrapper.deployment.summary import Summary, summarise
 from wrapper.errors import (
     CloudsError,
@@ -35,7 +36,7 @@ _SOON = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Status(Summary):
+class Status(Resting):
     """A summary, and how far the machine is."""
 
     answers: bool = False
@@ -72,8 +73,9 @@ def status(world: World, name: str) -> Status:
     """One deployment in full. LocalError, CredentialsError when nobody can be asked."""
     home, record = known(world, name)
     way = place.back_to(world, record)
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=3) as pool:
         answer = pool.submit(_ask_notebook, world, home, record)
+        costs = pool.submit(monthly.of, way, [record])
         instance = way.aws.instance(record.instance_id) if record.instance_id else None
         request = _spot_request(way, record)
         own = answer.result()
@@ -83,6 +85,7 @@ def status(world: World, name: str) -> Status:
         told = _phases(own) if own else {}
     return Status(
         **dataclasses.asdict(summarise(record, instance)),
+        monthly=costs.result()[record.name],
         answers=own is not None,
         phases=told,
         environment=told.get("environment", {}).get("state"),
@@ -102,17 +105,14 @@ def console_text(world: World, name: str) -> str:
     return place.back_to(world, record).aws.console(record.instance_id)
 
 
-def every(world: World) -> list[Summary]:
+def every(world: World) -> list[Resting]:
     """All deployments of this computer, as far as their places can be asked now."""
     records = [record for home in homes(world.environment) if (record := _alive(home))]
-    ways: dict[tuple[str, str], Way | None] = {}
-    found = []
+    by_place: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        key = (record.place.kind, record.place.region)
-        if key not in ways:
-            ways[key] = _way_or_none(world, record)
-        found.append(_summary(ways[key], record))
-    return found
+        by_place.setdefault((record.place.kind, record.place.region), []).append(record)
+    found = [one for some in by_place.values() for one in _there(world, some)]
+    return sorted(found, key=lambda one: one.name)
 
 
 def check(world: World, name: str) -> Summary:
@@ -150,6 +150,14 @@ def _alive(home: Home) -> Record | None:
     return None if record is None or record.ended else record
 
 
+def _there(world: World, records: list[Record]) -> list[Resting]:
+    """Those of one region; it may be another account's than the one that is asked now."""
+    way = _way_or_none(world, records[0])
+    ours = [one for one in records if way and one.place == way.place]
+    costs = monthly.of(way, ours) if way else {}
+    return [_summary(way if one in ours else None, one, costs) for one in records]
+
+
 def _way_or_none(world: World, record: Record) -> Way | None:
     try:
         return place.back_to(world, record)
@@ -157,11 +165,12 @@ def _way_or_none(world: World, record: Record) -> Way | None:
         return None
 
 
-def _summary(way: Way | None, record: Record) -> Summary:
-    if way is None or way.place != record.place:
-        return dataclasses.replace(summarise(record, None), state="unknown")
-    instance = way.aws.instance(record.instance_id) if record.instance_id else None
-    return summarise(record, instance)
+def _summary(way: Way | None, record: Record, costs: dict[str, dict[str, float]]) -> Resting:
+    instance = way.aws.instance(record.instance_id) if way and record.instance_id else None
+    told: dict[str, Any] = dataclasses.asdict(summarise(record, instance))
+    if way is None:
+        told["state"] = "unknown"
+    return Resting(**told, monthly=costs.get(record.name, {}))
 
 
 def _ask_notebook(world: World, home: Home, record: Record) -> CloudsStatus | None:

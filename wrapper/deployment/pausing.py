@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wrapper import refusals
-from wrapper.deployment import answering, applying, autostop, coming_back, kept, look, place
+from wrapper.deployment import answering, applying, autostop, coming_back, look, monthly, place
 from wrapper.deployment.events import Note, Step
 from wrapper.deployment.going import Going
+from wrapper.deployment.monthly import Resting
 from wrapper.deployment.progress import Meter
-from wrapper.deployment.summary import Summary, summarise
+from wrapper.deployment.summary import summarise
 from wrapper.deployment.watch import Watch
 from wrapper.errors import FailedError, Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from wrapper.aws import Instance, Leftover, SpotRequest, Volume
+    from wrapper.aws import Instance, SpotRequest, Volume
     from wrapper.deployment.answering import Up
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
     from wrapper.home import Record
 
-ADDRESS_HOUR = 0.005
-"""US dollars, list price of every region: a public IPv4 address, idle or not
-(https://aws.amazon.com/vpc/pricing/)."""
-_HOURS = 730
-
 
 @dataclass(frozen=True, kw_only=True)
-class Stopped(Summary):
+class Stopped(Resting):
     """A machine that rests, and what it still costs."""
 
     changed: bool = True
     """False: it rested already."""
-    monthly: dict[str, float] = field(default_factory=dict)
-    """US dollars a month by list price, by what costs them."""
 
 
 def stop(world: World, name: str, *, keep_down: bool = False) -> Stopped:
@@ -150,16 +144,6 @@ def _data_volume(way: Way, record: Record) -> Volume | None:
 
 
 def _stopped(way: Way, record: Record, *, changed: bool) -> Stopped:
-    left = way.aws.leftovers(
-        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
-    )
     summary: dict[str, Any] = dataclasses.asdict(summarise(record, machine_of(way, record)))
-    return Stopped(**summary, changed=changed, monthly=monthly(left))
-
-
-def monthly(left: list[Leftover]) -> dict[str, float]:
-    """US dollars a month, by list price, of what goes on costing."""
-    gib = sum(int(one.detail.split()[0]) for one in left if one.kind == "volume")
-    addresses = sum(one.kind == "address" for one in left)
-    told = {"disks": kept.month("volume", gib), "address": addresses * ADDRESS_HOUR * _HOURS}
-    return {what: round(dollars, 2) for what, dollars in told.items() if dollars}
+    costs = monthly.of(way, [record])[record.name]
+    return Stopped(**summary, changed=changed, monthly=costs)

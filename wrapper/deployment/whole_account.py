@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wrapper.deployment import pausing, place, take_down
+from wrapper.deployment import monthly, place, take_down
 from wrapper.deployment.events import Step, Warned
 from wrapper.deployment.place import Way
 from wrapper.errors import AwsError, UsageError
@@ -113,7 +113,7 @@ def _look(world: World, way: Way, name: str) -> Found | None:
         instance_type=machine.instance_type if machine else None,
         market=machine.market if machine else None,
         hourly_price=None if price is None else float(price),
-        monthly_price=round(sum(pausing.monthly(left).values()), 2),
+        monthly_price=round(sum(monthly.of_leftovers(left, way.place.region).values()), 2),
         left=tuple(f"{one.kind} {one.id}" for one in left),
         kept=kept,
     )

@@ -18,7 +18,7 @@ from tests.unit.conftest import PASSWORD
 from tests.unit.ending import Killed
 from wrapper import deployment
 from wrapper.deployment import Wish
-from wrapper.deployment.preparing import Wanted
+from wrapper.deployment.wanted import Wanted
 from wrapper.errors import CloudsError, UsageError
 from wrapper.home import Home, root
 from wrapper.settings import Settings

@@ -26,7 +26,7 @@ from wrapper.aws import Aws
 from wrapper.aws.model import Leftover
 from wrapper.deployment import applying, place
 from wrapper.deployment.events import BootPhase, Checked, Warned
-from wrapper.deployment.preparing import Wanted
+from wrapper.deployment.wanted import Wanted
 from wrapper.deployment.world import World
 from wrapper.errors import (
     BootError,

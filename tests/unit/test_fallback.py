@@ -16,8 +16,8 @@ from wrapper.aws import Aws, SpotRequest
 from wrapper.deployment import fallback
 from wrapper.deployment import requests as room
 from wrapper.deployment.events import Note, Step
-from wrapper.deployment.preparing import Wanted
 from wrapper.deployment.requests import Requests
+from wrapper.deployment.wanted import Wanted
 from wrapper.errors import RefusedError, RequestError, SettingsError, TerraformError
 from wrapper.home import Home, Place, Record, root
 from wrapper.settings import Settings, check

@@ -14,6 +14,7 @@ from tests.unit.worlds import bare_world
 from wrapper.deployment import gpu
 from wrapper.deployment.world import Address
 from wrapper.errors import GpuError
+from wrapper.gpus import nvidia
 from wrapper.home import Home, Place, Record
 from wrapper.notebook import Pin
 
@@ -126,4 +127,4 @@ def test_the_rule_by_name_holds_for_every_type_that_ec2_has(account: Account) ->
     volta = {"p3dn.24xlarge"}
     assert len(found) > 40
     every = {one["InstanceType"] for page in pages for one in page["InstanceTypes"]}
-    assert {one for one in every if gpu.nvidia(one)} == found - volta
+    assert {one for one in every if nvidia(one)} == found - volta

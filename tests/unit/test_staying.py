@@ -12,7 +12,7 @@ from tests.unit.conftest import PASSWORD
 from tests.unit.fleet import fulfilled, image, request_spot, state, until
 from tests.unit.worlds import StandIn, bare_world
 from wrapper.deployment import bring_up, place, staying
-from wrapper.deployment.preparing import Wanted
+from wrapper.deployment.wanted import Wanted
 from wrapper.errors import AwsError, LockedError, NoAnswerError, RefusedError, TerraformError
 from wrapper.home import Home, Place, Record, root
 from wrapper.settings import Settings

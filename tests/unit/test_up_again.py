@@ -15,7 +15,7 @@ from tests.unit.fleet import launch
 from tests.unit.worlds import bare_world
 from wrapper import deployment
 from wrapper.deployment.events import Note
-from wrapper.deployment.preparing import Wanted
+from wrapper.deployment.wanted import Wanted
 from wrapper.errors import (
     CloudsError,
     DiskError,

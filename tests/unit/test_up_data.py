@@ -17,8 +17,8 @@ from wrapper.aws import Aws
 from wrapper.deployment import destroying, origins, preparing, restoring
 from wrapper.deployment.origins import Origin
 from wrapper.deployment.place import Way
-from wrapper.deployment.preparing import Wanted
 from wrapper.deployment.take_down import Wish
+from wrapper.deployment.wanted import Wanted
 from wrapper.errors import RequestError, SettingsError, TerraformError, UsageError
 from wrapper.home import Record
 from wrapper.settings import NO_DATA, Settings

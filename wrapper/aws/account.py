@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+LIST_REGION = "us-east-1"
+"""One of three that tell the prices of all regions.
+
+https://docs.aws.amazon.com/general/latest/gr/billing.html
+"""
 _ATTEMPTS = 6
+_AT_ONCE = 20
+"""Questions that one client carries at a time."""
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 30
 
@@ -114,13 +121,23 @@ class Account:
         """Roles."""
         return self._client("iam")
 
-    def _client(self, service: str) -> Any:
+    @cached_property
+    def pricing(self) -> Any:
+        """The Price List, of all regions."""
+        return self._client("pricing", region=LIST_REGION)
+
+    @cached_property
+    def quotas(self) -> Any:
+        """Service Quotas of the region."""
+        return self._client("service-quotas")
+
+    def _client(self, service: str, *, region: str | None = None) -> Any:
         # The region is each client's: the SDK may be shared with other regions.
         return self._sdk.client(
             service,
-            region_name=self.region,
+            region_name=region or self.region,
             config=self._config,
-            endpoint_url=self._endpoint(service.upper()),
+            endpoint_url=self._endpoint(service.upper().replace("-", "_")),
         )
 
     @property
@@ -178,6 +195,7 @@ class Account:
             retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
+            max_pool_connections=_AT_ONCE,
             proxies=proxies,
             user_agent_extra="jupyter-clouds",
         )

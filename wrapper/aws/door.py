@@ -17,6 +17,7 @@ from wrapper.aws import (
 )
 from wrapper.aws.account import Account
 from wrapper.aws.cost_door import CostDoor
+from wrapper.aws.market_door import MarketDoor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     )
 
 
-class Aws(CostDoor):
+class Aws(CostDoor, MarketDoor):
     """One account in one region. Raises CredentialsError, RequestError or AwsError, each in words.
 
     The environment decides alone: AWS_ENDPOINT_URL (the embedded EC2), AWS_ACCESS_KEY_ID and its
@@ -83,7 +84,7 @@ class Aws(CostDoor):
         return request.check(self._account, wanted)
 
     def hourly_price(self, instance_type: str, zone: str, of_market: Market) -> Decimal | None:
-        """US dollars an hour: spot's newest price in that zone; None where EC2 tells none."""
+        """US dollars an hour, spot's in that zone or the region's by list; None where not told."""
         return market.hourly_price(self._account, instance_type, zone, of_market)
 
     def console(self, instance_id: str) -> str:

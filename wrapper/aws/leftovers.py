@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, VolumeTypeDef
 
     from wrapper.aws.account import Account
-    from wrapper.aws.model import Kind
+    from wrapper.aws.model import LeftoverKind
 
 _MINUTES = 5
 
@@ -236,7 +236,7 @@ def _retried(account: Account, leftover: Leftover, delete: Callable[[], object])
     account.wait(until, what=f"the {leftover.kind} {leftover.id} is still in use", minutes=_MINUTES)
 
 
-_REMOVERS: dict[Kind, Callable[[Account, Leftover], None]] = {
+_REMOVERS: dict[LeftoverKind, Callable[[Account, Leftover], None]] = {
     "request": _remove_request,
     "instance": _remove_instance,
     "address": _remove_address,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from wrapper.aws import machine
+from wrapper.aws import machine, prices
 from wrapper.aws.model import DEPLOYMENT_TAG, Ended, SpotRequest
 from wrapper.aws.words import is_absent
+from wrapper.errors import CloudsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,9 +28,11 @@ _MINUTES = 10
 
 
 def hourly_price(account: Account, instance_type: str, zone: str, market: Market) -> Decimal | None:
-    """US dollars an hour: spot's newest price in that zone; None where EC2 tells none."""
+    """US dollars an hour: spot's newest price in that zone, or the region's list price; None where
+    AWS tells none, or not this caller.
+    """
     if market != "spot":
-        return None
+        return _listed(account, instance_type)
     with account.mapped(f"asking for the spot price of {instance_type}"):
         found = account.ec2.describe_spot_price_history(
             InstanceTypes=[instance_type],  # type: ignore[list-item] # a user's word, not one of the stub's
@@ -43,6 +46,15 @@ def hourly_price(account: Account, instance_type: str, zone: str, market: Market
         return None
     newest = max(found, key=lambda price: price["Timestamp"])
     return Decimal(newest["SpotPrice"])
+
+
+def _listed(account: Account, instance_type: str) -> Decimal | None:
+    try:
+        found = prices.on_demand(account, [instance_type], [account.region])
+    except CloudsError:
+        # In China, for example; and who may not ask is told that the price is not known.
+        return None
+    return found.get((instance_type, account.region))
 
 
 def spot_request(account: Account, request_id: str) -> SpotRequest | None:

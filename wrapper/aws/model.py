@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
 
 Market = Literal["spot", "on-demand"]
-Kind = Literal[
+LeftoverKind = Literal[
     "request", "instance", "address", "volume", "interface", "rule", "group", "key-pair", "bucket"
 ]
 """What a deployment can leave behind, in the order in which it can be removed."""
@@ -36,6 +37,46 @@ class Identity:
 
     account: str
     arn: str
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a machine has to have at least."""
+
+    memory_gib: float = 0
+    cpus: int = 0
+    gpus: int = 0
+    gpu_memory_gib: float = 0
+    """Of each GPU."""
+    architectures: tuple[Literal["x86_64", "arm64"], ...] = ("x86_64", "arm64")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An instance type, and what it has."""
+
+    name: str
+    architecture: Literal["x86_64", "arm64"]
+    cpus: int
+    memory_gib: float
+    gpus: int
+    """NVIDIA's, whole ones."""
+    gpu: str | None
+    gpu_memory_gib: float
+    """Of each."""
+    nitro: bool
+    spot: bool
+
+
+@dataclass(frozen=True)
+class SpotPrice:
+    """A price in one zone, from one moment on."""
+
+    instance_type: str
+    zone: str
+    dollars: Decimal
+    """US dollars an hour."""
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -115,7 +156,7 @@ class Ended:
 class Leftover:
     """Something of a deployment that still exists in the account."""
 
-    kind: Kind
+    kind: LeftoverKind
     id: str
     detail: str
     """For a person: state, size, address."""

@@ -19,6 +19,7 @@ from wrapper.cli import (
     everywhere,
     lifecycle,
     local,
+    market,
     rehearsal,
     resting,
     surroundings,
@@ -85,6 +86,7 @@ def cli(ctx: click.Context) -> None:
 
 for command in (
     lifecycle.up,
+    market.offers,
     daily.status,
     daily.every,
     daily.check,

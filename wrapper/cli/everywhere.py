@@ -26,6 +26,11 @@ def regions_of(text: str | None) -> tuple[str, ...]:
     return tuple(one.strip() for one in (text or "").split(",") if one.strip() not in ("", "all"))
 
 
+def regions_asked(text: str | None) -> tuple[str, ...]:
+    """Of a list with commas: none for the one in use, "all" for all."""
+    return ("all",) if (text or "").strip() == "all" else regions_of(text)
+
+
 @click.command()
 @options.local
 @click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wrapper.cli import everywhere, options, worlds
+from wrapper.cli import everywhere, needing, options, wanting, worlds
 from wrapper.cli.failure import fitting, program
 from wrapper.cli.options import option
 from wrapper.cli.person import Person
@@ -16,9 +16,7 @@ from wrapper.cli.screen import Screen
 
 if TYPE_CHECKING:
     from wrapper.deployment.answering import Up
-    from wrapper.deployment.preparing import Wanted
     from wrapper.deployment.take_down import Down
-    from wrapper.settings import Settings
 
 
 @click.command()
@@ -43,6 +41,8 @@ if TYPE_CHECKING:
     help="What EC2 does with a spot machine that it needs back.  [default: stop]",
 )
 @option("--instance-type", metavar="TYPE", help="EC2 instance type.  [default: t3.large]")
+@needing.options
+@option("--regions", metavar="A,B", help='Where to look for those; "all".  [default: yours]')
 @option("--allow", multiple=True, metavar="CIDR", help="Who may reach it.  [default: you]")
 @option("--allow-world", is_flag=True, help="Let --allow be the whole internet.")
 @options.password_file
@@ -113,7 +113,8 @@ def up(ctx: click.Context, /, **given: Any) -> None:
     ctx.obj["name"] = name
     person = Person(yes=given["yes"])
     with Screen() as screen:
-        world, wanted = worlds.real(screen.report, person), _wanted(name, given, person)
+        world, wanted = worlds.real(screen.report, person), wanting.wanted(name, given, person)
+        wanted = deployment.settled(world, wanted)
         done = deployment.up(world, wanted)
 
         def tell(answers: Up) -> None:
@@ -190,62 +191,6 @@ def _kept(done: Down) -> list[str]:
         sum_of = kept.about(sum(one.monthly_price for one in more))
         lines.append(f"kept before: {len(more)} more, {sum_of}, {program()} snapshots {done.name}")
     return lines
-
-
-def _wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
-    from pathlib import Path  # noqa: PLC0415 (after --help)
-
-    from wrapper.deployment import Wanted  # noqa: PLC0415 (after --help)
-
-    def path(key: str) -> Path | None:
-        return Path(given[key]).expanduser() if given[key] else None
-
-    file, generate = given["password_file"], bool(given["generate_password"])
-    return Wanted(
-        name=name,
-        settings=_settings(given),
-        new_password=lambda: person.choose_password(file, generate=generate),
-        password_said=bool(file),
-        generate_password=generate and not file,
-        local=bool(given["local"]),
-        region=given["region"],
-        certificate=path("certificate"),
-        private_key=path("private_key"),
-        watch=given["watch"],
-        replace=given["replace"],
-        from_region=given["from_region"],
-    )
-
-
-def _settings(given: dict[str, Any]) -> Settings:
-    from pathlib import Path  # noqa: PLC0415 (after --help)
-
-    from wrapper import settings  # noqa: PLC0415 (after --help)
-
-    kept = {key: given[key] for key in settings.PLAIN if given[key] is not None}
-    kept |= {key: True for key in ("allow_world",) if given[key]}
-    if given["fresh_data"]:
-        kept["data_snapshot_id"] = _no_data(given)
-    kept |= {key: tuple(given[key]) for key in ("allow", "ssh_cidrs") if given[key]}
-    if given["fallback"] is not None:
-        kept["fallback"] = settings.fallback(given["fallback"])
-    if given["tags"]:
-        kept["tags"] = settings.tags(given["tags"])
-    if given["environment"]:
-        from wrapper import environment_file  # noqa: PLC0415 (yaml when needed)
-
-        kept["environment"] = environment_file.read(Path(given["environment"]).expanduser())
-    if given["ssh_public_key"]:
-        kept["ssh_public_key"] = settings.public_key(Path(given["ssh_public_key"]).expanduser())
-    return settings.Settings(**kept)
-
-
-def _no_data(given: dict[str, Any]) -> str:
-    from wrapper import settings  # noqa: PLC0415 (after --help)
-
-    if given["data_snapshot_id"] not in (None, settings.NO_DATA) or given["from_region"]:
-        raise click.UsageError("--fresh-data starts empty: there is nothing to start from.")
-    return settings.NO_DATA
 
 
 def ending(done: Up) -> str:

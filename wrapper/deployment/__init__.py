@@ -12,19 +12,22 @@ if TYPE_CHECKING:
     from wrapper.deployment.autostop import extend
     from wrapper.deployment.bring_up import up
     from wrapper.deployment.change import allow, new_password, password
+    from wrapper.deployment.choosing import settled
     from wrapper.deployment.copies import Where, delete_kept, snapshot, snapshots
     from wrapper.deployment.look import check, console_text, every, status
+    from wrapper.deployment.offering import Looking, offers
     from wrapper.deployment.pausing import start, stop
     from wrapper.deployment.plain_terraform import configure
-    from wrapper.deployment.preparing import Wanted
     from wrapper.deployment.rehearsing import interrupt
     from wrapper.deployment.staying import stay
     from wrapper.deployment.sweeping import down_all, sweep
     from wrapper.deployment.take_down import Wish, down
+    from wrapper.deployment.wanted import Wanted
     from wrapper.deployment.whole_account import census
     from wrapper.deployment.world import World
 
 __all__ = [
+    "Looking",
     "Wanted",
     "Where",
     "Wish",
@@ -41,7 +44,9 @@ __all__ = [
     "extend",
     "interrupt",
     "new_password",
+    "offers",
     "password",
+    "settled",
     "snapshot",
     "snapshots",
     "start",
@@ -53,7 +58,8 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "Wanted": "preparing",
+    "Looking": "offering",
+    "Wanted": "wanted",
     "Where": "copies",
     "Wish": "take_down",
     "World": "world",
@@ -69,7 +75,9 @@ _ROOMS = {
     "extend": "autostop",
     "interrupt": "rehearsing",
     "new_password": "change",
+    "offers": "offering",
     "password": "change",
+    "settled": "choosing",
     "snapshot": "copies",
     "snapshots": "copies",
     "start": "pausing",

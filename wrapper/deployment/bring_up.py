@@ -27,7 +27,8 @@ from wrapper.settings import check_name
 
 if TYPE_CHECKING:
     from wrapper.deployment.answering import Up
-    from wrapper.deployment.preparing import Prepared, Wanted
+    from wrapper.deployment.preparing import Prepared
+    from wrapper.deployment.wanted import Wanted
     from wrapper.deployment.world import World
     from wrapper.home import Record
 
@@ -41,7 +42,7 @@ def up(world: World, wanted: Wanted) -> Up:
         known = home.record()
         ready = preparing.prepare(world, home, wanted, lock)
         was = autostop.before(ready.way, known)
-        _ask(world, home, ready)
+        _ask(world, home, ready, wanted.max_price)
         meter = Meter(world.report)
         watch = Watch(
             world.aws_like(ready.way),
@@ -99,15 +100,19 @@ def _moved(world: World, home: Home, ready: Prepared) -> Prepared:
     return ready
 
 
-def _ask(world: World, home: Home, ready: Prepared) -> None:
-    """The user has agreed. UsageError when not, and nothing was made."""
+def _ask(world: World, home: Home, ready: Prepared, max_price: float | None) -> None:
+    """The user has agreed. UsageError when not, or when it costs too much; nothing was made."""
     record = ready.record
     if ready.plan and not ready.plan.changes:
         return
-    zone = record.outputs.get("availability_zone") or next(iter(ready.facts.zones), "")
+    zone = record.outputs.get("availability_zone") or ready.candidates[0].zone
     price = ready.way.aws.hourly_price(
         question.instance_type(record), zone, question.market(record)
     )
+    if refused := question.too_dear(price, max_price):
+        if ready.fresh:
+            home.end(record)
+        raise refused
     reach = preparing.allowed(record)
     text = question.describe(record, ready.plan, ready.facts, price, reach, data=ready.origin.words)
     if world.confirm(f"{text}\n\nGo on?"):

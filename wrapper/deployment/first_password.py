@@ -9,7 +9,7 @@ from wrapper.errors import UsageError
 
 if TYPE_CHECKING:
     from wrapper.deployment.place import Way
-    from wrapper.deployment.preparing import Wanted
+    from wrapper.deployment.wanted import Wanted
     from wrapper.deployment.world import World
     from wrapper.home import Home
 

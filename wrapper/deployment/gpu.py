@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from wrapper.deployment import question, verify
 from wrapper.deployment.events import Checked
 from wrapper.errors import GpuError
+from wrapper.gpus import nvidia
 
 if TYPE_CHECKING:
     from wrapper.deployment.world import Address, World
@@ -25,12 +25,6 @@ try:
 except (OSError, subprocess.TimeoutExpired) as error:
     print(json.dumps([1, str(error)]))
 """
-
-
-def nvidia(instance_type: str) -> bool:
-    """Whether the module gives this type an image with NVIDIA's driver: main.tf, local.nvidia."""
-    other = re.match(r"(g4ad|g6f|gr6f)\.", instance_type)
-    return bool(re.match(r"(g|gr|p)[4-9]", instance_type)) and not other
 
 
 def check(world: World, home: Home, record: Record, where: Address, pin: Pin) -> None:

@@ -9,7 +9,7 @@ from wrapper.errors import UsageError
 
 if TYPE_CHECKING:
     from wrapper.certificate import Pair
-    from wrapper.deployment.preparing import Wanted
+    from wrapper.deployment.wanted import Wanted
     from wrapper.home import Record
     from wrapper.settings import Settings
 

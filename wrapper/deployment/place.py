@@ -50,13 +50,13 @@ def choose(world: World, *, local: bool, region: str | None, before: Record | No
 
 def back_to(world: World, record: Record) -> Way:
     """The way to where the deployment is. LocalError, CredentialsError when there is none."""
-    variables = _running_embedded(world) if record.place.kind == "local" else None
+    variables = running_embedded(world) if record.place.kind == "local" else None
     return _way(world, variables, record.place.region, expected=record.place)
 
 
 def search(world: World, *, local: bool, region: str | None) -> Way:
     """The way to a place where nothing is remembered to be."""
-    return _way(world, _running_embedded(world) if local else None, region)
+    return _way(world, running_embedded(world) if local else None, region)
 
 
 def own_cidr(world: World, *, local: bool) -> str:
@@ -100,7 +100,8 @@ def _start_embedded(world: World) -> Mapping[str, str]:
     return world.embedded().start(report=lambda text: world.report(Note(text))).env
 
 
-def _running_embedded(world: World) -> Mapping[str, str]:
+def running_embedded(world: World) -> Mapping[str, str]:
+    """Its variables. LocalError when it does not run."""
     status = world.embedded().status()
     if not status.running:
         raise LocalError(

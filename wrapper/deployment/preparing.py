@@ -29,13 +29,11 @@ from wrapper.errors import AddressError, DiskError
 from wrapper.home import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from wrapper.aws import Facts
     from wrapper.certificate import Pair
     from wrapper.deployment.fallback import Candidate
     from wrapper.deployment.place import Way
+    from wrapper.deployment.wanted import Wanted
     from wrapper.deployment.world import World
     from wrapper.home import Home
     from wrapper.settings import Settings
@@ -48,30 +46,6 @@ _LEAST_FREE_MIB = 50
 
 _OF_THE_DATA = ("data_snapshot_id", "data_volume_id", "data_volume_size")
 """Pinned in the record's settings, or not at all."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What `up` was asked for."""
-
-    name: str
-    settings: Settings
-    new_password: Callable[[], str]
-    """Called only when the deployment has none yet, or when the user named one."""
-    password_said: bool = False
-    """The user named a password, as opposed to letting one be made or asked."""
-    generate_password: bool = False
-    """The user asked for one to be made."""
-    local: bool = False
-    region: str | None = None
-    certificate: Path | None = None
-    private_key: Path | None = None
-    watch: bool = False
-    """Wait for as long as it takes, where EC2 took the machine back; then stay and watch."""
-    replace: bool = False
-    """Another machine, with the newest image, set-up and environment."""
-    from_region: str | None = None
-    """Where the snapshot is that the data starts from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,13 +141,16 @@ def _look(
     if zone := origin.volume.zone if origin.volume else None:
         facts = way.aws.check_request(fallback.request(asked, way.place.region, zone=zone))
     found = fallback.candidates(
-        way.aws, asked, facts, data=_has_data(asked), now=zone or _zone(before)
+        way.aws, asked, facts, data=_has_data(asked), now=zone or _zone(before) or wanted.zone
     )
     candidates = tuple(one for one in found if zone in (None, one.zone))
     origins.say_where_it_stays(world, origin, asked, wanted.name)
     if fresh:
         _remember_place(home, way)
     record = _own_cidr(world, _record(before, wanted, way, asked, fresh=fresh), asked)
+    if fresh and wanted.zone and not asked.subnet_id and candidates[0].zone == wanted.zone:
+        # The module would take another one; should EC2 have none there, others may take its place.
+        record = dataclasses.replace(record, chosen={"subnet_id": candidates[0].subnet_id})
     if fresh:
         mending.refuse_stranger(way, wanted.name)
     else:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wrapper import list_prices
+from wrapper.errors import RequestError
+from wrapper.gpus import nvidia
+from wrapper.hours import MAX_HOURS
 from wrapper.settings import DEFAULT_TYPE
 
 if TYPE_CHECKING:
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from wrapper.home import Record
     from wrapper.terraform import Change, Plan
 
+# The module's defaults: variables.tf.
+ROOT_GIB, ROOT_GIB_GPU, DATA_GIB = 30, 125, 50
 NEW = "machine, address, security group, rules, and a bucket for programs: made"
 MACHINE_TYPES = ("aws_instance", "aws_spot_instance_request")
 
@@ -53,6 +59,7 @@ def describe(  # noqa: PLR0913 (each is a line)
         f"{record.name}, in {record.place}",
         f"  machine      {instance_type(record)}, {market(record)}: {size}",
         f"  price        {price_text(price, market(record))}",
+        *_over_time(record, price),
         *([f"  data         {data}"] if data else []),
         f"  let in       {', '.join(allowed) or 'nobody'}",
         f"  Terraform    {_counts(plan.changes) if plan else NEW}",
@@ -69,7 +76,41 @@ def price_text(price: Decimal | None, of_market: str) -> str:
     if price is None:
         where = "https://aws.amazon.com/ec2/pricing/on-demand/"
         return f"{of_market}: EC2 does not tell; see {where}"
-    return f"${price.normalize():f} an hour now ({of_market}), and the disk and the address"
+    return f"${price.normalize():f} an hour now ({of_market})"
+
+
+def too_dear(price: Decimal | None, most: float | None) -> RequestError | None:
+    """Why `--max-price` refuses; None when it does not."""
+    if most is None or (price is not None and float(price) <= most):
+        return None
+    if price is None:
+        return RequestError(
+            "EC2 does not tell this machine's price, so --max-price cannot be kept.",
+            hint="Leave --max-price out, or allow pricing:GetProducts: docs/aws.md",
+        )
+    return RequestError(
+        f"It costs ${price.normalize():f} an hour, more than --max-price {most:g}.",
+        hint=f"--max-price {float(price) * 1.05:.3f}, or look for less: python -m wrapper offers",
+    )
+
+
+def _over_time(record: Record, price: Decimal | None) -> list[str]:
+    """What comes on top, and what it adds up to."""
+    told = record.settings.get
+    root = told("root_volume_size") or (ROOT_GIB_GPU if nvidia(instance_type(record)) else ROOT_GIB)
+    size = told("data_volume_size")
+    data = DATA_GIB if size is None else int(size)
+    on_top = list_prices.ADDRESS_HOUR + (
+        list_prices.month("volume", int(root) + data, record.place.region) / list_prices.MONTH_HOURS
+    )
+    lines = [f"  on top       ${on_top:.3f} an hour, by list price, for disks and address"]
+    if price is not None:
+        hourly = float(price) + on_top
+        said = told("max_hours")
+        hours = MAX_HOURS if said is None else float(said)
+        most = f", ${hourly * hours:.2f} in the {hours:g} hours that it runs at most" * bool(hours)
+        lines.append(f"  together     ${hourly * 24:.2f} a day{most}")
+    return lines
 
 
 def _counts(changes: Sequence[Change]) -> str:

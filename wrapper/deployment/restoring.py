@@ -17,7 +17,8 @@ from wrapper.terraform import state
 if TYPE_CHECKING:
     from wrapper.aws import Snapshot
     from wrapper.deployment.place import Way
-    from wrapper.deployment.preparing import Prepared, Wanted
+    from wrapper.deployment.preparing import Prepared
+    from wrapper.deployment.wanted import Wanted
     from wrapper.deployment.world import World
     from wrapper.home import Home, Record
     from wrapper.settings import Settings

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wrapper.deployment.answering import Up
     from wrapper.deployment.place import Way
-    from wrapper.deployment.preparing import Wanted
+    from wrapper.deployment.wanted import Wanted
     from wrapper.deployment.world import World
     from wrapper.home import Record
 

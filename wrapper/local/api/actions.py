@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import logging
-from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from botocore import xform_name
@@ -17,14 +16,12 @@ from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 
 from wrapper.local.api.ids import check_ids
+from wrapper.local.api.market_actions import MarketActions
 from wrapper.local.api.network import check_associable
-from wrapper.local.api.prices import PAGE, PRODUCT, PriceQuery
 from wrapper.local.api.spot_request import tags_of
-from wrapper.local.api.storage import StorageActions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from threading import RLock
 
 METADATA_OPTIONS = (
@@ -35,16 +32,24 @@ METADATA_OPTIONS = (
     "InstanceMetadataTags",
 )
 
-SERVER_ERRORS: Final[dict[object, int]] = {"InsufficientInstanceCapacity": 500}
+SERVER_ERRORS: Final[dict[object, int]] = {
+    "InsufficientInstanceCapacity": 500,
+    "RequestLimitExceeded": 503,
+}
 """Codes that EC2 lists as its own errors: clients try again by themselves, Terraform for long.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html#api-error-codes-table-server
 """
 
+REFUSED: Final = {
+    "denied": ("UnauthorizedOperation", "You are not authorized to perform this operation."),
+    "throttled": ("RequestLimitExceeded", "Request limit exceeded."),
+}
+
 log = logging.getLogger("jupyter-clouds.api")
 
 
-class Actions(StorageActions):
+class Actions(MarketActions):
     """The actions of EC2, one at a time. `app.create_app` makes a subclass that has a backend."""
 
     lock: ClassVar[RLock]
@@ -52,6 +57,8 @@ class Actions(StorageActions):
     def call_action(self) -> Any:
         with self.lock:
             try:
+                if refused := self.ec2_backend.room.refusals.take(f"ec2:{self._get_action()}"):
+                    return self._refusal(*REFUSED[refused])
                 check_ids(self._get_params())
                 self.ec2_backend.lifecycle.refresh()
                 answer = super().call_action()
@@ -202,30 +209,6 @@ class Actions(StorageActions):
         self.error_on_dryrun()
         cancelled = self.ec2_backend.spot.cancel(self._get_param("SpotInstanceRequestIds", []))
         return ActionResult({"CancelledSpotInstanceRequests": cancelled})
-
-    def describe_spot_price_history(self) -> ActionResult:
-        filters: dict[str, Any] = self._filters_from_querystring()
-        products = self._get_param("ProductDescriptions", []) or filters.get("product-description")
-        if products and not any(product.startswith(PRODUCT) for product in products):
-            return ActionResult({"SpotPriceHistory": []})
-        zone = self._get_param("AvailabilityZone")
-        first = int(self._get_param("NextToken") or 0)
-        count = int(self._get_param("MaxResults") or PAGE)
-        query = PriceQuery(
-            region=self.region,
-            instance_types=self._get_param("InstanceTypes", []) or filters.get("instance-type", []),
-            zones=[zone] if zone else filters.get("availability-zone", []),
-            start=_utc(self._get_param("StartTime")),
-            end=_utc(self._get_param("EndTime")),
-        )
-        page = self.ec2_backend.room.prices.history(query, first=first, count=count + 1)
-        more = str(first + count) if len(page) > count else ""
-        return ActionResult({"SpotPriceHistory": page[:count], "NextToken": more})
-
-
-def _utc(given: datetime | None) -> datetime | None:
-    """Moto parses "...Z" into a naive time."""
-    return given.replace(tzinfo=UTC) if given is not None and given.tzinfo is None else given
 
 
 def _transitions(name: str, changed: list[tuple[Any, Any]]) -> ActionResult:

@@ -1,4 +1,7 @@
-"""The WSGI application: EC2 and FIS of our own; STS, IAM, KMS, SSM, S3 of moto's; nothing else."""
+"""The WSGI application: EC2, FIS, prices and quotas of our own; STS, IAM, KMS, SSM, S3 of moto's.
+
+No service else.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,13 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-from wrapper.local.api import buckets
+from wrapper.local.api import buckets, price_list, quotas
 from wrapper.local.api.actions import Actions
 from wrapper.local.api.backend import Ec2, Room
 from wrapper.local.api.control import Control
 from wrapper.local.api.fis import create_fis
 from wrapper.local.api.imaginary import ImaginaryMachines
+from wrapper.local.api.json_service import create_json_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +42,12 @@ class App(DomainDispatcherApplication):
     def __init__(self, service: Callable[[str], Flask], control: Control) -> None:
         super().__init__(cast("Any", service))
         self.control = control
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        # Moto knows no Price List.
+        if host and host.startswith("pricing."):
+            return "pricing"
+        return super().get_backend_for_host(host)
 
 
 def create_app(machines: Machines | None, clock: Callable[[], float] = time.time) -> App:
@@ -58,7 +68,12 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
         cast("Any", convert_to_flask_response(bound.dispatch)),  # type: ignore[attr-defined]
         methods=["GET", "POST"],
     )
-    ours = {"ec2": ec2, "fis": create_fis(backends, lock, clock)}
+    ours = {
+        "ec2": ec2,
+        "fis": create_fis(backends, lock, clock),
+        "pricing": create_json_service("pricing", price_list.operations(), room, lock),
+        "servicequotas": create_json_service("servicequotas", quotas.operations(room), room, lock),
+    }
     return App(partial(_service, ours, buckets.account()), Control(room, backends, lock))
 
 

@@ -20,7 +20,9 @@ from wrapper.local.api.network import (
     check_address_quota,
     check_group_unused,
 )
+from wrapper.local.api.placement import Placement
 from wrapper.local.api.prices import Prices
+from wrapper.local.api.refusals import Refusals
 from wrapper.local.api.snapshots import SnapshotStore
 from wrapper.local.api.spot import SpotMarket
 from wrapper.local.api.volumes import VolumeStore
@@ -41,10 +43,13 @@ class Room:
     clock: Callable[[], float] = time.time
     addresses: AddressPool = field(default_factory=AddressPool)
     capacity: Capacity = field(default_factory=Capacity)
+    refusals: Refusals = field(default_factory=Refusals)
     prices: Prices = field(init=False)
+    placement: Placement = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prices", Prices(self.clock))
+        object.__setattr__(self, "placement", Placement(self.capacity, self.clock))
 
 
 class Ec2(VolumeStore, SnapshotStore, EC2Backend):

@@ -16,6 +16,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYP
 from wrapper.errors import LocalError
 from wrapper.local.api.capacity import MARKETS, Rule
 from wrapper.local.api.interruptions import NOTICE_SECONDS
+from wrapper.local.api.refusals import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -113,6 +114,15 @@ class Control:
         with self._lock:
             backend, instance = self._find(instance_id)
             backend.spot.interruptions.recommend(instance)
+
+    def refuse(self, action: str, kind: str | None, *, times: int | None = None) -> None:
+        """The account may not call it, such as pricing:GetProducts, or not so fast. LocalError.
+
+        `times` is for how often, None for always; `kind` None: it may again.
+        """
+        _check_choice("refusal", kind or KINDS[0], KINDS)
+        with self._lock:
+            self._room.refusals.decide(action, next((k for k in KINDS if k == kind), None), times)
 
     def tick(self) -> None:
         """What time has brought has happened, without anybody asking the API."""

@@ -100,7 +100,10 @@ class SpotRequest(TaggedEC2Resource):
     @property
     def max_price(self) -> Decimal:
         """The highest price that it pays: the on-demand price unless it said less."""
-        return Decimal(self.asked.get("SpotPrice") or on_demand(self.instance_type))
+        return Decimal(
+            self.asked.get("SpotPrice")
+            or on_demand(self.instance_type, self.ec2_backend.region_name)
+        )
 
     def scheduled(self, name: Literal["ValidFrom", "ValidUntil"]) -> datetime | None:
         """A bound of its validity, aware."""

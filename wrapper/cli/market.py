@@ -1,0 +1,153 @@
+"""`offers`: what fits, and what it costs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wrapper.cli import needing, options, worlds
+from wrapper.cli.everywhere import regions_asked
+from wrapper.cli.failure import fitting
+from wrapper.cli.person import Person
+from wrapper.cli.screen import Screen
+from wrapper.errors import SettingsError
+
+if TYPE_CHECKING:
+    from wrapper.deployment.offering import Offered
+    from wrapper.offers import Offer
+
+_HEAD = ("type", "place", "memory", "vCPUs", "GPUs", "$/hour", "on-demand", "saved")
+
+
+@click.command()
+@needing.options
+@click.option(
+    "--market",
+    type=click.Choice(("spot", "on-demand", "both")),
+    default="spot",
+    show_default=True,
+)
+@click.option("--regions", metavar="A,B", help='These regions, or "all" of them.  [default: yours]')
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Rows at most."
+)
+@options.region
+@options.local
+@click.option("--refresh", is_flag=True, help="Ask anew what was asked a short while ago.")
+@click.option("--csv", "as_csv", is_flag=True, help="A table with commas on standard output.")
+@options.as_json
+def offers(*, as_json: bool, as_csv: bool, **given: Any) -> None:
+    """Which machines have what you need, ranked by their price now.
+
+    For each type its cheapest zone in each region; no bare metal, nor the oldest types, which
+    cannot have a data volume. Prices are kept for five minutes, what changes less for longer.
+    """
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    needs = needing.needs_of(given)
+    if needs is None:
+        raise SettingsError(
+            "What is needed was not said.", hint="python -m wrapper offers --memory 64 --cpus 16"
+        )
+    if as_csv and as_json:
+        raise SettingsError("--csv and --json are two answers.", hint="One of them.")
+    with Screen() as screen:
+        found = deployment.offers(
+            worlds.real(screen.report, Person(yes=True)),
+            deployment.Looking(
+                needs=needs,
+                markets=given["market"],
+                regions=regions_asked(given["regions"]),
+                max_price=given["max_price"],
+                limit=given["limit"],
+            ),
+            local=bool(given["local"]),
+            region=given["region"],
+            refresh=given["refresh"],
+        )
+    if as_json:
+        click.echo(json.dumps(_document(found), indent=2))
+    elif as_csv:
+        click.echo(_table(found), nl=False)
+    else:
+        click.echo(fitting(text(found), None))
+
+
+def _document(found: Offered) -> dict[str, Any]:
+    return {
+        "offers": [{**asdict(one), "allowed": one.allowed} for one in found.offers],
+        "found": found.found,
+        "types": found.types,
+        "regions": found.regions,
+        "oldest_seconds": round(found.oldest),
+    }
+
+
+def _table(found: Offered) -> str:
+    from wrapper.offers import Offer  # noqa: PLC0415 (after --help)
+
+    names = [one.name for one in fields(Offer) if one.name != "days"]
+    out = io.StringIO()
+    table = csv.DictWriter(out, [*names, "allowed"], extrasaction="ignore")
+    table.writeheader()
+    for one in found.offers:
+        table.writerow({**asdict(one), "allowed": one.allowed})
+    return out.getvalue()
+
+
+def text(found: Offered) -> str:
+    """A table, and what its columns mean."""
+    from wrapper.offers import sparkline  # noqa: PLC0415 (after --help)
+
+    spot = any(one.market == "spot" for one in found.offers)
+    head = (*_HEAD, *(("30 days", "chance") if spot else ()), "quota")
+    rows = [head]
+    for one in found.offers:
+        movement = (sparkline(one.days), _of_ten(one)) if spot else ()
+        rows.append((*_row(one), *movement, _quota(one)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if 2 <= column <= 7 else cell.ljust(width)  # noqa: PLR2004 (numbers)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    age = f", prices up to {found.oldest / 60:.0f} min old (--refresh)" if found.oldest > 60 else ""  # noqa: PLR2004 (a minute)
+    where = found.regions[0] if len(found.regions) == 1 else f"{len(found.regions)} regions"
+    lines.append(f"{len(found.offers)} of {found.found}: {found.types} types fit in {where}{age}.")
+    if spot:
+        lines.append(
+            "chance: EC2's placement score of the zone, 10 is best, for a request that takes any "
+            "type listed; it tells nothing of interruptions."
+        )
+    return "\n".join(lines)
+
+
+def _row(one: Offer) -> tuple[str, ...]:
+    gpus = f"{one.gpus} {one.gpu}" if one.gpus else ""
+    return (
+        one.instance_type,
+        one.zone or one.region,
+        f"{one.memory_gib:g} GiB",
+        str(one.cpus),
+        gpus,
+        f"{one.hourly_price:.3f}",
+        "" if one.on_demand_price is None else f"{one.on_demand_price:.3f}",
+        "" if one.saving is None else f"{one.saving:.0%}",
+    )
+
+
+def _of_ten(one: Offer) -> str:
+    return "" if one.placement_score is None else f"{one.placement_score}/10"
+
+
+def _quota(one: Offer) -> str:
+    if one.allowed is None:
+        return ""
+    return "ok" if one.allowed else f"too small: {one.quota_vcpus} vCPUs"

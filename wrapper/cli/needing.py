@@ -1,0 +1,67 @@
+"""Options that say what a machine has to have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from wrapper.cli.options import option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wrapper.aws import Needs
+
+F = TypeVar("F", bound="Callable[..., Any]")
+_OPTIONS = (
+    option(
+        "--memory",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="GIB",
+        help="At least so much memory.",
+    ),
+    option("--cpus", type=click.IntRange(min=1), metavar="N", help="At least so many vCPUs."),
+    option("--gpus", type=click.IntRange(min=1), metavar="N", help="At least so many NVIDIA GPUs."),
+    option(
+        "--gpu-memory",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="GIB",
+        help="At least so much memory in each GPU; one GPU unless --gpus says more.",
+    ),
+    option(
+        "--arch",
+        type=click.Choice(("x86_64", "arm64")),
+        help="Only this architecture.  [default: both]",
+    ),
+    option(
+        "--max-price",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="USD",
+        help="No more than so many dollars an hour.",
+    ),
+)
+
+
+def options(function: F) -> F:
+    """The options, in that order."""
+    for one in reversed(_OPTIONS):
+        function = one(function)
+    return function
+
+
+def needs_of(given: dict[str, Any]) -> Needs | None:
+    """What the options ask for; None when they ask for nothing."""
+    from wrapper.aws import Needs  # noqa: PLC0415 (after --help)
+
+    asked = [given.get(one) for one in ("memory", "cpus", "gpus", "gpu_memory")]
+    if not any(asked):
+        return None
+    both: tuple[Any, ...] = ("x86_64", "arm64")
+    return Needs(
+        memory_gib=given.get("memory") or 0,
+        cpus=given.get("cpus") or 0,
+        gpus=given.get("gpus") or (1 if given.get("gpu_memory") else 0),
+        gpu_memory_gib=given.get("gpu_memory") or 0,
+        architectures=(given["arch"],) if given.get("arch") else both,
+    )

@@ -1,0 +1,76 @@
+"""What `up` is asked for, from its options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wrapper.cli import everywhere, needing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wrapper.cli.person import Person
+    from wrapper.deployment.wanted import Wanted
+    from wrapper.settings import Settings
+
+
+def wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
+    """As the story takes it. UsageError, SettingsError: what cannot be."""
+    from pathlib import Path  # noqa: PLC0415 (after --help)
+
+    from wrapper.deployment import Wanted  # noqa: PLC0415 (after --help)
+
+    def path(key: str) -> Path | None:
+        return Path(given[key]).expanduser() if given[key] else None
+
+    file, generate = given["password_file"], bool(given["generate_password"])
+    return Wanted(
+        name=name,
+        settings=_settings(given),
+        new_password=lambda: person.choose_password(file, generate=generate),
+        password_said=bool(file),
+        generate_password=generate and not file,
+        local=bool(given["local"]),
+        region=given["region"],
+        certificate=path("certificate"),
+        private_key=path("private_key"),
+        watch=given["watch"],
+        replace=given["replace"],
+        from_region=given["from_region"],
+        needs=needing.needs_of(given),
+        regions=everywhere.regions_asked(given["regions"]),
+        max_price=given["max_price"],
+    )
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    from pathlib import Path  # noqa: PLC0415 (after --help)
+
+    from wrapper import settings  # noqa: PLC0415 (after --help)
+
+    kept = {key: given[key] for key in settings.PLAIN if given[key] is not None}
+    kept |= {key: True for key in ("allow_world",) if given[key]}
+    if given["fresh_data"]:
+        kept["data_snapshot_id"] = _no_data(given)
+    kept |= {key: tuple(given[key]) for key in ("allow", "ssh_cidrs") if given[key]}
+    if given["fallback"] is not None:
+        kept["fallback"] = settings.fallback(given["fallback"])
+    if given["tags"]:
+        kept["tags"] = settings.tags(given["tags"])
+    if given["environment"]:
+        from wrapper import environment_file  # noqa: PLC0415 (yaml when needed)
+
+        kept["environment"] = environment_file.read(Path(given["environment"]).expanduser())
+    if given["ssh_public_key"]:
+        kept["ssh_public_key"] = settings.public_key(Path(given["ssh_public_key"]).expanduser())
+    return settings.Settings(**kept)
+
+
+def _no_data(given: dict[str, Any]) -> str:
+    from wrapper import settings  # noqa: PLC0415 (after --help)
+
+    if given["data_snapshot_id"] not in (None, settings.NO_DATA) or given["from_region"]:
+        raise click.UsageError("--fresh-data starts empty: there is nothing to start from.")
+    return settings.NO_DATA

@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 python := .venv/bin/python
 pytest := $(python) -m pytest
+pytest_beside := $(pytest)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test lint format reference bundle unit module machine browser rehearsal bench lock clean
@@ -18,10 +19,11 @@ up: setup ## a notebook on the embedded EC2, verified; no account needed
 down: setup ## what `make up` made is gone, the embedded EC2 too
 	@$(python) -m wrapper down --yes && $(python) -m wrapper local stop
 
-# The last three wait most of their time, for boots, providers and timers: side by side they take as
-# long as the longest. Each one's output comes when it ends.
-test: lint unit ## everything
-	@$(MAKE) --no-print-directory --jobs --output-sync=target module machine browser
+# Side by side they take little longer than the longest, which waits for boots and timers; the others
+# leave it the processor. Each one's output comes when it ends.
+test: lint ## everything
+	@$(MAKE) --no-print-directory --jobs --output-sync=target \
+	  machine browser unit module pytest_beside="nice -n 5 $(pytest)"
 
 lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
 	@scripts/lint
@@ -36,10 +38,10 @@ bundle: setup ## templates/machine.bin and unpack.min, from their sources
 	@$(python) -m scripts.bundle
 
 unit: setup ## no Terraform, no root; on all cores
-	@$(pytest) -n auto tests/unit
+	@$(pytest_beside) -n auto tests/unit
 
 module: setup ## the Terraform module on copies, planned and applied
-	@$(pytest) -n auto --dist loadgroup tests/module
+	@$(pytest_beside) -n auto --dist loadgroup tests/module
 
 machine: setup ## boots the real thing; needs root or sudo
 	@$(pytest) tests/machine

@@ -20,6 +20,7 @@ CloudsError
 │   ├── AddressError                 the caller's own public address is not known
 │   └── DiskError                    no space, or not writable
 ├── NoAnswerError                3   the machine exists, and costs money, without answering
+│   ├── BusyError                    it takes connections, and says nothing in time
 │   ├── BootError                    the machine's set-up failed or takes too long
 │   ├── FingerprintError             not the certificate that the console shows
 │   ├── LoginError                   the notebook refuses the password
@@ -137,6 +138,10 @@ class NoAnswerError(CloudsError):
     """The machine exists, and costs money, but the notebook does not answer."""
 
     exit_code = ExitCode.NO_ANSWER
+
+
+class BusyError(NoAnswerError):
+    """The way to the notebook is open, and nothing comes back in time."""
 
 
 class BootError(NoAnswerError):

@@ -178,7 +178,7 @@ def test_a_page_of_another_origin_cannot_log_out_or_change_anything(live: Live) 
 def test_443_reaches_the_same_notebook(live: Live) -> None:
     if live.port == 443:
         pytest.skip("that is where it is already")
-    pinned = pin(live.host, 443, key_sha256=live.key_sha256)
+    pinned = answering(lambda: pin(live.host, 443, key_sha256=live.key_sha256), within=180)
     with Notebook(f"https://{live.host}", pinned, live.password) as by_443:
         answering(by_443.login, within=180)
         started = by_443.status().started

@@ -190,7 +190,7 @@ def answering(words: bytes) -> Iterator[int]:
     ("server", "reason"),
     [
         pytest.param(closed, "refused", id="closed port"),
-        pytest.param(silent, "no answer in time", id="silent"),
+        pytest.param(silent, "takes connections, and says nothing", id="silent"),
         pytest.param(lambda: answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "TLS", id="http"),
         pytest.param(lambda: answering(b""), "TLS", id="hangs up"),
     ],

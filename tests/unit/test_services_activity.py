@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
@@ -87,7 +88,9 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         for one in self.table().values():
-            os.kill(one.pid, signal.SIGKILL)
+            # Some end with their neighbours.
+            with suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
         self.shell.wait()
         os.close(self.keyboard)
 

@@ -13,6 +13,7 @@ from wrapper.deployment.world import TIMEOUT, Address
 from wrapper.errors import (
     AwsError,
     BootError,
+    BusyError,
     CloudsError,
     FailedError,
     FingerprintError,
@@ -72,7 +73,8 @@ def wait_for_answer(world: World, watch: Watch, where: Address, key_sha256: str)
         if time.monotonic() > look_at:
             _look(watch)
             look_at = time.monotonic() + EVERY
-            if watch.boot and watch.boot.ready and watch.quiet > _GRACE:
+            grace = _BUSY_GRACE if isinstance(unanswered, BusyError) else _GRACE
+            if watch.boot and watch.boot.ready and watch.quiet > grace:
                 raise unanswered
             _still_hope(watch, end, f"does not answer at {where.url}")
         time.sleep(_KNOCK_EVERY)
@@ -82,6 +84,8 @@ _KNOCK_EVERY = 0.25
 """Seconds between tries of the notebook, which unlike EC2's API counts nobody's requests."""
 _GRACE = 60.0
 """Seconds after "ready" in which the way to the machine may still be opening."""
+_BUSY_GRACE = 600.0
+"""Likewise, once it is open: environments that install take all there is of a small machine."""
 
 
 def _look(watch: Watch) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from wrapper.certificate import fingerprints
-from wrapper.errors import CertificateError, FingerprintError, NoAnswerError
+from wrapper.errors import BusyError, CertificateError, FingerprintError, NoAnswerError
 from wrapper.notebook.model import Pin
 from wrapper.notebook.proxy import proxy_for, without_credentials
 
@@ -82,7 +82,14 @@ def connect(
         connection.close()
         raise refused(host, port, error) from error
     except (OSError, http.client.HTTPException) as error:
+        # The kernel takes connections for a server that has no time to look at them.
+        busy = connection.sock is not None and isinstance(error, TimeoutError) and not proxy
         connection.close()
+        if busy:
+            raise BusyError(
+                f"{host}:{port} takes connections, and says nothing in {timeout:g} s.",
+                hint="It may be very busy: python -m wrapper status",
+            ) from error
         raise unreachable(host, port, error, proxy=proxy) from error
     # connect() of an HTTPSConnection leaves a TLS socket, or raises.
     assert isinstance(connection.sock, ssl.SSLSocket)  # noqa: S101 (for mypy)

@@ -21,6 +21,7 @@ OWNERS = {
     "click": ("wrapper/cli/",),
     "cryptography": ("wrapper/certificate.py", "wrapper/local/"),
     "flask": ("wrapper/local/",),
+    "matplotlib": ("wrapper/plot.py",),
     "moto": ("wrapper/local/",),
     "mypy_boto3_ec2": ("wrapper/aws/",),
     "mypy_boto3_s3": ("wrapper/aws/",),
@@ -37,7 +38,7 @@ OWNERS = {
 """Library: where alone it may be imported."""
 
 ADAPTERS = ("aws", "terraform", "notebook", "local")
-PURE = ("cidrs", "console", "errors", "hours", "refusals", "settings")
+PURE = ("cidrs", "console", "errors", "gpus", "hours", "refusals", "settings")
 
 
 def _where(path: Path) -> str:

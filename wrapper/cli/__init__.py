@@ -87,6 +87,7 @@ def cli(ctx: click.Context) -> None:
 for command in (
     lifecycle.up,
     market.offers,
+    market.prices,
     daily.status,
     daily.every,
     daily.check,

@@ -1,4 +1,4 @@
-"""`offers`: what fits, and what it costs."""
+"""`offers` and `prices`: what fits, and what it costs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import csv
 import io
 import json
 from dataclasses import asdict, fields
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +20,10 @@ from wrapper.cli.screen import Screen
 from wrapper.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
     from wrapper.deployment.offering import Offered
+    from wrapper.deployment.price_history import Prices
     from wrapper.offers import Offer
 
 _HEAD = ("type", "place", "memory", "vCPUs", "GPUs", "$/hour", "on-demand", "saved")
@@ -73,9 +78,100 @@ def offers(*, as_json: bool, as_csv: bool, **given: Any) -> None:
     if as_json:
         click.echo(json.dumps(_document(found), indent=2))
     elif as_csv:
-        click.echo(_table(found), nl=False)
+        click.echo(_as_csv(found), nl=False)
     else:
         click.echo(fitting(text(found), None))
+
+
+@click.command()
+@click.argument("what", metavar="TYPE|NAME", required=False, default="notebook")
+@click.option(
+    "--days", type=click.IntRange(1, 90), default=90, show_default=True, help="EC2 tells 90."
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A picture: .png, .svg or .html.",
+)
+@options.region
+@options.local
+@click.option("--refresh", is_flag=True, help="Ask anew what was asked a short while ago.")
+@options.as_json
+def prices(what: str, *, plot: Path | None, as_json: bool, **given: Any) -> None:
+    """What an instance type, or a notebook's, cost on spot, zone by zone."""
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    if plot:
+        from wrapper import plot as room  # noqa: PLC0415 (after --help)
+
+        room.check(plot)
+    with Screen() as screen:
+        found = deployment.prices(
+            worlds.real(screen.report, Person(yes=True)),
+            what,
+            days=given["days"],
+            local=bool(given["local"]),
+            region=given["region"],
+            refresh=given["refresh"],
+        )
+    if plot:
+        _draw(plot, found)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+    else:
+        click.echo(_history(found) + (f"\nplot: {plot}" if plot else ""))
+
+
+def _draw(path: Path, found: Prices) -> None:
+    from wrapper import plot  # noqa: PLC0415 (an extra)
+
+    plot.draw(
+        path,
+        [
+            plot.Series(
+                one.zone,
+                [datetime.fromisoformat(at) for at, _ in one.changes],
+                [dollars for _, dollars in one.changes],
+                chosen=one.in_use,
+            )
+            for one in found.zones
+        ],
+        title=f"Spot prices of {found.instance_type} in {found.region}",
+        until=datetime.fromisoformat(found.until),
+        on_demand=found.on_demand_price,
+    )
+
+
+def _history(found: Prices) -> str:
+    from wrapper.offers import sparkline  # noqa: PLC0415 (after --help)
+
+    rows: list[tuple[str, ...]] = [
+        ("zone", "now", "least", "mean", "most", f"since {found.since[:10]}")
+    ]
+    for one in found.zones:
+        numbers = [f"{dollars:.4f}" for dollars in (one.now, one.least, one.mean, one.most)]
+        mark = f"{one.zone} (in use)" if one.in_use else one.zone
+        rows.append((mark, *numbers, sparkline(one.days, 30)))
+    lines = table(rows, numbers=range(1, 5))
+    full = found.on_demand_price
+    if full:
+        lines.append(
+            f"on-demand: ${full:.4f} an hour; spot is {1 - found.zones[0].now / full:.0%} below it"
+        )
+    return "\n".join([f"{found.instance_type} in {found.region}, dollars an hour", *lines])
+
+
+def table(rows: Sequence[Sequence[str]], *, numbers: Container[int]) -> list[str]:
+    """Lines with aligned columns; those that hold numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in numbers else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _document(found: Offered) -> dict[str, Any]:
@@ -88,7 +184,7 @@ def _document(found: Offered) -> dict[str, Any]:
     }
 
 
-def _table(found: Offered) -> str:
+def _as_csv(found: Offered) -> str:
     from wrapper.offers import Offer  # noqa: PLC0415 (after --help)
 
     names = [one.name for one in fields(Offer) if one.name != "days"]
@@ -110,14 +206,7 @@ def text(found: Offered) -> str:
     for one in found.offers:
         movement = (sparkline(one.days), _of_ten(one)) if spot else ()
         rows.append((*_row(one), *movement, _quota(one)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if 2 <= column <= 7 else cell.ljust(width)  # noqa: PLR2004 (numbers)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    lines = table(rows, numbers=range(2, 8))
     age = f", prices up to {found.oldest / 60:.0f} min old (--refresh)" if found.oldest > 60 else ""  # noqa: PLR2004 (a minute)
     where = found.regions[0] if len(found.regions) == 1 else f"{len(found.regions)} regions"
     lines.append(f"{len(found.offers)} of {found.found}: {found.types} types fit in {where}{age}.")

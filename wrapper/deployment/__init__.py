@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.offering import Looking, offers
     from wrapper.deployment.pausing import start, stop
     from wrapper.deployment.plain_terraform import configure
+    from wrapper.deployment.price_history import prices
     from wrapper.deployment.rehearsing import interrupt
     from wrapper.deployment.staying import stay
     from wrapper.deployment.sweeping import down_all, sweep
@@ -46,6 +47,7 @@ __all__ = [
     "new_password",
     "offers",
     "password",
+    "prices",
     "settled",
     "snapshot",
     "snapshots",
@@ -77,6 +79,7 @@ _ROOMS = {
     "new_password": "change",
     "offers": "offering",
     "password": "change",
+    "prices": "price_history",
     "settled": "choosing",
     "snapshot": "copies",
     "snapshots": "copies",

@@ -36,6 +36,7 @@ from wrapper.errors import (
     LockedError,
     LoginError,
     NoAnswerError,
+    NothingToDo,
     RequestError,
     SettingsError,
     UnknownDeploymentError,
@@ -293,11 +294,16 @@ def test_an_up_that_failed_names_the_reason_and_converges_when_it_is_gone(
 
 def test_markets_are_switched_one_machine_at_a_time_and_nothing_stays_open(stage: Stage) -> None:
     first = deployment.up(stage.world, stage.wanted("switch")).summary
+    larger = deployment.resize(stage.world, "switch", "t3.xlarge").summary
+    assert (larger.instance_id, larger.instance_type) == (first.instance_id, "t3.xlarge")
+    with pytest.raises(NothingToDo):
+        deployment.resize(stage.world, "switch", "t3.xlarge")
     stage.told.clear()
     asked = stage.wanted("switch", settings=Settings(data_volume_size=0, spot=True))
     second = deployment.up(stage.world, asked).summary
     assert (first.market, second.market) == ("on-demand", "spot")
     assert second.url == first.url, "the address stays"
+    assert second.instance_type == "t3.xlarge"
     texts = [getattr(event, "text", "") for event in stage.told]
     assert texts.index(f"Stopping the machine of before, {first.instance_id}") < texts.index(
         "Terraform applies it"

@@ -97,6 +97,7 @@ for command in (
     resting.stop,
     resting.start,
     resting.extend,
+    resting.resize,
     rehearsal.interrupt,
     data.snapshot,
     data.snapshots,

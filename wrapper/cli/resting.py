@@ -1,4 +1,4 @@
-"""`stop` and `start`."""
+"""`stop`, `start`, `extend` and `resize`."""
 
 from __future__ import annotations
 
@@ -83,6 +83,33 @@ def extend(
     else:
         end = hours.moment(found.ends_at or found.began)
         click.echo(f"{name} stops at {end}, whatever it does.")
+
+
+@click.command()
+@click.argument("words", metavar="[NAME] TYPE", nargs=-1, required=True)
+@option("--name", default="notebook", metavar="NAME", help="The same as NAME.")
+@options.yes
+@options.as_json
+@click.pass_context
+def resize(
+    ctx: click.Context, words: tuple[str, ...], *, name: str, yes: bool, as_json: bool
+) -> None:
+    """Another instance type for a notebook, with its data, address and key.
+
+    On-demand the machine stops for it and stays; on spot another one takes over.
+    """
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    *names, kind = words
+    ctx.obj["name"] = name = names[0] if names else name
+    if len(names) > 1:
+        raise click.UsageError(f"resize takes a name and a type, not {' '.join(words)}")
+    with Screen() as screen:
+        done = deployment.resize(worlds.real(screen.report, Person(yes=yes)), name, kind)
+    if as_json:
+        click.echo(json.dumps(done.summary.document(), indent=2))
+    else:
+        click.echo(fitting(ending(done), name))
 
 
 def _stopped(found: Stopped) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.plain_terraform import configure
     from wrapper.deployment.price_history import prices
     from wrapper.deployment.rehearsing import interrupt
+    from wrapper.deployment.resizing import resize
     from wrapper.deployment.staying import stay
     from wrapper.deployment.sweeping import down_all, sweep
     from wrapper.deployment.take_down import Wish, down
@@ -48,6 +49,7 @@ __all__ = [
     "offers",
     "password",
     "prices",
+    "resize",
     "settled",
     "snapshot",
     "snapshots",
@@ -80,6 +82,7 @@ _ROOMS = {
     "offers": "offering",
     "password": "change",
     "prices": "price_history",
+    "resize": "resizing",
     "settled": "choosing",
     "snapshot": "copies",
     "snapshots": "copies",

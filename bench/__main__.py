@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import measure, recovery, tutorial
+from bench import market, measure, recovery, tutorial
 from bench.embedded import TYPE, Account
 from bench.memory import in_use
 from bench.plain import PlainTerraform
@@ -51,6 +51,8 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
     environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
     account = Account(embedded)
     arguments = ("up", "bench", "--local", "--yes", "--fresh-data", "--instance-type", TYPE)
+    say("offers")
+    offered = market.rows(folder, environment)
     say("once for the caches, not counted")
     measure.wrapper(*arguments, environment=environment)
     saved = measure.seconds(
@@ -91,7 +93,7 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
         Row("down to `0 left`, data deleted", down, "terminating the machine alone", gone),
         Row("down to `0 left`, with a snapshot", saved, "down, data deleted", down),
     ]
-    return f"{table([*ups, *rows, *interrupted])}\n\n{phases(made['seconds'])}\n"
+    return f"{table([*ups, *rows, *interrupted, *offered])}\n\n{phases(made['seconds'])}\n"
 
 
 def commands(environment: dict[str, str]) -> list[Row]:

@@ -6,6 +6,7 @@ $XDG_DATA_HOME/jupyter-clouds/NAME/
     terraform.tfvars.json    its values
     terraform.tfstate        Terraform's
     password                 0600
+    journal.jsonl            when its machines ran and what it held
     lock                     held, with the holder's pid in it, while a command works on it
 """
 
@@ -86,7 +87,8 @@ class Record:
         return found if isinstance(found, str) else None
 
 
-_LASTING = ("deployment.json", "lock")
+JOURNAL = "journal.jsonl"
+_LASTING = ("deployment.json", "lock", JOURNAL)
 
 
 class Home:
@@ -98,7 +100,7 @@ class Home:
 
     def create(self) -> None:
         """The directory exists and is the user's alone. DiskError when it cannot."""
-        with _as_disk_error(self.path):
+        with as_disk_error(self.path):
             self.path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
             self.path.chmod(DIRECTORY_MODE)
 
@@ -156,12 +158,12 @@ class Home:
 
     def is_bare(self) -> bool:
         """At most a record is here."""
-        with _as_disk_error(self.path):
+        with as_disk_error(self.path):
             return all(entry.name in _LASTING for entry in self.path.iterdir())
 
     def empty(self) -> None:
         """Everything but the record is gone, the password first."""
-        with _as_disk_error(self.path):
+        with as_disk_error(self.path):
             (self.path / "password").unlink(missing_ok=True)
             for entry in self.path.iterdir():
                 if entry.name in _LASTING:
@@ -183,7 +185,7 @@ class Home:
         A child that inherits the descriptor keeps the lock: Terraform goes on when its parent is
         killed, and nobody may start a second one beside it.
         """
-        with _as_disk_error(self.path):
+        with as_disk_error(self.path):
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, SECRET_MODE)
         try:
             try:
@@ -221,7 +223,7 @@ def homes(environment: Mapping[str, str]) -> list[Home]:
 
 def write_private(path: Path, content: str) -> Path:
     """The file holds that content, mode 0600, and was never half written. DiskError."""
-    with _as_disk_error(path):
+    with as_disk_error(path):
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:  # mkstemp: 0600
@@ -236,7 +238,8 @@ def write_private(path: Path, content: str) -> Path:
 
 
 @contextmanager
-def _as_disk_error(path: Path) -> Iterator[None]:
+def as_disk_error(path: Path) -> Iterator[None]:
+    """What the disk refuses leaves as DiskError."""
     try:
         yield
     except (LockedError, DiskError):

@@ -21,6 +21,7 @@ from wrapper.deployment.kept import Kept
 from wrapper.deployment.look import Status
 from wrapper.deployment.monthly import Resting
 from wrapper.deployment.plain_terraform import Configured
+from wrapper.deployment.reckoning import Spent
 from wrapper.deployment.summary import Summary
 from wrapper.deployment.take_down import Down, Wish
 from wrapper.doctor import Finding
@@ -44,6 +45,20 @@ FACTS: dict[str, Any] = {
     "seconds": {"conda": 12.5},
 }
 SUMMARY = Summary(**FACTS)
+SPENT = Spent(
+    name="gpu",
+    place="aws",
+    region="us-east-1",
+    since="2026-11-01T00:00:00+00:00",
+    until="2026-11-08T00:00:00+00:00",
+    hours=12.5,
+    machines=1.25,
+    disks=1.5,
+    addresses=0.84,
+    snapshots=0.0,
+    total=3.59,
+    assumptions=("Disks: gp3.",),
+)
 SNAPSHOT = Kept(
     kind="snapshot",
     id="snap-0123456789abcdef0",
@@ -79,6 +94,7 @@ ANSWERS: dict[str, Any] = {
     "extend": AUTOSTOP,
     "console_text": "Linux version",
     "every": [Resting(**FACTS, monthly={"disks": 6.4, "address": 3.65})],
+    "cost": [SPENT],
     "check": SUMMARY,
     "password": "lusab-babad-gutih-tugad",
     "new_password": "gutih-tugad-lusab-babad",
@@ -121,6 +137,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
         ("status gpu", "status", ("gpu",)),
         ("status gpu --console", "console_text", ("gpu",)),
         ("list", "every", ()),
+        ("cost", "cost", (None,)),
+        ("cost gpu --since 7d", "cost", ("gpu",)),
         ("check gpu", "check", ("gpu",)),
         ("password", "password", ("notebook",)),
         ("allow gpu", "allow", ("gpu",)),
@@ -373,6 +391,20 @@ def test_the_list_ends_with_what_all_of_it_costs(
     row, total = capsys.readouterr().out.splitlines()
     assert " $10.05 a month " in row
     assert "about $10.05 a month (list prices of us-east-1)" in total
+
+
+def test_cost_is_a_table_with_its_assumptions(
+    calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["cost", "gpu"]) == 0
+    said = capsys.readouterr().out
+    assert "gpu, us-east-1, 2026-11-01 00:00 to 2026-11-08 00:00 UTC: about $3.59" in said
+    assert "12.50 hours" in said
+    assert said.endswith("Assumed:\n  Disks: gp3.\n")
+    assert cli.main(["cost", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["total"], document["notebooks"][0]["hours"]) == (3.59, 12.5)
+    assert len(calls) == 2
 
 
 def test_up_ends_with_all_that_one_needs(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,7 +38,18 @@ OWNERS = {
 """Library: where alone it may be imported."""
 
 ADAPTERS = ("aws", "terraform", "notebook", "local")
-PURE = ("cidrs", "console", "errors", "gpus", "hours", "refusals", "settings")
+PURE = (
+    "cidrs",
+    "console",
+    "errors",
+    "gpus",
+    "hours",
+    "list_prices",
+    "refusals",
+    "settings",
+    "since",
+    "spending",
+)
 
 
 def _where(path: Path) -> str:

@@ -6,6 +6,7 @@ import ipaddress
 import threading
 import time
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from wrapper.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_s3 import S3Client
@@ -122,6 +124,11 @@ class Account:
         return self._client("iam")
 
     @cached_property
+    def cloudtrail(self) -> Any:
+        """Who asked what of the region."""
+        return self._client("cloudtrail")
+
+    @cached_property
     def pricing(self) -> Any:
         """The Price List, of all regions."""
         return self._client("pricing", region=LIST_REGION)
@@ -155,6 +162,12 @@ class Account:
         with self.mapped("asking whose credentials these are"):
             caller = self.sts.get_caller_identity()
         return Identity(account=caller["Account"], arn=caller["Arn"])
+
+    def now(self) -> datetime:
+        """The time as AWS tells it: this computer's clock may be wrong."""
+        with self.mapped("asking for the time"):
+            answer = self.sts.get_caller_identity()
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     @contextmanager
     def mapped(self, doing: str) -> Iterator[None]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wrapper.aws import holdings
+from wrapper.aws import history, holdings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from wrapper.aws.account import Account
     from wrapper.aws.model import Holding
+    from wrapper.spending import Change, Moment
 
 
 class CostDoor:
@@ -21,3 +23,17 @@ class CostDoor:
     def holdings(self, machines: Mapping[str, str | None]) -> list[Holding]:
         """What these deployments, by name with their machine's id, pay for by the month."""
         return holdings.find(self._account, machines)
+
+    def moments(self, instance_ids: Iterable[str], since: datetime) -> list[Moment]:
+        """When these machines started and stopped, as CloudTrail tells of the last 90 days."""
+        return history.moments(self._account, instance_ids, since)
+
+    def spot_changes(
+        self, instance_type: str, zone: str, since: datetime, until: datetime
+    ) -> list[Change]:
+        """Every spot price of that time, oldest first, begun with the one at its beginning."""
+        return history.spot_changes(self._account, instance_type, zone, since, until)
+
+    def now(self) -> datetime:
+        """The time by AWS's clock, to the second."""
+        return self._account.now()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -175,7 +177,16 @@ def described(raw: InstanceTypeDef) -> Instance:
         launched_at=raw["LaunchTime"],
         spot_request_id=raw.get("SpotInstanceRequestId") or None,
         imdsv2_required=raw.get("MetadataOptions", {}).get("HttpTokens") == "required",
+        stopped_at=_stopped_at(raw),
     )
+
+
+def _stopped_at(raw: InstanceTypeDef) -> datetime | None:
+    """From words like "User initiated (2026-11-23 10:00:00 GMT)"."""
+    told = re.search(r"\((\d[\d :-]{18}) GMT\)", raw.get("StateTransitionReason") or "")
+    if told is None or raw["State"]["Name"] in ("pending", "running"):
+        return None
+    return datetime.strptime(told[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
 
 
 def tag(tags: Iterable[TagTypeDef], key: str) -> str | None:

@@ -126,6 +126,8 @@ class Instance:
     """Of the last start, not the first."""
     spot_request_id: str | None
     imdsv2_required: bool
+    stopped_at: datetime | None = None
+    """When it began to stop or to end, as EC2 tells; None while it runs, or untold."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import click
 
 from wrapper import project_file
 from wrapper.cli import (
+    costs,
     daily,
     data,
     everywhere,
@@ -98,6 +99,7 @@ for command in (
     resting.start,
     resting.extend,
     resting.resize,
+    costs.cost,
     rehearsal.interrupt,
     data.snapshot,
     data.snapshots,

@@ -73,15 +73,19 @@ def _tell_all(found: Sequence[Resting]) -> None:
     for one in found:
         where = "local" if one.place == "local" else one.region
         costs = f"${sum(one.monthly.values()):.2f} a month" if one.monthly else "-"
+        so_far = "-" if one.spent is None else f"${one.spent:.2f} so far"
         click.echo(
             f"{one.name:<16} {one.state:<10} {one.instance_type or '-':<14} "
-            f"{one.market or '-':<10} {where:<14} {costs:<15} {one.url or '-'}"
+            f"{one.market or '-':<10} {where:<14} {costs:<15} {so_far:<14} {one.url or '-'}"
         )
     asked = [one for one in found if one.monthly]
     if asked:
         total = sum(sum(one.monthly.values()) for one in asked)
         basis = list_prices.basis_of_many({one.region for one in asked})
         click.echo(f"all of it, while no machine runs: about ${total:.2f} a month ({basis})")
+    if any(one.spent for one in found):
+        total = sum(one.spent or 0 for one in found)
+        click.echo(fitting(f"so far: about ${total:.2f}; python -m wrapper cost says how", None))
 
 
 def _tell_account(found: Sequence[Found], *, as_json: bool) -> None:

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from wrapper.deployment.change import allow, new_password, password
     from wrapper.deployment.choosing import settled
     from wrapper.deployment.copies import Where, delete_kept, snapshot, snapshots
-    from wrapper.deployment.look import check, console_text, every, status
+    from wrapper.deployment.listing import every
+    from wrapper.deployment.look import check, console_text, status
     from wrapper.deployment.offering import Looking, offers
     from wrapper.deployment.pausing import start, stop
     from wrapper.deployment.plain_terraform import configure
     from wrapper.deployment.price_history import prices
     from wrapper.deployment.rehearsing import interrupt
     from wrapper.deployment.resizing import resize
+    from wrapper.deployment.spent import cost
     from wrapper.deployment.staying import stay
     from wrapper.deployment.sweeping import down_all, sweep
     from wrapper.deployment.take_down import Wish, down
@@ -39,6 +41,7 @@ __all__ = [
     "check",
     "configure",
     "console_text",
+    "cost",
     "delete_kept",
     "down",
     "down_all",
@@ -72,10 +75,11 @@ _ROOMS = {
     "check": "look",
     "configure": "plain_terraform",
     "console_text": "look",
+    "cost": "spent",
     "delete_kept": "copies",
     "down": "take_down",
     "down_all": "sweeping",
-    "every": "look",
+    "every": "listing",
     "extend": "autostop",
     "interrupt": "rehearsing",
     "new_password": "change",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import coming_back, verify
+from wrapper.deployment import coming_back, remembering, verify
 from wrapper.deployment.events import Checked, Step
 from wrapper.deployment.summary import Summary, summarise
 from wrapper.errors import CloudsError, NoAnswerError
@@ -50,6 +50,7 @@ def answer(going: Going, record: Record) -> Up:
             hourly_price=None if price is None else str(price),
         )
     )
+    remembering.see(world, way, home, record)
     return Up(summarise(record, found), changed)
 
 

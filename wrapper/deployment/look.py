@@ -1,4 +1,4 @@
-"""`status`, `list` and `check`: what is there, and whether it answers. Nothing changes."""
+"""`status` and `check`: what is there, and whether it answers. Nothing changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
-from wrapper.deployment import disk, gpu, monthly, place, verify
+from wrapper.deployment import disk, gpu, monthly, place, remembering, verify
 from wrapper.deployment.events import Checked, Warned
 from wrapper.deployment.monthly import Resting
 from wrapper.deployment.summary import Summary, summarise
@@ -60,7 +60,7 @@ def known(world: World, name: str) -> tuple[Home, Record]:
     home = Home(root(world.environment) / check_name(name))
     record = home.record()
     if record is None or record.ended:
-        names = [one.name for one in homes(world.environment) if _alive(one)]
+        names = [one.name for one in homes(world.environment) if alive(one)]
         there = f"There is: {', '.join(names)}." if names else "There is none."
         raise UnknownDeploymentError(
             f"No deployment {name} on this computer. {there}",
@@ -79,6 +79,8 @@ def status(world: World, name: str) -> Status:
         instance = way.aws.instance(record.instance_id) if record.instance_id else None
         request = _spot_request(way, record)
         own = answer.result()
+    if instance:
+        remembering.observe(home, record, instance)
     if own is None and instance and instance.state in ("pending", "running"):
         told = _from_console(way, instance.instance_id)
     else:
@@ -103,16 +105,6 @@ def console_text(world: World, name: str) -> str:
     if record.instance_id is None:
         raise NoAnswerError(f"{name} has no machine.", hint=f"python -m wrapper up {name}")
     return place.back_to(world, record).aws.console(record.instance_id)
-
-
-def every(world: World) -> list[Resting]:
-    """All deployments of this computer, as far as their places can be asked now."""
-    records = [record for home in homes(world.environment) if (record := _alive(home))]
-    by_place: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        by_place.setdefault((record.place.kind, record.place.region), []).append(record)
-    found = [one for some in by_place.values() for one in _there(world, some)]
-    return sorted(found, key=lambda one: one.name)
 
 
 def check(world: World, name: str) -> Summary:
@@ -145,32 +137,10 @@ def check(world: World, name: str) -> Summary:
     return summarise(home.remember(record), found)
 
 
-def _alive(home: Home) -> Record | None:
+def alive(home: Home) -> Record | None:
+    """What is remembered of a deployment that is not down."""
     record = home.record()
     return None if record is None or record.ended else record
-
-
-def _there(world: World, records: list[Record]) -> list[Resting]:
-    """Those of one region; it may be another account's than the one that is asked now."""
-    way = _way_or_none(world, records[0])
-    ours = [one for one in records if way and one.place == way.place]
-    costs = monthly.of(way, ours) if way else {}
-    return [_summary(way if one in ours else None, one, costs) for one in records]
-
-
-def _way_or_none(world: World, record: Record) -> Way | None:
-    try:
-        return place.back_to(world, record)
-    except CloudsError:
-        return None
-
-
-def _summary(way: Way | None, record: Record, costs: dict[str, dict[str, float]]) -> Resting:
-    instance = way.aws.instance(record.instance_id) if way and record.instance_id else None
-    told: dict[str, Any] = dataclasses.asdict(summarise(record, instance))
-    if way is None:
-        told["state"] = "unknown"
-    return Resting(**told, monthly=costs.get(record.name, {}))
 
 
 def _ask_notebook(world: World, home: Home, record: Record) -> CloudsStatus | None:

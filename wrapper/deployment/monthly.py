@@ -22,6 +22,8 @@ class Resting(Summary):
 
     monthly: dict[str, float] = field(default_factory=dict)
     """US dollars a month by list price, by what costs them; nothing when it was not asked."""
+    spent: float | None = None
+    """US dollars so far, about, by what this computer saw; `cost` asks the account as well."""
 
 
 def of(way: Way, records: Iterable[Record]) -> dict[str, dict[str, float]]:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wrapper import refusals
-from wrapper.deployment import answering, applying, autostop, coming_back, look, monthly, place
+from wrapper.deployment import (
+    answering,
+    applying,
+    autostop,
+    coming_back,
+    look,
+    monthly,
+    place,
+    remembering,
+)
 from wrapper.deployment.events import Note, Step
 from wrapper.deployment.going import Going
 from wrapper.deployment.monthly import Resting
@@ -43,7 +52,9 @@ def stop(world: World, name: str, *, keep_down: bool = False) -> Stopped:
         found = machine_of(way, record)
         request = coming_back.machines_request(way, record)
         if request and refusals.waits_for_capacity(request.state, request.status):
-            return _keep_down(world, way, record, request, agreed=keep_down)
+            done = _keep_down(world, way, record, request, agreed=keep_down)
+            remembering.see(world, way, home, record)
+            return done
         if found is None or found.state in ("shutting-down", "terminated"):
             raise FailedError(
                 f"{name} has no machine in {record.place}.",
@@ -55,6 +66,7 @@ def stop(world: World, name: str, *, keep_down: bool = False) -> Stopped:
         if changed:
             world.report(Step(f"Stopping {found.instance_id}"))
             way.aws.stop_instance(found.instance_id)
+        remembering.see(world, way, home, record)
         return _stopped(way, record, changed=changed)
 
 

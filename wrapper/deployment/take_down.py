@@ -6,7 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import data, destroying, experiments, kept, place, pruning, saving
+from wrapper.deployment import (
+    data,
+    destroying,
+    experiments,
+    kept,
+    place,
+    pruning,
+    remembering,
+    saving,
+)
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import (
     AwsError,
@@ -160,6 +169,8 @@ def _end(going: _Ending, wish: Wish) -> Down:
             Warned(f"Terraform could not do its part, which was done without it: {failure}")
         )
     experiments.clear(world, way, record)
+    if going.home:
+        remembering.see(world, way, going.home, record)
     if going.data.own:  # else a move's may be the only copy
         pruning.end_moves(world, way, record.name)
     pruning.prune(world, way, record.name, keep=wish.snapshots_kept, spared=taken)

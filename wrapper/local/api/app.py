@@ -69,6 +69,7 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
         methods=["GET", "POST"],
     )
     ours = {
+        "cloudtrail": create_json_service("cloudtrail", room.trail.operations(), room, lock),
         "ec2": ec2,
         "fis": create_fis(backends, lock, clock),
         "pricing": create_json_service("pricing", price_list.operations(), room, lock),

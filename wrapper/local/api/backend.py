@@ -10,6 +10,7 @@ from moto.ec2.exceptions import EC2ClientError, InvalidInstanceIdError
 from moto.ec2.models import EC2Backend
 
 from wrapper.local.api.capacity import Capacity, family, vcpus
+from wrapper.local.api.cloudtrail import Trail
 from wrapper.local.api.console import Consoles
 from wrapper.local.api.images import CATALOGUE, Image
 from wrapper.local.api.launch import block_devices, check_launch
@@ -46,10 +47,12 @@ class Room:
     refusals: Refusals = field(default_factory=Refusals)
     prices: Prices = field(init=False)
     placement: Placement = field(init=False)
+    trail: Trail = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prices", Prices(self.clock))
         object.__setattr__(self, "placement", Placement(self.capacity, self.clock))
+        object.__setattr__(self, "trail", Trail(self.clock))
 
 
 class Ec2(VolumeStore, SnapshotStore, EC2Backend):
@@ -102,7 +105,12 @@ class Ec2(VolumeStore, SnapshotStore, EC2Backend):
             self._finish(instance, kwargs)
             self.lifecycle.launch(instance)
             self.attach_at_launch(instance)
+        self.record("RunInstances", reservation.instances, "spot.amazonaws.com" if spot else "user")
         return reservation
+
+    def record(self, name: str, instances: Sequence[Any], who: str = "user") -> None:
+        """CloudTrail tells of it from now on."""
+        self.room.trail.record(self.region_name, name, [one.id for one in instances], who)
 
     def _finish(self, instance: Any, kwargs: Mapping[str, Any]) -> None:
         asked = {one["DeviceName"]: one["Ebs"] for one in kwargs["block_device_mappings"]}
@@ -158,25 +166,30 @@ class Ec2(VolumeStore, SnapshotStore, EC2Backend):
         return reservation.instances[0]
 
     def start_instances(self, instance_ids: list[str]) -> list[tuple[Any, Any]]:
-        return self._each(instance_ids, self.lifecycle.start)
+        return self._each("StartInstances", instance_ids, self.lifecycle.start)
 
     def stop_instances(
         self, instance_ids: list[str], *, force: bool = False
     ) -> list[tuple[Any, Any]]:
-        return self._each(instance_ids, lambda one: self.lifecycle.stop(one, force=force))
+        return self._each(
+            "StopInstances", instance_ids, lambda one: self.lifecycle.stop(one, force=force)
+        )
 
     def terminate_instances(self, instance_ids: list[str]) -> list[tuple[Any, Any]]:
-        return self._each(instance_ids, self.lifecycle.terminate)
+        return self._each("TerminateInstances", instance_ids, self.lifecycle.terminate)
 
     def reboot_instances(self, instance_ids: list[str]) -> list[Any]:
-        return [one for one, _ in self._each(instance_ids, self.lifecycle.reboot)]
+        return [
+            one for one, _ in self._each("RebootInstances", instance_ids, self.lifecycle.reboot)
+        ]
 
-    def _each(self, instance_ids: Sequence[str], act: Any) -> list[tuple[Any, Any]]:
+    def _each(self, name: str, instance_ids: Sequence[str], act: Any) -> list[tuple[Any, Any]]:
         done = []
         for instance in self.get_multi_instances_by_id(list(instance_ids)):
             before = instance.instance_state
             act(instance)
             done.append((instance, before))
+        self.record(name, [one for one, _ in done])
         return done
 
     def modify_instance_attribute(self, instance_id: str, key: str, value: Any) -> Any:

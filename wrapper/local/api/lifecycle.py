@@ -123,6 +123,7 @@ class Lifecycle:
 
     def interrupt(self, instance: Any, action: str, *, force: bool) -> None:
         """EC2 takes a running spot instance away; forced, the machine is not asked to shut down."""
+        self._backend.record("BidEvictedEvent", [instance], "ec2.amazonaws.com")
         if action == "terminate":
             self.terminate(instance, INTERRUPTED[action], force=force)
             return

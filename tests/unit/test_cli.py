@@ -13,6 +13,7 @@ import pytest
 
 from wrapper import cli, deployment, doctor, errors
 from wrapper.deployment.answering import Up
+from wrapper.deployment.budgeting import Budget
 from wrapper.deployment.change import Allowed
 from wrapper.deployment.copies import Copies, Taken, Where
 from wrapper.deployment.disk import Disk
@@ -94,6 +95,8 @@ ANSWERS: dict[str, Any] = {
     "extend": AUTOSTOP,
     "console_text": "Linux version",
     "every": [Resting(**FACTS, monthly={"disks": 6.4, "address": 3.65})],
+    "budget": Budget(name="gpu", monthly=50, email=None, changed=True, tag_active=True),
+    "remove_budget": Budget(name=None, monthly=None, email=None, changed=True, tag_active=False),
     "cost": [SPENT],
     "check": SUMMARY,
     "password": "lusab-babad-gutih-tugad",
@@ -138,6 +141,9 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
         ("status gpu --console", "console_text", ("gpu",)),
         ("list", "every", ()),
         ("cost", "cost", (None,)),
+        ("budget gpu --monthly 50", "budget", ("gpu",)),
+        ("budget --all --monthly 50 --local", "budget", (None,)),
+        ("budget --all --remove", "remove_budget", (None,)),
         ("cost gpu --since 7d", "cost", ("gpu",)),
         ("check gpu", "check", ("gpu",)),
         ("password", "password", ("notebook",)),
@@ -591,3 +597,20 @@ def test_status_tells_when_the_machine_stops_by_itself(
     assert calls
     shown = capsys.readouterr().out
     assert not [one for one in said if one not in shown], shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("budget gpu", "Either --monthly DOLLARS or --remove"),
+        ("budget gpu --monthly 5 --remove", "Either --monthly DOLLARS or --remove"),
+        ("budget gpu --all --monthly 5", "--all is for all notebooks"),
+        ("budget gpu --local --monthly 5", "--local says which account"),
+    ],
+)
+def test_a_budget_of_two_minds_is_refused(
+    calls: Calls, capsys: pytest.CaptureFixture[str], typed: str, why: str
+) -> None:
+    assert cli.main(typed.split()) == 2
+    assert why in capsys.readouterr().err
+    assert not calls

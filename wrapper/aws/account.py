@@ -124,6 +124,16 @@ class Account:
         return self._client("iam")
 
     @cached_property
+    def budgets(self) -> Any:
+        """AWS Budgets, of all regions."""
+        return self._client("budgets", region=LIST_REGION)
+
+    @cached_property
+    def cost_explorer(self) -> Any:
+        """Likewise."""
+        return self._client("ce", region=LIST_REGION)
+
+    @cached_property
     def cloudtrail(self) -> Any:
         """Who asked what of the region."""
         return self._client("cloudtrail")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wrapper.aws import history, holdings
+from wrapper.aws import budgets, history, holdings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,3 +37,19 @@ class CostDoor:
     def now(self) -> datetime:
         """The time by AWS's clock, to the second."""
         return self._account.now()
+
+    def put_budget(self, name: str | None, monthly: float, email: str | None) -> None:
+        """There is one of so many US dollars a month, for a deployment or, None, for all."""
+        budgets.put(self._account, name, monthly, email)
+
+    def remove_budget(self, name: str | None) -> bool:
+        """There is none; whether there was one."""
+        return budgets.remove(self._account, name)
+
+    def budgets(self) -> list[str]:
+        """Every deployment that has a budget of its own, sorted."""
+        return budgets.names(self._account)
+
+    def activate_tag(self) -> str | None:
+        """Costs are told by our tag from now on; else why not yet."""
+        return budgets.activate_tag(self._account)

@@ -100,6 +100,7 @@ for command in (
     resting.extend,
     resting.resize,
     costs.cost,
+    costs.budget,
     rehearsal.interrupt,
     data.snapshot,
     data.snapshots,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wrapper.deployment.autostop import extend
     from wrapper.deployment.bring_up import up
+    from wrapper.deployment.budgeting import budget, remove_budget
     from wrapper.deployment.change import allow, new_password, password
     from wrapper.deployment.choosing import settled
     from wrapper.deployment.copies import Where, delete_kept, snapshot, snapshots
@@ -37,6 +38,7 @@ __all__ = [
     "Wish",
     "World",
     "allow",
+    "budget",
     "census",
     "check",
     "configure",
@@ -52,6 +54,7 @@ __all__ = [
     "offers",
     "password",
     "prices",
+    "remove_budget",
     "resize",
     "settled",
     "snapshot",
@@ -71,6 +74,7 @@ _ROOMS = {
     "Wish": "take_down",
     "World": "world",
     "allow": "change",
+    "budget": "budgeting",
     "census": "whole_account",
     "check": "look",
     "configure": "plain_terraform",
@@ -86,6 +90,7 @@ _ROOMS = {
     "offers": "offering",
     "password": "change",
     "prices": "price_history",
+    "remove_budget": "budgeting",
     "resize": "resizing",
     "settled": "choosing",
     "snapshot": "copies",

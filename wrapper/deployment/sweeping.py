@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import kept, take_down, whole_account
+from wrapper.deployment import budgeting, kept, take_down, whole_account
 from wrapper.deployment.events import Note, Warned
-from wrapper.errors import CloudsError, FailedError, UsageError
+from wrapper.errors import CloudsError, CredentialsError, FailedError, UsageError
 from wrapper.home import homes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wrapper.deployment.take_down import Down, Wish
-    from wrapper.deployment.whole_account import Found
+    from wrapper.deployment.whole_account import Census, Found
     from wrapper.deployment.world import World
 
 ALIVE = frozenset({"pending", "running", "stopping", "stopped"})
@@ -60,11 +61,26 @@ def sweep(
         except CloudsError as error:
             world.report(Warned(error.message))
             failed.append(f"{one.name} in {one.region}")
+    if not regions:
+        there = {one.name for one, _ in spared if one.left}
+        _sweep_budgets(world, seen, there | {one.partition(" in ")[0] for one in failed})
     if failed:
         raise FailedError(
             f"Not ended: {', '.join(failed)}.", hint="See above; then python -m wrapper sweep"
         )
     return Swept(tuple(ended), tuple(spared))
+
+
+def _sweep_budgets(world: World, seen: Census, there: set[str]) -> None:
+    """None is left of a name that has nothing any more; who may not look is not troubled."""
+    way = next(iter(seen.ways.values()))
+    records = [home.record() for home in homes(world.environment)]
+    there |= {one.name for one in records if one and not one.ended}
+    with contextlib.suppress(CredentialsError):
+        for name in way.aws.budgets():
+            question = f"A budget is left of {name}, which has nothing any more. Remove it?"
+            if name not in there and world.confirm(question):
+                budgeting.end(world, way, name)
 
 
 def down_all(world: World, *, wish: Wish | None = None) -> list[Down]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wrapper.deployment import (
+    budgeting,
     data,
     destroying,
     experiments,
@@ -169,6 +170,7 @@ def _end(going: _Ending, wish: Wish) -> Down:
             Warned(f"Terraform could not do its part, which was done without it: {failure}")
         )
     experiments.clear(world, way, record)
+    budgeting.end(world, way, record.name)
     if going.home:
         remembering.see(world, way, going.home, record)
     if going.data.own:  # else a move's may be the only copy

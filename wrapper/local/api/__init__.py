@@ -18,6 +18,7 @@ capacity   what there is left of it, and quotas
 prices     spot prices, and their history
 interruptions  their notices and their ends
 fis        the Fault Injection Service's API; experiments, what it starts
+budgets    AWS Budgets, and the tags that costs are told by
 cloudtrail  LookupEvents: what was asked of EC2, and what it did itself
 control    capacity, prices and quotas as the owner of the embedded EC2 decides them
 buckets    S3 for the machines' programs; policy, what a bucket's says

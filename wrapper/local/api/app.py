@@ -69,6 +69,8 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
         methods=["GET", "POST"],
     )
     ours = {
+        "budgets": create_json_service("budgets", room.budgets.operations(), room, lock),
+        "ce": create_json_service("ce", room.budgets.tag_operations(), room, lock),
         "cloudtrail": create_json_service("cloudtrail", room.trail.operations(), room, lock),
         "ec2": ec2,
         "fis": create_fis(backends, lock, clock),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from moto.ec2.exceptions import EC2ClientError, InvalidInstanceIdError
 from moto.ec2.models import EC2Backend
 
+from wrapper.local.api.budgets import Budgets
 from wrapper.local.api.capacity import Capacity, family, vcpus
 from wrapper.local.api.cloudtrail import Trail
 from wrapper.local.api.console import Consoles
@@ -44,6 +45,7 @@ class Room:
     clock: Callable[[], float] = time.time
     addresses: AddressPool = field(default_factory=AddressPool)
     capacity: Capacity = field(default_factory=Capacity)
+    budgets: Budgets = field(default_factory=Budgets)
     refusals: Refusals = field(default_factory=Refusals)
     prices: Prices = field(init=False)
     placement: Placement = field(init=False)

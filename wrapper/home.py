@@ -57,6 +57,8 @@ class Record:
     """What EC2 had, where it did not have what was asked for: type, market, subnet."""
     move: dict[str, str] = field(default_factory=dict)
     """A move that is going on: the volume that the data was on, the snapshot it travels in."""
+    guard: dict[str, str] = field(default_factory=dict)
+    """The schedule that ends its hours: at which moment, or why there is none."""
     rehearsal: str | None = None
     """Marks what was made to send an interruption, until all of it is gone."""
     own_cidr: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +80,21 @@ class Scene:
         self.home.create()
         self.home.write_password("lusab-babad-gutih-tugad")
         self.home.remember(RECORD)
-        found = SimpleNamespace(state=state, public_ip="198.18.0.1") if state else None
-        self.way: Any = SimpleNamespace(aws=SimpleNamespace(instance=lambda _: found))
+        facts = {
+            "state": state,
+            "public_ip": "198.18.0.1",
+            "instance_id": "i-1",
+            "market": "on-demand",
+            "launched_at": datetime(2026, 11, 23, 10, tzinfo=UTC),
+        }
+        found = SimpleNamespace(**facts) if state else None
+        self.scheduled: list[str] = []
+        aws = SimpleNamespace(
+            instance=lambda _: found,
+            put_schedule=lambda *given: self.scheduled.append(f"{given[2]} {given[3]:%d %H:%M}"),
+            remove_schedule=lambda _: self.scheduled.append("none"),
+        )
+        self.way: Any = SimpleNamespace(aws=aws)
 
     def confirm(self, question: str) -> bool:
         self.questions.append(question)
@@ -103,6 +117,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
 def test_a_started_machine_counts_anew_by_what_was_asked_for(scene: Scene) -> None:
     scene.settle(RECORD, rested=True, max_hours=5)
     assert scene.notebook.told == [{"do": "begin", "max_hours": 5}]
+    assert scene.scheduled == ["stop 23 23:00"], "three hours after what the machine says"
 
 
 def test_a_running_machine_is_told_of_what_changed(scene: Scene) -> None:
@@ -127,6 +142,18 @@ def test_nobody_is_asked_where_nothing_changed(
 ) -> None:
     scene.settle(before, **settings)
     assert scene.notebook.told == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "scheduled"),
+    [({}, ["stop 24 01:00"]), ({"max_hours": 5}, ["stop 23 18:00"]), ({"max_hours": 0}, [])],
+    ids=str,
+)
+def test_a_new_machine_has_a_schedule_behind_its_hours(
+    scene: Scene, settings: dict[str, Any], scheduled: list[str]
+) -> None:
+    scene.settle(None, **settings)
+    assert scene.scheduled == scheduled
 
 
 def test_a_new_machine_is_told_of_more_than_the_module_takes(scene: Scene) -> None:
@@ -163,6 +190,7 @@ def test_whether_it_rested_is_seen_before(
 def test_hours_are_added(scene: Scene) -> None:
     assert autostop.extend(scene.world, "gpu", 2.5) == KNOWN
     assert scene.notebook.told == [{}, {"do": "extend", "hours": 2.5}]
+    assert scene.scheduled == ["stop 23 23:00"]
     assert scene.questions == []
 
 

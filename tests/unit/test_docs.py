@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -53,6 +54,29 @@ def test_every_page_is_reached_from_the_readme() -> None:
         found = ((page.parent / link).resolve() for link in links if link.endswith(".md"))
         waiting += [one for one in found if one.exists()]
     assert {shown(page) for page in PAGES} == {shown(page) for page in seen}
+
+
+def test_policies_are_json_and_name_what_guards_costs() -> None:
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "aws.md").read_text(), re.DOTALL)
+    told = [json.loads(block) for block in blocks]
+    statements = [
+        one for block in told for one in (block if isinstance(block, list) else block["Statement"])
+    ]
+    assert len({one["Sid"] for one in statements}) == len(statements)
+    allowed = {
+        action
+        for one in statements
+        for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+    }
+    assert allowed >= {
+        "budgets:ModifyBudget",
+        "ce:UpdateCostAllocationTagsStatus",
+        "cloudtrail:LookupEvents",
+        "iam:PassRole",
+        "scheduler:CreateSchedule",
+        "scheduler:DeleteSchedule",
+        "scheduler:UpdateSchedule",
+    }
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

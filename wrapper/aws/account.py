@@ -134,6 +134,11 @@ class Account:
         return self._client("ce", region=LIST_REGION)
 
     @cached_property
+    def scheduler(self) -> Any:
+        """EventBridge Scheduler of the region."""
+        return self._client("scheduler")
+
+    @cached_property
     def cloudtrail(self) -> Any:
         """Who asked what of the region."""
         return self._client("cloudtrail")

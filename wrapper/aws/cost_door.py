@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wrapper.aws import budgets, history, holdings
+from wrapper.aws import budgets, history, holdings, schedules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from wrapper.aws.account import Account
     from wrapper.aws.model import Holding
+    from wrapper.aws.schedules import Action
     from wrapper.spending import Change, Moment
 
 
@@ -53,3 +54,11 @@ class CostDoor:
     def activate_tag(self) -> str | None:
         """Costs are told by our tag from now on; else why not yet."""
         return budgets.activate_tag(self._account)
+
+    def put_schedule(self, name: str, instance_id: str, action: Action, at: datetime) -> None:
+        """At that moment AWS stops or terminates the machine; nothing else is scheduled."""
+        schedules.put(self._account, name, instance_id, action, at)
+
+    def remove_schedule(self, name: str) -> bool:
+        """There is no schedule of it and no role for one; whether there was a schedule."""
+        return schedules.remove(self._account, name)

@@ -55,7 +55,7 @@ def interruption(  # noqa: PLR0913 (each is one fact about the sending)
         account.mapped(doing),
         _template(account, arn, role, seconds, tags) as template,
     ):
-        started = _patiently(
+        started = patiently(
             lambda: account.fis.start_experiment(
                 clientToken=secrets.token_hex(16),
                 experimentTemplateId=template,
@@ -183,7 +183,7 @@ def _template(
         "tags": tags,
     }
     with _there(account):
-        made = _patiently(lambda: account.fis.create_experiment_template(**asked))
+        made = patiently(lambda: account.fis.create_experiment_template(**asked))
     template = str(made["experimentTemplate"]["id"])
     try:
         yield template
@@ -197,8 +197,8 @@ def _duration(seconds: int) -> str:
     return f"PT{seconds // 60}M" if seconds % 60 == 0 and seconds else f"PT{seconds}S"
 
 
-def _patiently(call: Any) -> Any:
-    """The answer, once FIS has heard of the role."""
+def patiently(call: Any) -> Any:
+    """The answer, once the service has heard of the role that was made for it."""
     for _ in range(_TRIES):
         try:
             return call()

@@ -178,6 +178,7 @@ def _in_full(found: Status) -> str:
         ("notebook", "answers" if found.answers else "does not answer"),
         ("environment", found.environment),
         *_by_itself(found.autostop),
+        ("guard", found.guard),
         ("disk", found.disk.words if found.disk else None),
         ("more room", found.disk.hint if found.disk else None),
         ("spot request", found.spot_request),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wrapper import hours as limits
-from wrapper.deployment import look, place, verify
+from wrapper.deployment import guarding, look, place, verify
 from wrapper.deployment.events import Warned
 from wrapper.errors import CloudsError, FailedError, UsageError
 
@@ -61,17 +61,21 @@ def settle(world: World, home: Home, way: Way, was: Before) -> None:
         # One that was made just now was told by Terraform.
         changed = limits.is_more_than_a_month(said.get("max_hours"))
     started = was.rested and same
-    if not started and not changed:
+    if same and not started and not changed:
         return
-    wish = {"do": "begin" if started else "set", **said}
+    wish = {"do": "begin" if started else "set", **said} if started or changed else None
     try:
         found = way.aws.instance(record.instance_id or "")
-        told = _ask(world, home, record, wish, public_ip=found.public_ip if found else None)
+        ip = found.public_ip if found else None
+        told = _ask(world, home, record, wish, public_ip=ip) if wish else None
     except CloudsError as error:
         world.report(Warned(f"The machine was not told when to stop by itself: {error.message}"))
         return
     if told is None and changed:
         world.report(Warned(f"--idle, --hours: {_too_old(record)}"))
+    if found and (told or not same):
+        ends = guarding.end_of(told) if told else guarding.end_of_new(record, found)
+        guarding.guard(world, way, home, found, ends)
 
 
 def extend(world: World, name: str, hours: float) -> Autostop:
@@ -79,7 +83,8 @@ def extend(world: World, name: str, hours: float) -> Autostop:
     limits.check_hours(hours, option="extend", none=False)
     home, record = look.known(world, name)
     agree(world, hours)
-    found = place.back_to(world, record).aws.instance(record.instance_id or "")
+    way = place.back_to(world, record)
+    found = way.aws.instance(record.instance_id or "")
     if found is None or found.state != "running":
         state = found.state if found else "absent"
         raise FailedError(
@@ -99,6 +104,7 @@ def extend(world: World, name: str, hours: float) -> Autostop:
     told = _ask(world, home, record, {"do": "extend", "hours": hours}, public_ip=found.public_ip)
     if told is None:
         raise FailedError(_too_old(record), hint=f"python -m wrapper up {name} --replace")
+    guarding.guard(world, way, home, found, guarding.end_of(told))
     return told
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
-from wrapper.deployment import disk, gpu, monthly, place, remembering, verify
+from wrapper.deployment import disk, gpu, guarding, monthly, place, remembering, verify
 from wrapper.deployment.events import Checked, Warned
 from wrapper.deployment.monthly import Resting
 from wrapper.deployment.summary import Summary, summarise
@@ -51,6 +51,8 @@ class Status(Resting):
     """Who is let in."""
     disk: Disk | None = None
     """That of the work folder; None when the notebook does not tell."""
+    guard: str | None = None
+    """How AWS ends its hours where the machine does not, or why not."""
     autostop: Autostop | None = None
     """When the machine stops by itself; None when the notebook does not tell."""
 
@@ -96,6 +98,7 @@ def status(world: World, name: str) -> Status:
         reach=tuple(home.variables().get("allowed_cidrs", ())),
         disk=disk.of(record, own) if own else None,
         autostop=own.autostop if own else None,
+        guard=guarding.in_words(record.guard, own.autostop if own else None),
     )
 
 

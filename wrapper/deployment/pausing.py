@@ -12,6 +12,7 @@ from wrapper.deployment import (
     applying,
     autostop,
     coming_back,
+    guarding,
     look,
     monthly,
     place,
@@ -67,6 +68,7 @@ def stop(world: World, name: str, *, keep_down: bool = False) -> Stopped:
             world.report(Step(f"Stopping {found.instance_id}"))
             way.aws.stop_instance(found.instance_id)
         remembering.see(world, way, home, record)
+        record = guarding.release(world, way, home, record)
         return _stopped(way, record, changed=changed)
 
 

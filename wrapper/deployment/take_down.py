@@ -11,6 +11,7 @@ from wrapper.deployment import (
     data,
     destroying,
     experiments,
+    guarding,
     kept,
     place,
     pruning,
@@ -171,6 +172,7 @@ def _end(going: _Ending, wish: Wish) -> Down:
         )
     experiments.clear(world, way, record)
     budgeting.end(world, way, record.name)
+    guarding.end(world, way, going.home, record)
     if going.home:
         remembering.see(world, way, going.home, record)
     if going.data.own:  # else a move's may be the only copy

@@ -12,6 +12,7 @@ storage    requests about volumes and snapshots
 volumes    volumes; attachments, what may be attached and detached; modifications, growing them;
            volume_types, what each type may be asked for
 snapshots  copies of volumes
+schedules  EventBridge Scheduler, and what it carries out
 console    GetConsoleOutput
 images     the catalogue of images
 capacity   what there is left of it, and quotas

@@ -26,6 +26,7 @@ from wrapper.local.api.control import Control
 from wrapper.local.api.fis import create_fis
 from wrapper.local.api.imaginary import ImaginaryMachines
 from wrapper.local.api.json_service import create_json_service
+from wrapper.local.api.schedules import create_scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,6 +70,7 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
         methods=["GET", "POST"],
     )
     ours = {
+        "scheduler": create_scheduler(room, lock),
         "budgets": create_json_service("budgets", room.budgets.operations(), room, lock),
         "ce": create_json_service("ce", room.budgets.tag_operations(), room, lock),
         "cloudtrail": create_json_service("cloudtrail", room.trail.operations(), room, lock),

@@ -25,6 +25,7 @@ from wrapper.local.api.network import (
 from wrapper.local.api.placement import Placement
 from wrapper.local.api.prices import Prices
 from wrapper.local.api.refusals import Refusals
+from wrapper.local.api.schedules import Schedules
 from wrapper.local.api.snapshots import SnapshotStore
 from wrapper.local.api.spot import SpotMarket
 from wrapper.local.api.volumes import VolumeStore
@@ -50,11 +51,13 @@ class Room:
     prices: Prices = field(init=False)
     placement: Placement = field(init=False)
     trail: Trail = field(init=False)
+    schedules: Schedules = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prices", Prices(self.clock))
         object.__setattr__(self, "placement", Placement(self.capacity, self.clock))
         object.__setattr__(self, "trail", Trail(self.clock))
+        object.__setattr__(self, "schedules", Schedules(self.clock))
 
 
 class Ec2(VolumeStore, SnapshotStore, EC2Backend):

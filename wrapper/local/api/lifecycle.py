@@ -132,6 +132,7 @@ class Lifecycle:
 
     def refresh(self) -> None:
         """Every instance's state is its machine's; what follows from a change has happened."""
+        self._backend.room.schedules.carry_out(self._backend)
         for instance in list(self._living()):
             self._observe(instance)
         self._backend.refresh_volumes()

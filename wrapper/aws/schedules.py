@@ -1,0 +1,111 @@
+"""EventBridge Scheduler: one call at a moment, made by AWS, however the machine is then.
+
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+Any call can be a target: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
+Written from its documentation; tried on the embedded EC2, not yet on AWS.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from botocore.exceptions import ClientError
+
+from wrapper.aws.fis import patiently
+from wrapper.aws.words import code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from wrapper.aws.account import Account
+
+Action = Literal["stop", "terminate"]
+POLICY: Final = "stop"
+_ABSENT: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException"})
+
+
+def schedule_name(name: str) -> str:
+    """Of the deployment's schedule, and of its role."""
+    return f"jupyter-clouds-schedule-{name}"[:64]
+
+
+def put(account: Account, name: str, instance_id: str, action: Action, at: datetime) -> None:
+    """At that moment AWS stops or terminates the machine, once; nothing else is scheduled."""
+    doing = f"making the schedule {schedule_name(name)}"
+    with account.mapped(doing):
+        role = _role(account, name, instance_id, action)
+        wanted: dict[str, Any] = {
+            "Name": schedule_name(name),
+            "Description": f"jupyter-clouds: the end of the hours of {name}; can be deleted",
+            "ScheduleExpression": f"at({at.astimezone(UTC):%Y-%m-%dT%H:%M:%S})",
+            "ScheduleExpressionTimezone": "UTC",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "ActionAfterCompletion": "DELETE",
+            "Target": {
+                "Arn": f"arn:{role.split(':')[1]}:scheduler:::aws-sdk:ec2:{action}Instances",
+                "RoleArn": role,
+                "Input": json.dumps({"InstanceIds": [instance_id]}),
+            },
+        }
+        try:
+            patiently(lambda: account.scheduler.create_schedule(**wanted))
+        except ClientError as error:
+            if code_of(error) != "ConflictException":
+                raise
+            patiently(lambda: account.scheduler.update_schedule(**wanted))
+
+
+def _role(account: Account, name: str, instance_id: str, action: Action) -> str:
+    """ARN of a role that the Scheduler may take, for this machine alone."""
+    caller = account.sts.get_caller_identity()
+    partition, owner = caller["Arn"].split(":")[1], caller["Account"]
+    trusted = {
+        "Effect": "Allow",
+        "Principal": {"Service": "scheduler.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+        "Condition": {"StringEquals": {"aws:SourceAccount": owner}},
+    }
+    allowed = {
+        "Effect": "Allow",
+        "Action": f"ec2:{action.capitalize()}Instances",
+        "Resource": f"arn:{partition}:ec2:{account.region}:{owner}:instance/{instance_id}",
+    }
+    role = f"{schedule_name(name)[:48]}-{account.region}"[:64]
+    with suppress(account.iam.exceptions.EntityAlreadyExistsException):
+        account.iam.create_role(
+            RoleName=role,
+            AssumeRolePolicyDocument=_policy(trusted),
+            Description="jupyter-clouds: stops one machine at the end of its hours",
+            Tags=[{"Key": "jupyter-clouds:schedule", "Value": name}],
+        )
+    account.iam.put_role_policy(RoleName=role, PolicyName=POLICY, PolicyDocument=_policy(allowed))
+    return f"arn:{partition}:iam::{owner}:role/{role}"
+
+
+def remove(account: Account, name: str) -> bool:
+    """There is no schedule of it and no role for one; whether there was a schedule."""
+    role = f"{schedule_name(name)[:48]}-{account.region}"[:64]
+    with account.mapped(f"removing the schedule {schedule_name(name)}"):
+        was = _gone(lambda: account.scheduler.delete_schedule(Name=schedule_name(name)))
+        _gone(lambda: account.iam.delete_role_policy(RoleName=role, PolicyName=POLICY))
+        _gone(lambda: account.iam.delete_role(RoleName=role))
+    return was
+
+
+def _gone(delete: Callable[[], Any]) -> bool:
+    try:
+        delete()
+    except ClientError as error:
+        if code_of(error) not in _ABSENT:
+            raise
+        return False
+    return True
+
+
+def _policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

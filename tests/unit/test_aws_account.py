@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -101,18 +102,21 @@ def test_a_proxy_is_not_asked_for_the_loopback(
 
 
 @contextmanager
-def refusing(code: str, message: str) -> Iterator[str]:
-    """AWS's own answer for a refused call, in the form of its query protocol."""
+def refusing(code: str, message: str, ahead: float = 0) -> Iterator[str]:
+    """AWS's own answer for a refused call, in the form of its query protocol.
+
+    Its clock is so many seconds ahead of this computer's.
+    """
     body = (
         "<ErrorResponse><Error><Type>Sender</Type>"
         f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
     ).encode()
-    with answering(403, body) as endpoint:
+    with answering(403, body, ahead) as endpoint:
         yield endpoint
 
 
 @contextmanager
-def answering(status: int, body: bytes) -> Iterator[str]:
+def answering(status: int, body: bytes, ahead: float = 0) -> Iterator[str]:
     """A server with one answer to everything."""
 
     class Answer(BaseHTTPRequestHandler):
@@ -122,6 +126,9 @@ def answering(status: int, body: bytes) -> Iterator[str]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string((timestamp or time.time()) + ahead)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -169,6 +176,27 @@ def test_a_refusal_is_told_in_words(
     assert raised.value.hint
     assert len(raised.value.message) < 300
     assert "s3cret" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("code", "ahead", "words"),
+    [
+        ("RequestExpired", 3600, "clock is 60 minutes slow"),
+        ("SignatureDoesNotMatch", -3600, "clock is 60 minutes fast"),
+        ("AuthFailure", 86400, "clock is 1440 minutes slow"),
+        ("InvalidSignatureException", 3600, "clock is 60 minutes slow"),
+        ("RequestExpired", 60, "credentials have expired"),
+        ("UnauthorizedOperation", 3600, "may not do this"),
+    ],
+    ids=["slow", "fast", "a day", "a JSON service's", "near enough", "not the clock's fault"],
+)
+def test_a_wrong_clock_is_told_of_where_it_is_the_reason(
+    code: str, ahead: float, words: str
+) -> None:
+    with refusing(code, "Signature expired", ahead) as endpoint:
+        environment = {**KEYS, "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": endpoint}
+        with pytest.raises(CredentialsError, match=words):
+            Aws(environment=environment).identity()
 
 
 @pytest.mark.parametrize("status", [200, 403, 500])

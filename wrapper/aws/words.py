@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
 from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
 
@@ -77,11 +80,16 @@ _REFUSED = {
     "AuthFailure",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
+    "InvalidSignatureException",
     "InvalidToken",
     "MissingAuthenticationToken",
+    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+_SKEW = timedelta(minutes=5)
+"""Between a request's time and AWS's, after which services refuse it, some later:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-signing.html"""
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedAccess", "UnauthorizedOperation"}
 _ACCOUNT = {"OptInRequired", "PendingVerification", "Blocked"}
 _LIMITS = {
@@ -132,17 +140,8 @@ def _client_error(error: sdk.ClientError, *, doing: str, where: str) -> CloudsEr
     # The encoded part is for `aws sts decode-authorization-message`: a kilobyte of letters.
     message = str(error.response.get("Error", {}).get("Message", ""))
     message = message.partition("Encoded authorization failure message")[0].strip().rstrip(".")
-    if code in _EXPIRED:
-        return CredentialsError(
-            f"The AWS credentials have expired ({code}).",
-            hint="Get new ones: aws sso login, or aws configure",
-        )
-    if code in _REFUSED:
-        return CredentialsError(
-            f"AWS{where} refuses the credentials: {message} ({code}). A wrong or deleted key, a "
-            "clock that is wrong, or a region that the account has not enabled.",
-            hint="aws sts get-caller-identity",
-        )
+    if code in _EXPIRED | _REFUSED:
+        return _unaccepted(error, code=code, message=message, where=where)
     if code in _DENIED:
         return CredentialsError(
             f"The AWS user may not do this{where}, {doing}: {message} ({error.operation_name}, "
@@ -162,3 +161,37 @@ def _client_error(error: sdk.ClientError, *, doing: str, where: str) -> CloudsEr
             code, "What is missing in the account, if that is it: python -m wrapper doctor"
         ),
     )
+
+
+def _unaccepted(error: sdk.ClientError, *, code: str, message: str, where: str) -> CredentialsError:
+    if wrong := _clock(error):
+        return CredentialsError(
+            f"This computer's clock is {wrong}, so AWS{where} refuses what it signs ({code}).",
+            hint="sudo timedatectl set-ntp true",
+        )
+    if code in _EXPIRED:
+        return CredentialsError(
+            f"The AWS credentials have expired ({code}).",
+            hint="Get new ones: aws sso login, or aws configure",
+        )
+    return CredentialsError(
+        f"AWS{where} refuses the credentials: {message} ({code}). A wrong or deleted key, a "
+        "clock that is wrong, or a region that the account has not enabled.",
+        hint="aws sts get-caller-identity",
+    )
+
+
+def _clock(error: sdk.ClientError) -> str | None:
+    """How wrong this computer's clock is, by the answer's date; None when it is right enough."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        there = parsedate_to_datetime(headers["date"])
+    except (KeyError, ValueError):
+        return None
+    if there.tzinfo is None:  # "-0000", which tells no zone: it is UTC all the same
+        there = there.replace(tzinfo=UTC)
+    wrong = datetime.now(UTC) - there
+    if abs(wrong) < _SKEW:
+        return None
+    minutes = round(abs(wrong).total_seconds() / 60)
+    return f"{minutes} minutes {'fast' if wrong > _SKEW else 'slow'}"

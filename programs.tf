@@ -22,24 +22,16 @@ locals {
   # Read without credentials, but from the machine alone. S3 does not count such statements as
   # public, so that Block Public Access stays on in full:
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
-  services_readers = merge(
-    # An automatic address is none while the machine is stopped.
-    { for address in compact([local.public_ip]) : "FromTheMachine" => { IpAddress = { "aws:SourceIp" = "${address}/32" } } },
+  services_read = {
+    Effect    = "Allow"
+    Principal = "*"
+    Action    = "s3:GetObject"
+    Resource  = "${local.services_arn}/${local.services_key}"
+  }
+  services_statements = concat(
     # Through a VPC endpoint of S3's there is no public address:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies-vpc-endpoint.html
-    { FromItsNetwork = { StringEquals = { "aws:SourceVpc" = local.placement.vpc_id } } },
-  )
-  services_statements = concat(
-    [
-      for name, condition in local.services_readers : {
-        Sid       = name
-        Effect    = "Allow"
-        Principal = "*"
-        Action    = "s3:GetObject"
-        Resource  = "${local.services_arn}/${local.services_key}"
-        Condition = condition
-      }
-    ],
+    [merge(local.services_read, { Sid = "FromItsNetwork", Condition = { StringEquals = { "aws:SourceVpc" = local.placement.vpc_id } } })],
     [
       for name in local.services_tls ? ["TlsOnly"] : [] : {
         Sid       = name
@@ -84,12 +76,28 @@ resource "aws_s3_bucket_public_access_block" "this" {
   restrict_public_buckets = true
 }
 
+# Before the machine, which then need not wait for it: an Elastic IP is known.
 resource "aws_s3_bucket_policy" "this" {
-  count = var.services_url == null ? 1 : 0
+  count = var.services_url == null && var.elastic_ip ? 1 : 0
 
   # Not side by side: S3 refuses two changes of a bucket's access at once.
   bucket = aws_s3_bucket_public_access_block.this[0].bucket
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.services_statements })
+  policy = jsonencode({ Version = "2012-10-17", Statement = concat(
+    [merge(local.services_read, { Sid = "FromTheMachine", Condition = { IpAddress = { "aws:SourceIp" = "${aws_eip.this[0].public_ip}/32" } } })],
+    local.services_statements,
+  ) })
+}
+
+# After the machine, whose automatic address is none while it is stopped. (A resource of its own: what
+# is mentioned is waited for.)
+resource "aws_s3_bucket_policy" "automatic" {
+  count = var.services_url == null && !var.elastic_ip ? 1 : 0
+
+  bucket = aws_s3_bucket_public_access_block.this[0].bucket
+  policy = jsonencode({ Version = "2012-10-17", Statement = concat(
+    [for address in compact([local.public_ip]) : merge(local.services_read, { Sid = "FromTheMachine", Condition = { IpAddress = { "aws:SourceIp" = "${address}/32" } } })],
+    local.services_statements,
+  ) })
 }
 
 # A machine that runs has its copy: another version of this module changes the object, not the

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wrapper.aws import (
     buckets,
     fis,
+    hands,
     leftovers,
     machine,
     market,
@@ -177,6 +178,18 @@ class Aws(CostDoor, MarketDoor):
     def volume(self, volume_id: str) -> Volume | None:
         """The volume as it is now; None when EC2 does not know it (any more)."""
         return volumes.volume(self._account, volume_id)
+
+    def free_address(self, name: str) -> str | None:
+        """Allocation id of the deployment's Elastic IP that nothing has."""
+        return hands.free_address(self._account, name)
+
+    def associate(self, allocation_id: str, instance_id: str) -> None:
+        """The machine has the address; once more changes nothing."""
+        hands.associate(self._account, allocation_id, instance_id)
+
+    def attach(self, volume_id: str, instance_id: str, device: str) -> None:
+        """The volume is being attached. AwsError when it is already, or nothing runs there."""
+        hands.attach(self._account, volume_id, instance_id, device)
 
     def find_volumes(self, name: str) -> list[Volume]:
         """Every volume that holds the deployment's data, live and kept."""

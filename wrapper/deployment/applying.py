@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from wrapper import refusals
 from wrapper.aws.model import Leftover
-from wrapper.deployment.events import Progress, Step, Warned
+from wrapper.deployment.events import Note, Progress, Step, Warned
+from wrapper.deployment.hands import Hands
 from wrapper.deployment.question import machine_ends
 from wrapper.deployment.requests import Requests
-from wrapper.errors import CloudsError, Interrupted, UsageError
+from wrapper.errors import CloudsError, Interrupted, TerraformError, UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from wrapper.deployment.progress import Meter
     from wrapper.deployment.world import World
     from wrapper.home import Home, Record
+    from wrapper.terraform import Applying
+
+_IN_USE = "VolumeInUse"
 
 
 def apply(going: Going, ready: Prepared) -> Record:
@@ -38,9 +42,10 @@ def apply(going: Going, ready: Prepared) -> Record:
     requests = Requests(
         world.aws_like(ready.way), record.name, ready.give_up, ignore=record.request_ids
     )
+    hands = Hands(world.aws_like(ready.way), record.name, ignore=machines_of_before(ready))
     try:
-        with watch.in_background(requests.look), _early(going, ready):
-            _apply(world, ready, meter)
+        with watch.in_background(requests.look), _early(going, ready), hands.in_background():
+            _apply_twice(world, ready, meter, hands)
     except (CloudsError, KeyboardInterrupt) as error:
         if ready.fresh and isinstance(error, UsageError):
             home.end(record)  # Terraform refused the request before it made anything
@@ -69,17 +74,30 @@ def _early(going: Going, ready: Prepared) -> AbstractContextManager[None]:
     return going.early.in_background(going.world, going.home, aws, going.watch, going.meter)
 
 
-def _apply(world: World, ready: Prepared, meter: Meter) -> None:
+def _apply_twice(world: World, ready: Prepared, meter: Meter, hands: Hands) -> None:
+    """Terraform may have wanted to attach the very volume at the same moment."""
+    try:
+        _apply(world, ready, meter, hands)
+    except TerraformError as error:
+        if hands.attached is None or _IN_USE not in error.message:
+            raise
+        world.report(Note(f"{hands.attached} was attached already: Terraform goes on."))
+        _apply(world, dataclasses.replace(ready, plan=None, anew=()), meter, hands)
+
+
+def _apply(world: World, ready: Prepared, meter: Meter, hands: Hands) -> None:
+    def step(event: Applying) -> None:
+        hands.heard(event)
+        meter.terraform(event)
+
     if ready.plan:
         for change in ready.plan.changes:
             meter.expect(change)
         # Without any, there is no plan to apply: the last `up` ended before it read the outputs.
         if ready.plan.changes or ready.plan.outputs_change:
-            ready.terraform.apply(meter.terraform)
+            ready.terraform.apply(step)
         return
-    warnings = ready.terraform.plan_and_apply(
-        meter.terraform, on_change=meter.expect, replace=ready.anew
-    )
+    warnings = ready.terraform.plan_and_apply(step, on_change=meter.expect, replace=ready.anew)
     for warning in warnings:
         world.report(Warned(warning))
 

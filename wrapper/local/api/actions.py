@@ -170,7 +170,13 @@ class Actions(MarketActions):
     def associate_address(self) -> ActionResult:
         backend = self.ec2_backend
         if self._get_param("InstanceId"):
-            check_associable(backend.get_instance(self._get_param("InstanceId")))
+            instance = backend.get_instance(self._get_param("InstanceId"))
+            check_associable(instance)
+            # Once more is no error: moto's own is.
+            asked = self._get_param("AllocationId")
+            mine: list[Any] = [*backend.describe_addresses([asked])] if asked else []
+            if mine and mine[0].instance is instance:
+                return ActionResult({"AssociationId": mine[0].association_id})
         elif self._get_param("NetworkInterfaceId"):
             owner = backend.get_network_interface(self._get_param("NetworkInterfaceId")).instance
             if owner is not None:

@@ -33,6 +33,8 @@ def running(make_copy: Callable[..., Copy], lives: Lives) -> Iterator[Copy]:
         copy = make_copy(account)
         copy.apply(spot=True)
         yield copy
+        # The last test may have left variables of things that are gone.
+        copy.settings(spot=True)
         copy.destroy()
         assert account.left() == []
 

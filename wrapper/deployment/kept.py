@@ -67,7 +67,8 @@ def volume(one: Volume) -> Kept:
         state=one.state,
         taken=None,
         when=(one.kept_at or one.created_at).isoformat(timespec="seconds"),
-        monthly_price=month("volume", one.gib),
+        # A zone is its region and a letter; a local zone's price is not known here anyway.
+        monthly_price=month("volume", one.gib, one.zone[:-1]),
     )
 
 

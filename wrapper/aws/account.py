@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from wrapper.aws.model import Identity, Pace
+from wrapper.aws.timestamps import read_fast
 from wrapper.aws.words import in_words, missing_region
 from wrapper.errors import AwsError
 
@@ -54,6 +55,7 @@ class _Sdk:
 
     def __init__(self, session: botocore.session.Session) -> None:
         self.session = session
+        read_fast(session)
         self._boto3 = boto3.Session(botocore_session=session)
         self._lock = threading.Lock()
 

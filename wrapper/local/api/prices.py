@@ -158,10 +158,11 @@ class Prices:
 
 
 def _pools(query: PriceQuery) -> list[tuple[str, str]]:
+    wanted = frozenset(query.instance_types)
     return sorted(
         (offering["InstanceType"], offering["Location"])
         for offering in INSTANCE_TYPE_OFFERINGS["availability-zone"].get(query.region, [])
-        if (not query.instance_types or offering["InstanceType"] in query.instance_types)
+        if (not wanted or offering["InstanceType"] in wanted)
         and (not query.zones or offering["Location"] in query.zones)
         and "spot"
         in INSTANCE_TYPES.get(offering["InstanceType"], {}).get("SupportedUsageClasses", [])

@@ -399,6 +399,14 @@ def test_a_watch_that_was_killed_goes_on_where_it_was(machine: Stopping) -> None
     assert machine.ask()["idle_since"] == since
 
 
+def test_it_ends_when_it_is_told_to_and_not_at_its_next_look(machine: Stopping) -> None:
+    # Its next look, and its next word to systemd, are hours away: the machine's end waits for it.
+    machine.run(speed=0.001, WATCHDOG_USEC=f"{10**11}")
+    machine.end(signal.SIGTERM)
+    assert machine.process
+    assert machine.process.returncode == 0
+
+
 def stopped_from_outside(machine: Stopping) -> None:
     machine.jobs.write_text("123 poweroff.target start waiting\n")
     machine.end(signal.SIGTERM)

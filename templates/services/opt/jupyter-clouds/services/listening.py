@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import time
@@ -32,10 +33,18 @@ class Listener:
             os.umask(before)
         os.chown(path, -1, group)
         self.socket.listen(8)
+        # A signal whose handler returns does not end a wait: https://peps.python.org/pep-0475/
+        self.signalled, writer = socket.socketpair()
+        writer.setblocking(False)
+        self.waker = writer
+        signal.set_wakeup_fd(writer.fileno())
 
     def serve(self, seconds: float, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> bool:
-        """Whether somebody asked within that time, and was answered."""
-        if not select.select([self.socket], [], [], seconds)[0]:
+        """Whether somebody asked within that time, or until a signal came, and was answered."""
+        ready = select.select([self.socket, self.signalled], [], [], seconds)[0]
+        if self.signalled in ready:
+            self.signalled.recv(LARGEST)
+        if self.socket not in ready:
             return False
         connection, _ = self.socket.accept()
         with connection:

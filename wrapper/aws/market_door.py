@@ -31,9 +31,11 @@ class MarketDoor:
         """US dollars an hour that hold now, by type and zone."""
         return prices.spot_prices(self._account, types)
 
-    def spot_history(self, types: Sequence[str], days: float) -> list[SpotPrice]:
+    def spot_history(
+        self, types: Sequence[str], days: float, zone: str | None = None
+    ) -> list[SpotPrice]:
         """Every change of so many days, oldest first, begun with the price at their beginning."""
-        return prices.spot_history(self._account, types, days)
+        return prices.spot_history(self._account, types, days, zone)
 
     def on_demand_prices(
         self, types: Iterable[str], regions: Sequence[str]

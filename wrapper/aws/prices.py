@@ -30,10 +30,12 @@ def spot_prices(account: Account, types: Sequence[str]) -> list[SpotPrice]:
     return list(newest.values())
 
 
-def spot_history(account: Account, types: Sequence[str], days: float) -> list[SpotPrice]:
+def spot_history(
+    account: Account, types: Sequence[str], days: float, zone: str | None = None
+) -> list[SpotPrice]:
     """Every change of so many days, oldest first, begun with the price at their beginning."""
     now = datetime.now(UTC)
-    found = _history(account, types, now - timedelta(days=days), now)
+    found = _history(account, types, now - timedelta(days=days), now, zone)
     return sorted(found, key=lambda one: (one.instance_type, one.zone, one.since))
 
 
@@ -67,14 +69,20 @@ def on_demand(
 
 
 def _history(
-    account: Account, types: Sequence[str], start: datetime, end: datetime
+    account: Account,
+    types: Sequence[str],
+    start: datetime,
+    end: datetime,
+    zone: str | None = None,
 ) -> list[SpotPrice]:
+    where: Any = {"AvailabilityZone": zone} if zone else {}
     with account.mapped("asking for spot prices"):
         pages = account.ec2.get_paginator("describe_spot_price_history").paginate(
             InstanceTypes=[*types],  # type: ignore[list-item] # newer ones than the stub's
             ProductDescriptions=["Linux/UNIX"],
             StartTime=start,
             EndTime=end,
+            **where,
         )
         return [
             SpotPrice(

@@ -50,10 +50,6 @@ def enrich(search: Search, short: Sequence[Offer]) -> list[Offer]:
     """With the on-demand price, the movement, the chance and the quota of each."""
     data, pool = search.data, search.pool
     regions = sorted({one.region for one in short})
-    types: dict[str, list[str]] = {
-        region: sorted({one.instance_type for one in short if one.region == region})
-        for region in regions
-    }
     every = sorted({one.instance_type for one in short})
     spot = sorted({one.instance_type for one in short if one.market == "spot"})
     no_prices: dict[tuple[str, str], Decimal] = {}
@@ -67,16 +63,21 @@ def enrich(search: Search, short: Sequence[Offer]) -> list[Offer]:
         lambda: data.scores(spot, regions) if spot else no_scores,
         no_scores,
     )
-    pools = dict(
-        zip(regions, pool.map(lambda one: _history(search, one, types[one]), regions), strict=True)
-    )
+    # Zone by zone: a region tells the prices of all its zones, and each offer is of one.
+    places: list[tuple[str, str]] = sorted({(one.region, one.zone) for one in short if one.zone})
+    in_place = {
+        place: sorted({one.instance_type for one in short if (one.region, one.zone) == place})
+        for place in places
+    }
+    told = pool.map(lambda one: _history(search, one[0], one[1], in_place[one]), places)
+    pools = {key: days for some in told for key, days in some.items()}
     ids = dict(zip(regions, pool.map(lambda one: _zone_ids(search, one), regions), strict=True))
     quotas = list(pool.map(lambda one: _quota(search, one), short))
     return [
         pure.enriched(
             one,
             on_demand=listed.result().get((one.instance_type, one.region)),
-            days=pools[one.region].get((one.instance_type, one.zone or ""), []),
+            days=pools.get((one.instance_type, one.zone or ""), []),
             score=scores.result().get((one.region, ids[one.region].get(one.zone or "", ""))),
             quota=quota,
         )
@@ -84,10 +85,12 @@ def enrich(search: Search, short: Sequence[Offer]) -> list[Offer]:
     ]
 
 
-def _history(search: Search, region: str, types: list[str]) -> dict[tuple[str, str], list[float]]:
+def _history(
+    search: Search, region: str, zone: str, types: list[str]
+) -> dict[tuple[str, str], list[float]]:
     nothing: list[SpotPrice] = []
     changes = search.ask(
-        "price movement", lambda: search.data.spot_history(region, types, DAYS), nothing
+        "price movement", lambda: search.data.spot_history(region, types, DAYS, zone=zone), nothing
     )
     pools: defaultdict[tuple[str, str], list[SpotPrice]] = defaultdict(list)
     for one in changes:

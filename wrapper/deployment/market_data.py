@@ -79,12 +79,14 @@ class MarketData:
         )
         return [_unpacked(one) for one in found]
 
-    def spot_history(self, region: str, names: Sequence[str], days: int) -> list[SpotPrice]:
+    def spot_history(
+        self, region: str, names: Sequence[str], days: int, *, zone: str | None = None
+    ) -> list[SpotPrice]:
         """Every change, oldest first, begun with the price at the beginning."""
         found = self._kept(
-            f"history {region} {sorted(names)} {days}",
+            f"history {region} {zone} {sorted(names)} {days}",
             HOUR,
-            lambda: [_packed(one) for one in self._in(region).spot_history(names, days)],
+            lambda: [_packed(one) for one in self._in(region).spot_history(names, days, zone)],
         )
         return [_unpacked(one) for one in found]
 

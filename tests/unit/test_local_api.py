@@ -50,7 +50,7 @@ def ec2(machines: Machines) -> Iterator[Any]:
             {"SpotInstanceRequestIds": ["request"]},
             "InvalidSpotInstanceRequestID.Malformed",
         ),
-        ("get_spot_placement_scores", {"TargetCapacity": 1}, "InvalidAction"),
+        ("describe_scheduled_instances", {}, "InvalidAction"),
     ],
 )
 def test_ids_and_actions_that_cannot_be_are_refused_as_ec2_does(

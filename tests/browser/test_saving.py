@@ -49,6 +49,39 @@ def test_saves_that_overlap_ask_nothing_and_lose_nothing(lab: Lab, tab: Open) ->
     assert not opened.errors
 
 
+HELD = """
+window.saves = 0;
+const held = new Promise(done => { window.release = done; });
+const sent = window.fetch;
+window.fetch = async (request, init) => {
+  const answer = await sent(request, init);
+  const put = (init?.method ?? request.method) === 'PUT';
+  if (put && String(request.url ?? request).includes('.ipynb')) {
+    window.saves += 1;
+    await held;
+  }
+  return answer;
+};
+"""
+
+
+def test_what_is_typed_during_a_save_is_saved_by_the_next(lab: Lab, tab: Open) -> None:
+    lab.write("during.ipynb", "print('one')")
+    opened = tab("during.ipynb", script=HELD)
+    opened.cell().locator(".cm-content").click()
+    opened.page.keyboard.type("1 + ")
+    opened.until(lambda: opened.page.evaluate("window.saves") == 1)
+    opened.page.keyboard.type("2 + ")
+    opened.page.evaluate("window.release()")
+    opened.until(lambda: "1 + 2 + " in (lab.work / "during.ipynb").read_text())
+    # And is not saved for ever.
+    opened.until(lambda: opened.page.locator(".jp-mod-dirty").count() == 0)
+    saves = opened.page.evaluate("window.saves")
+    opened.wait(7)
+    assert opened.page.evaluate("window.saves") == saves
+    assert not opened.errors
+
+
 REFUSED = """
 window.refused = false;
 const sent = window.fetch;

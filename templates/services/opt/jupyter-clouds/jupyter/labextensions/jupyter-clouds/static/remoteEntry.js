@@ -5,12 +5,27 @@
   const load = async name => (await Object.values(shared[name])[0].get())();
   const sleep = ms => new Promise(done => setTimeout(done, ms));
 
+  /* What is typed while a save is on its way is not in the file, and JupyterLab takes it for saved: the
+     tab closes without a question, and no autosave comes. https://github.com/jupyterlab/jupyterlab/issues/17365 */
+  const notingChanges = save => async function () {
+    const { model } = this;
+    let changed = false;
+    const note = () => { changed = true; };
+    model.contentChanged.connect(note);
+    try {
+      await save.call(this);
+      if (changed && !model.isDisposed) model.dirty = true;
+    } finally {
+      model.contentChanged.disconnect(note);
+    }
+  };
+
   /* A save asks for the file's hash, writes, and asks for the new one: of two at a time one takes the
      other for somebody else's change, and asks. JupyterLab lets the autosave and Ctrl+S overlap:
      https://github.com/jupyterlab/jupyterlab/blob/v4.6.6/packages/docregistry/src/context.ts
      One that waits for its turn saves what is there by then, so that one is enough. */
   const saveInTurn = Context => {
-    const { save } = Context.prototype;
+    const save = notingChanges(Context.prototype.save);
     const last = new WeakMap(), waiting = new WeakMap();
     Context.prototype.save = function () {
       if (!waiting.has(this)) {

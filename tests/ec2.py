@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.loaders import JSONFileLoader
 from werkzeug.serving import make_server
 
 from wrapper.local.api import create_app
@@ -22,6 +23,23 @@ if TYPE_CHECKING:
 
     from wrapper.local.api.control import Control
     from wrapper.local.machines import Machines
+
+
+_read = JSONFileLoader.load_file
+_descriptions: dict[str, Any] = {}
+
+
+def _read_once(loader: JSONFileLoader, path: str) -> Any:
+    """The SDK's description of a service; a fifth of a second for EC2's.
+
+    The SDK keeps it for a session, of which every command and so nearly every test has its own.
+    """
+    if path not in _descriptions:
+        _descriptions[path] = _read(loader, path)
+    return _descriptions[path]
+
+
+JSONFileLoader.load_file = _read_once  # type: ignore[method-assign, assignment]
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from tests.module.conftest import Blocks
 
 
-pytestmark = pytest.mark.xdist_group("plan")
-
-
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory, shared_account: Account) -> Copy:
     """The module's inputs and their validations alone: no provider has to start."""
@@ -235,16 +232,27 @@ STUCK = {
 }
 
 
+def _large_image(ec2: Any, image: str) -> str:
+    """One of 15 GiB."""
+    asked = {"ImageId": image, "InstanceType": "t3.large", "MinCount": 1, "MaxCount": 1}
+    disk = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 15}}
+    launched = ec2.run_instances(**asked, BlockDeviceMappings=[disk])["Instances"][0]["InstanceId"]
+    often = {"Delay": 1, "MaxAttempts": 60}
+    ec2.get_waiter("instance_running").wait(InstanceIds=[launched], WaiterConfig=often)
+    made = ec2.create_image(InstanceId=launched, Name="large", NoReboot=True)["ImageId"]
+    ec2.get_waiter("image_available").wait(ImageIds=[made], WaiterConfig=often)
+    return str(made)
+
+
 @pytest.fixture(scope="module")
 def refusals(make_copy: Callable[..., Copy], shared_account: Account, blocks: Blocks) -> str:
     copy = make_copy(shared_account, "refused")
     ec2 = shared_account.client()
     debian = _image(shared_account, "debian-12-amd64-*")
-    launched = ec2.run_instances(ImageId=debian, InstanceType="t3.large", MinCount=1, MaxCount=1)
-    large = ec2.create_image(InstanceId=launched["Instances"][0]["InstanceId"], Name="large")
+    large = _large_image(ec2, debian)
     cases = {name: dict(variables) for name, (variables, _) in REFUSED.items()}
     cases["architecture"]["ami_id"] = _image(shared_account, "debian-12-arm64-*")
-    cases["disk"]["ami_id"] = large["ImageId"]
+    cases["disk"]["ami_id"] = large
     cases["zone"]["subnet_id"] = _subnet(ec2, "us-east-1e")
     cases["volume_elsewhere"]["subnet_id"] = _subnet(ec2, "us-east-1a")
     for case, zone in {"volume_elsewhere": "us-east-1b", "unoffered_zone": "us-east-1e"}.items():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.module.conftest import Lives
     from tests.module.copies import Copy
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lives")]
+pytestmark = pytest.mark.slow
 
 SPOT = "aws_spot_instance_request.this[0]"
 
@@ -67,9 +67,8 @@ def test_no_plan_prints_the_generated_password(running: Copy) -> None:
 
 
 def test_neither_a_newer_image_nor_a_newer_module_replaces_it(running: Copy) -> None:
-    ec2 = running.account.client()
-    chosen = running.terraform.output()["ami_id"]
-    ec2.deregister_image(ImageId=chosen)  # another is the newest now, as after a publication
+    # Another is the newest now, as after a publication.
+    running.account.control.withdraw_image(running.terraform.output()["ami_id"])
     template = running.directory / "templates" / "environment.yml"
     template.write_text(template.read_text().replace("scipy", "sympy"))
 

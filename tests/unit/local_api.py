@@ -41,11 +41,18 @@ class Machines(ImaginaryMachines):
         self.decided: dict[str, State] = {}
         self.full = False
         self.stopped_by_force: list[str] = []
+        self.rebooted: list[str] = []
+        """For an image."""
 
     def launch(self, spec: MachineSpec) -> None:
         if self.full:
             raise LocalError("the disk of this computer is full")
         super().launch(spec)
+
+    def create_root_snapshot(self, snapshot_id: str, instance_id: str, *, reboot: bool) -> None:
+        if reboot and self.state(instance_id) == "running":
+            self.rebooted.append(instance_id)
+        super().create_root_snapshot(snapshot_id, instance_id, reboot=reboot)
 
     def start(self, instance_id: str) -> None:
         self.decided.pop(instance_id, None)

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 WHEEL = "demo-1.0-py3-none-any.whl"
 
 
+@cache
 def wheel() -> bytes:
+    """Made once: it holds the time of its making."""
     packed = io.BytesIO()
     with ZipFile(packed, "w") as archive:
         archive.writestr("demo/__init__.py", "")

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from wrapper.errors import LocalError
 
-from . import cgroups, copying, filesystems, loop
+from . import cgroups, copying, disk, filesystems, loop
 from .host import log, need_space, run, unmount_below
 from .machines import Progress
 from .plugs import HERE, Plugs, Volume, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from .machines import VolumeState
@@ -36,6 +37,10 @@ class _Snapshot:
     @property
     def file(self) -> Path:
         return HERE / "snapshots" / self.id
+
+    def remove(self) -> None:
+        for file in disk.layers(self.file):
+            file.unlink(missing_ok=True)
 
 
 class Blocks(Plugs):
@@ -101,6 +106,23 @@ class Blocks(Plugs):
             moment.close()
             raise
 
+    def create_root_snapshot(
+        self, snapshot_id: str, volume: Path, gib: int, still: AbstractContextManager[None]
+    ) -> None:
+        """A machine's root disk is being copied, once `still` lets it; see machines.Machines."""
+        snapshot = _Snapshot(snapshot_id, gib)
+        snapshot.file.parent.mkdir(parents=True, exist_ok=True)
+        need_space(HERE, _ROOM_MIB)
+        disk.link(snapshot.file, disk.layers(volume)[1:])
+        source = os.open(volume, os.O_RDONLY)
+        self._snapshots[snapshot_id] = snapshot
+        moment = ExitStack()
+        start(lambda: self._fill(snapshot, source, moment, still))
+
+    def layers(self, snapshot_id: str) -> list[Path]:
+        """The files that a disk of this snapshot has below it. KeyError."""
+        return disk.layers(self._snapshots[snapshot_id].file)
+
     def copy_snapshot(self, snapshot_id: str, source_id: str) -> None:
         """See machines.Blocks."""
         source = self._snapshots[source_id]
@@ -113,22 +135,30 @@ class Blocks(Plugs):
         source = os.open(file, os.O_RDONLY)
         self._snapshots[snapshot_id] = snapshot
 
+        start(lambda: self._fill(snapshot, source, moment))
+
+    def _fill(
+        self,
+        snapshot: _Snapshot,
+        source: int,
+        moment: ExitStack,
+        still: AbstractContextManager[None] | None = None,
+    ) -> None:
         def done(percent: int) -> None:
             snapshot.percent = min(99, percent)
 
-        def fill() -> None:
-            with moment:
-                snapshot.error = _copied(source, snapshot.file, gib, done)
-            if snapshot_id not in self._snapshots:  # deleted meanwhile
-                snapshot.file.unlink(missing_ok=True)
-            elif not snapshot.error:
-                snapshot.percent = 100
-
-        start(fill)
+        with moment:
+            if still:
+                moment.enter_context(still)
+            snapshot.error = _copied(source, snapshot.file, snapshot.gib, done)
+        if snapshot.id not in self._snapshots:  # deleted meanwhile
+            snapshot.remove()
+        elif not snapshot.error:
+            snapshot.percent = 100
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         """See machines.Blocks."""
-        self._snapshots.pop(snapshot_id).file.unlink(missing_ok=True)
+        self._snapshots.pop(snapshot_id).remove()
 
     def snapshot(self, snapshot_id: str) -> Progress:
         """See machines.Blocks."""

@@ -32,9 +32,11 @@ PACKAGES = (
     "procps",
     "python3",
     "python3-venv",
+    "rsync",
     "sudo",
     "systemd",
     "systemd-sysv",
+    "unison",
 )
 ROOM_MIB = 1500
 """What a root file system takes while it is being built."""

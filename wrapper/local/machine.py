@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import LocalError
@@ -15,7 +17,7 @@ from .container import Container
 from .host import STATE, log, need_space, unmount_below
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .blocks import Blocks
     from .machines import IngressRule, MachineSpec, Notice, State
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _PATIENCE = 120.0
 """Seconds that a clean shutdown may take before the plug is pulled, as EC2 does too."""
 _ROOM_MIB = 2000
+_GLANCE = 0.1
 
 
 class Machine:
@@ -31,17 +34,19 @@ class Machine:
     def __init__(self, spec: MachineSpec, blocks: Blocks) -> None:
         self.spec = spec
         self.block_devices: list[str] = []
-        self.public_ip: str | None = None
+        self.public_ip: str | None = spec.public_ip
         self.notice: Notice | None = None
         self.launched = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.directory = STATE / "machines" / spec.instance_id
         self.console = Console(self.directory / "console")
         self.state: State = "pending"
         self._attached = False
+        self._ingress: Sequence[IngressRule] = spec.ingress
         self._blocks = blocks
         self._container: Container | None = None
         self._goal: State = "running"
         self._lock = threading.RLock()
+        self._copying = threading.Lock()
         self._run(first=True)
 
     def _run(self, *, first: bool = False) -> None:
@@ -54,7 +59,8 @@ class Machine:
             if first:
                 self._prepare()
             else:
-                disk.mount(self.directory, image.root(self.spec.image), fresh=False)
+                with self._copying:
+                    disk.mount(self.directory, image.root(self.spec.image), fresh=False)
             booted = True
             while self._boot():
                 log.info("%s: reboots", self.spec.instance_id)
@@ -71,17 +77,18 @@ class Machine:
         spec = self.spec
         root = image.ensure(spec.image)
         need_space(STATE, _ROOM_MIB)
-        guest.personalise(disk.make(self.directory, spec.root_gib))
+        below = self._blocks.layers(spec.root_snapshot) if spec.root_snapshot else ()
+        guest.personalise(disk.make(self.directory, spec.root_gib, below))
         disk.mount(self.directory, root, fresh=True)
         with self._lock:
-            network.attach(spec)
+            network.attach(spec, self._ingress)
             self._attached = True
-            wanted, self.public_ip = self.public_ip or spec.public_ip, None
+            wanted, self.public_ip = self.public_ip, None
             self.set_public_address(wanted)
 
     def _boot(self) -> bool:
         """One boot from beginning to end; whether another has to follow."""
-        with self._lock:
+        with self._copying, self._lock:
             if self._goal != "running":
                 return False
             meminfo = self.directory / "hardware/meminfo"
@@ -191,6 +198,28 @@ class Machine:
         if self.state == "running" and container:
             container.restart()
 
+    def create_root_snapshot(self, snapshot_id: str, *, reboot: bool) -> None:
+        """See machines.Machines."""
+        if self.state == "running" and not disk.is_own(self.directory):
+            raise LocalError(
+                "without loop devices, no root disk can be copied", hint="ls /dev/loop-control"
+            )
+        still = self._still(reboot=reboot and self.state == "running")
+        volume = self.directory / "volume"
+        self._blocks.create_root_snapshot(snapshot_id, volume, self.spec.root_gib, still)
+
+    @contextmanager
+    def _still(self, *, reboot: bool) -> Iterator[None]:
+        """Nothing is written to the root disk, and it does not boot."""
+        with self._copying:
+            container = self._container
+            if reboot and container:
+                container.restart()
+                while self._container is container:
+                    time.sleep(_GLANCE)
+            with disk.frozen(self.directory):
+                yield
+
     def wait(self, seconds: float) -> bool:
         """Whether it is off within that time."""
         self._life.join(seconds)
@@ -206,5 +235,6 @@ class Machine:
     def set_ingress(self, rules: Sequence[IngressRule]) -> None:
         """Exactly these rules let traffic in."""
         with self._lock:
+            self._ingress = rules  # of a machine that is still being made: its first
             if self._attached:
                 network.set_ingress(self.spec.instance_id, rules)

@@ -34,6 +34,7 @@ class MachineSpec:
 
     instance_id: str
     image: str
+    """The root file system below everything that the machine, or an image, has written."""
     architecture: str
     instance_type: str
     memory_mib: int
@@ -57,6 +58,8 @@ class MachineSpec:
     """Address that the machine has from the first moment on, out of 198.18.0.0/15."""
     ingress: tuple[IngressRule, ...] = field(default=())
     """In force before the machine has an address; nothing listed is let in."""
+    root_snapshot: str | None = None
+    """What its root disk begins with: another machine's, see Machines.create_root_snapshot."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,12 @@ class Machines(Protocol):
 
     def terminate(self, instance_id: str, *, force: bool = False) -> None:
         """Machine and disk are going, forced: at once; "terminated" when both are gone."""
+
+    def create_root_snapshot(self, snapshot_id: str, instance_id: str, *, reboot: bool) -> None:
+        """The machine's root disk is being copied, a snapshot of `blocks` that machines begin with.
+
+        A running machine stands still for as long; with `reboot` it is shut down for it.
+        """
 
     def state(self, instance_id: str) -> State:
         """As it is now: a machine that shut itself down is "stopped"."""

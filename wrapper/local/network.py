@@ -132,7 +132,7 @@ def down() -> None:
     firewall.remove_from_host()
 
 
-def attach(spec: MachineSpec) -> None:
+def attach(spec: MachineSpec, rules: Sequence[IngressRule]) -> None:
     """The machine's namespace has its address, its gateway, and the security groups around it."""
     inside, cable = namespace(spec.instance_id), _cable(spec.instance_id)
     subnet = ipaddress.ip_network(spec.subnet_cidr)
@@ -148,7 +148,7 @@ def attach(spec: MachineSpec) -> None:
         inside=ROUTER,
     )
     _sysctl(ROUTER, **{f"conf__{cable}__proxy_arp": "1", f"neigh__{cable}__proxy_delay": "0"})
-    nft(firewall.machine(spec.instance_id, spec.private_ip, spec.ingress), namespace=ROUTER)
+    nft(firewall.machine(spec.instance_id, spec.private_ip, rules), namespace=ROUTER)
     _ip(
         "link set lo up",
         "link set ens5 up",

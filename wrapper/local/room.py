@@ -99,6 +99,10 @@ class Room:
         """See machines.Machines."""
         self._machines[instance_id].terminate(at_once=force)
 
+    def create_root_snapshot(self, snapshot_id: str, instance_id: str, *, reboot: bool) -> None:
+        """See machines.Machines."""
+        self._machines[instance_id].create_root_snapshot(snapshot_id, reboot=reboot)
+
     def state(self, instance_id: str) -> State:
         """See machines.Machines."""
         return self._machines[instance_id].state

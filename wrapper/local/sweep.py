@@ -15,9 +15,11 @@ def sweep() -> None:
     Only while no daemon runs. The cache and the log stay.
     """
     blocks.thaw()
+    machines = STATE / "machines"
+    for directory in machines.glob("*"):
+        disk.thaw(directory)
     cgroups.kill()
     cgroups.remove()
-    machines = STATE / "machines"
     for directory in machines.glob("*"):
         disk.discard(directory)
     unmount_below(machines)

@@ -16,6 +16,7 @@ from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 
 from wrapper.local.api.ids import check_ids
+from wrapper.local.api.image_actions import ImageActions
 from wrapper.local.api.market_actions import MarketActions
 from wrapper.local.api.network import check_associable
 from wrapper.local.api.spot_request import tags_of
@@ -49,7 +50,7 @@ REFUSED: Final = {
 log = logging.getLogger("jupyter-clouds.api")
 
 
-class Actions(MarketActions):
+class Actions(ImageActions, MarketActions):
     """The actions of EC2, one at a time. `app.create_app` makes a subclass that has a backend."""
 
     lock: ClassVar[RLock]

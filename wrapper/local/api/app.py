@@ -43,12 +43,16 @@ class App(DomainDispatcherApplication):
     def __init__(self, service: Callable[[str], Flask], control: Control) -> None:
         super().__init__(cast("Any", service))
         self.control = control
+        self._known: dict[str | None, Any] = {}
 
     def get_backend_for_host(self, host: str | None) -> Any:
         # Moto knows no Price List.
         if host and host.startswith("pricing."):
             return "pricing"
-        return super().get_backend_for_host(host)
+        # Moto lists its own folder and tries two hundred patterns, at every request.
+        if host not in self._known:
+            self._known[host] = super().get_backend_for_host(host)
+        return self._known[host]
 
 
 def create_app(machines: Machines | None, clock: Callable[[], float] = time.time) -> App:

@@ -22,11 +22,11 @@ from wrapper.local.api.network import (
     check_address_quota,
     check_group_unused,
 )
+from wrapper.local.api.own_images import OwnImages
 from wrapper.local.api.placement import Placement
 from wrapper.local.api.prices import Prices
 from wrapper.local.api.refusals import Refusals
 from wrapper.local.api.schedules import Schedules
-from wrapper.local.api.snapshots import SnapshotStore
 from wrapper.local.api.spot import SpotMarket
 from wrapper.local.api.volumes import VolumeStore
 
@@ -60,7 +60,7 @@ class Room:
         object.__setattr__(self, "schedules", Schedules(self.clock))
 
 
-class Ec2(VolumeStore, SnapshotStore, EC2Backend):
+class Ec2(VolumeStore, OwnImages, EC2Backend):
     """The backend behind one region's actions. Not thread-safe: actions.py holds the lock."""
 
     def __init__(self, region_name: str, account_id: str, *, room: Room) -> None:
@@ -98,7 +98,7 @@ class Ec2(VolumeStore, SnapshotStore, EC2Backend):
         self.room.capacity.check(subnet.availability_zone, wanted, market)
         if not kwargs.get("nics"):
             kwargs["subnet_id"] = subnet.id
-        image = self.describe_images(ami_ids=[image_id])[0]
+        image = self.launchable(image_id)
         asked = kwargs.get("block_device_mappings", [])
         kwargs["block_device_mappings"] = block_devices(image, asked)
         self.check_devices(kwargs["block_device_mappings"], image)
@@ -118,6 +118,9 @@ class Ec2(VolumeStore, SnapshotStore, EC2Backend):
         self.room.trail.record(self.region_name, name, [one.id for one in instances], who)
 
     def _finish(self, instance: Any, kwargs: Mapping[str, Any]) -> None:
+        # Kept by the instance: its image may be deregistered.
+        image = self.launchable(instance.image_id)
+        instance.machine_image, instance.root_snapshot = image.machine_image, image.root_snapshot
         asked = {one["DeviceName"]: one["Ebs"] for one in kwargs["block_device_mappings"]}
         for device, block in instance.block_device_mapping.items():
             volume = self.get_volume(block.volume_id)
@@ -155,7 +158,7 @@ class Ec2(VolumeStore, SnapshotStore, EC2Backend):
             request=arguments,
             prefer=prefer,
         )
-        image = self.describe_images(ami_ids=[request.image_id])[0]
+        image = self.launchable(request.image_id)
         block_devices(image, arguments["block_device_mappings"])
         return subnet
 

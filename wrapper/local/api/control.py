@@ -63,6 +63,16 @@ class Control:
             self._room.capacity.decide(Rule(verb == "back", zone, instance_type, of_market))
             self._refresh()
 
+    def withdraw_image(self, image_id: str) -> None:
+        """Its publisher has deregistered it, in the region that has it. LocalError."""
+        with self._lock:
+            for regions in self._backends.values():
+                for backend in regions.values():
+                    if image_id in backend.amis:
+                        backend.deregister_image(image_id)
+                        return
+        raise LocalError(f"no region in use has an image {image_id}")
+
     def quota(self, market: str, vcpus: int | None, *, family: str = "standard") -> None:
         """The account may use so many vCPUs of that family; None is no limit. LocalError."""
         _check_choice("market", market, MARKETS)

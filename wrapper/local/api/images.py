@@ -118,6 +118,8 @@ def image_id(region: str, entry: Entry) -> str:
 class Image(Ami):
     """An image of the catalogue, with what Terraform and the wrapper read of it."""
 
+    root_snapshot = None
+
     def __init__(self, backend: Ec2, entry: Entry) -> None:
         super().__init__(
             backend,

@@ -88,6 +88,11 @@ class ImaginaryBlocks:
         self.contents[snapshot_id] = self.contents[volume_id]
         self._copied[snapshot_id] = time.monotonic()
 
+    def create_root_snapshot(self, snapshot_id: str, instance_id: str) -> None:
+        """As the machine's; see Machines."""
+        self.contents[snapshot_id] = f"the root disk of {instance_id}"
+        self._copied[snapshot_id] = time.monotonic()
+
     def copy_snapshot(self, snapshot_id: str, source_id: str) -> None:
         self.create_snapshot(snapshot_id, source_id)
 
@@ -135,6 +140,10 @@ class ImaginaryMachines:
         del force
         self.blocks.off(instance_id)
         self._enter(instance_id, "shutting-down")
+
+    def create_root_snapshot(self, snapshot_id: str, instance_id: str, *, reboot: bool) -> None:
+        del reboot
+        self.blocks.create_root_snapshot(snapshot_id, instance_id)
 
     def state(self, instance_id: str) -> State:
         state, since = self._states[instance_id]

@@ -42,7 +42,7 @@ def check_launch(
         raise EC2ClientError(
             "InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType."
         )
-    image = backend.describe_images(ami_ids=[image_id])[0]
+    image = backend.launchable(image_id)
     _check_architecture(image, facts)
     subnet = choose_subnet(backend, request, prefer)
     _check_zone(backend, instance_type, subnet.availability_zone)

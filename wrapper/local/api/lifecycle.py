@@ -137,6 +137,7 @@ class Lifecycle:
             self._observe(instance)
         self._backend.refresh_volumes()
         self._backend.refresh_snapshots()
+        self._backend.refresh_images()
         self._backend.spot.refresh()
 
     def push(self) -> None:
@@ -211,7 +212,7 @@ def machine_spec(backend: Ec2, instance: Any) -> MachineSpec:
     keys = [backend.key_pairs[instance.key_name].public_key] if instance.key_name else []
     return MachineSpec(
         instance_id=instance.id,
-        image=getattr(image, "machine_image", "debian-12"),
+        image=instance.machine_image,
         architecture=str(image.architecture),
         instance_type=instance.instance_type,
         memory_mib=INSTANCE_TYPES[instance.instance_type]["MemoryInfo"]["SizeInMiB"],
@@ -230,4 +231,5 @@ def machine_spec(backend: Ec2, instance: Any) -> MachineSpec:
         lifecycle="spot" if instance.lifecycle == "spot" else "on-demand",
         public_ip=instance.public_ip,
         ingress=ingress_rules(backend, instance),
+        root_snapshot=instance.root_snapshot,
     )

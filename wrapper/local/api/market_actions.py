@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.responses import ActionResult
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
+from wrapper.local.api import rows
 from wrapper.local.api.fitting import types_that_fit
 from wrapper.local.api.prices import PAGE, PRODUCT, PriceQuery
 from wrapper.local.api.storage import StorageActions
@@ -30,11 +31,11 @@ class MarketActions(StorageActions):
         ]
         return ActionResult({"Regions": found})
 
-    def describe_spot_price_history(self) -> ActionResult:
+    def describe_spot_price_history(self) -> str:  # type: ignore[override] # serialized here
         filters: dict[str, Any] = self._filters_from_querystring()
         products = self._get_param("ProductDescriptions", []) or filters.get("product-description")
         if products and not any(product.startswith(PRODUCT) for product in products):
-            return ActionResult({"SpotPriceHistory": []})
+            return rows.answer("DescribeSpotPriceHistory", "SpotPriceHistory", [], "")
         zone = self._get_param("AvailabilityZone")
         first = int(self._get_param("NextToken") or 0)
         count = int(self._get_param("MaxResults") or PAGE)
@@ -47,7 +48,7 @@ class MarketActions(StorageActions):
         )
         page = self.ec2_backend.room.prices.history(query, first=first, count=count + 1)
         more = str(first + count) if len(page) > count else ""
-        return ActionResult({"SpotPriceHistory": page[:count], "NextToken": more})
+        return rows.answer("DescribeSpotPriceHistory", "SpotPriceHistory", page[:count], more)
 
     def get_instance_types_from_instance_requirements(self) -> ActionResult:
         names = types_that_fit(

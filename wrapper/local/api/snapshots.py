@@ -34,17 +34,19 @@ class Snapshot(MotoSnapshot):
 
     completion_time: datetime | None = None
     state_message: str | None = None
+    of_root = False
+    """Of a machine's root disk: blocks that machines can begin with, and volumes cannot."""
 
     def __init__(self, backend: Any, volume: Any, description: str, **more: Any) -> None:
         self.gib = int(volume.size)
-        self._volume_id = str(volume.id)
+        self.made_of = str(volume.id)
         super().__init__(backend, random_snapshot_id(), volume, description, **more)
         self.backed = False
         self.percent = 100
 
     @property
     def volume_id(self) -> str:
-        return self._volume_id
+        return self.made_of
 
     @property
     def volume_size(self) -> int:
@@ -61,7 +63,7 @@ class Snapshot(MotoSnapshot):
 
     def copied(self) -> None:
         """It is a copy of another snapshot, and of no volume."""
-        self._volume_id = NO_VOLUME
+        self.made_of = NO_VOLUME
 
     def check_usable(self) -> None:
         """A volume can be made of it, and a copy; EC2ClientError otherwise."""
@@ -155,6 +157,15 @@ class SnapshotStore(EBSBackend):
             self.room.machines.blocks.copy_snapshot(snapshot.id, source.id)
         return self._begun(snapshot)
 
+    def take_root_snapshot(self, snapshot: Snapshot, instance: Any, *, reboot: bool) -> None:
+        """The blocks of the instance's root disk are being copied for it; EC2ClientError."""
+        volume = self.get_volume(instance.block_device_mapping[instance.root_device_name].volume_id)
+        with refusals():
+            self.room.machines.create_root_snapshot(snapshot.id, instance.id, reboot=reboot)
+        snapshot.of_root, snapshot.percent, snapshot.status = True, 0, "pending"
+        snapshot.gib, snapshot.encrypted = int(volume.size), volume.encrypted
+        snapshot.kms_key_id, snapshot.made_of = volume.kms_key_id, volume.id
+
     def _begun(self, snapshot: Snapshot) -> Snapshot:
         snapshot.backed, snapshot.percent, snapshot.status = True, 0, "pending"
         self.snapshots[snapshot.id] = snapshot
@@ -188,7 +199,7 @@ class SnapshotStore(EBSBackend):
     def delete_snapshot(self, snapshot_id: str) -> Any:
         self.get_snapshot(snapshot_id)
         snapshot: Any = super().delete_snapshot(snapshot_id)
-        if snapshot.backed:
+        if snapshot.backed or snapshot.of_root:
             self.room.machines.blocks.delete_snapshot(snapshot_id)
         self.tags.pop(snapshot_id, None)
         return snapshot

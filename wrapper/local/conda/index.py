@@ -99,11 +99,15 @@ class Index:
             request.add_header("Authorization", f"Basic {base64.b64encode(user.encode()).decode()}")
         return urllib.request.urlopen(request, timeout=_TIMEOUT)  # noqa: S310 - likewise
 
-    def page(self, project: str) -> dict[str, Any]:
-        """The project's files, each with its upstream URL. Raises AbsentError."""
+    def folder(self, project: str) -> Path:
+        """Where its files are kept. Raises AbsentError."""
         if not _NAME.fullmatch(project):
             raise AbsentError(project)
-        kept = self._cache / project / "page.json"
+        return self._cache / project
+
+    def page(self, project: str) -> dict[str, Any]:
+        """The project's files, each with its upstream URL. Raises AbsentError."""
+        kept = self.folder(project) / "page.json"
         with self._locks[kept]:
             if kept.exists() and time.time() - kept.stat().st_mtime < _FRESH:
                 return dict(json.loads(kept.read_text()))

@@ -42,8 +42,15 @@ mv "$prefix/standin/uv.new" "$prefix/standin/uv"
 UV_CACHE_DIR=$prefix/pkgs UV_DEFAULT_INDEX=@MIRROR@/simple UV_NO_CONFIG=1
 export UV_CACHE_DIR UV_DEFAULT_INDEX UV_NO_CONFIG
 "$prefix/standin/uv" venv --quiet --allow-existing --python /usr/bin/python3 "$prefix"
-"$prefix/standin/uv" pip install --quiet --python "$prefix/bin/python" --compile-bytecode \
-    pip packaging pyyaml
+"$prefix/standin/uv" pip install --quiet --python "$prefix/bin/python" pip packaging pyyaml
+"$prefix/bin/python" -E - "$prefix" <<'END'
+import sys
+from pathlib import Path
+prefix = Path(sys.argv[1])
+sys.path.insert(0, str(prefix / "standin"))
+from standin import modules
+modules.bring(prefix, (prefix / "standin/index").read_text().strip())
+END
 touch "$prefix/conda-meta/history"
 
 for name in conda mamba; do

@@ -12,6 +12,7 @@ from wrapper.errors import LocalError
 from wrapper.local.host import log
 
 from . import installer
+from .compiled import Compiled
 from .index import AbsentError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Mirror(ThreadingHTTPServer):
         self.socket.close()
         self.socket = listening
         self.index = index
+        self.compiled = Compiled()
         self.script = script
         self.engine = installer.engine()
 
@@ -64,7 +66,10 @@ class _Handler(BaseHTTPRequestHandler):
                     wheel = name.removesuffix(".metadata")
                     self._bytes(self.server.index.metadata(project, wheel))
                 case ["simple", project, name]:
-                    self._file(self.server.index.file(project, name))
+                    self._file(self._kept(project, name))
+                case ["compiled", python, project, version]:
+                    folder = self.server.index.folder(project)
+                    self._file(self.server.compiled.archive(folder, version, python))
                 case _:
                     self._bytes(b"", status=HTTPStatus.NOT_FOUND)
         except (ConnectionResetError, BrokenPipeError):
@@ -74,6 +79,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._bytes(f"{error}\n".encode(), status=HTTPStatus.NOT_FOUND)
         except LocalError as error:
             self._bytes(f"{error}\n".encode(), status=HTTPStatus.INSUFFICIENT_STORAGE)
+
+    def _kept(self, project: str, name: str) -> Path:
+        kept = self.server.index.file(project, name)
+        if kept.suffix == ".whl":
+            self.server.compiled.begin(kept)
+        return kept
 
     def _page(self, project: str) -> None:
         page = self.server.index.page(project)

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import prefixes, specs
+from . import modules, prefixes, specs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,10 +99,11 @@ def install(prefix: Path, lines: list[str], *, quiet: bool = False, upgrade: boo
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("\n".join(lines) + "\n")
         file.flush()
-        arguments = ["--python", str(prefix / "bin/python"), "--compile-bytecode"]
+        arguments = ["--python", str(prefix / "bin/python")]
         if upgrade:
             arguments.append("--upgrade")
         _uv("pip", "install", *arguments, "-r", file.name, quiet=quiet)
+    modules.bring(prefix, _index())
 
 
 def remove(prefix: Path, names: list[str], *, quiet: bool = False) -> None:

@@ -38,6 +38,7 @@ _STEP = re.compile(
     r"ok=(?P<ok>[0-9]{1,6})(?: failed=(?P<failed>[0-9]{1,6}))?"
 )
 _RESCUED = re.compile(r"jupyter-clouds: rescue done seconds=(?P<seconds>[0-9.]{1,12})")
+_HOST_KEY = re.compile(r"jupyter-clouds: ssh host_key=(?P<key>ssh-ed25519 [A-Za-z0-9+/]{68})")
 _READY = re.compile(r"jupyter-clouds: ready port=(?P<port>[0-9]{1,5})")
 
 
@@ -131,6 +132,22 @@ def parse(text: str) -> Boot:
     return Boot(phases=tuple(phases.values()), fingerprint=fingerprint, ready_port=ready)
 
 
+def ssh_host_key(text: str) -> str | None:
+    """SSH's host key as known_hosts takes it; None before it is shown.
+
+    FingerprintError when the console shows more than one.
+    """
+    shown = {found["key"] for line in _lines(text) if (found := _HOST_KEY.fullmatch(line))}
+    if len(shown) > 1:
+        raise FingerprintError(
+            f"The machine's console shows {len(shown)} different SSH host keys: "
+            f"{', '.join(sorted(shown))}. None is trusted.",
+            hint="Somebody may have forged a line. Replace the machine: "
+            "python -m wrapper down, then up.",
+        )
+    return shown.pop() if shown else None
+
+
 def rescues(text: str) -> tuple[Noticed | Rescued, ...]:
     """What a console says of notices and of what was saved at them, in its order."""
     found: list[Noticed | Rescued] = []
@@ -206,3 +223,22 @@ def _refuse_another_key(before: Fingerprint | None, now: Fingerprint) -> None:
             hint="Somebody may have forged a line. Replace the machine: "
             "python -m wrapper down, then up.",
         )
+
+
+_OF = {
+    "boot": r"(log )?phase=|fingerprint |ssh host_key=|ready ",
+    "idle": r"autostop ",
+    "spot": r"notice |rescue ",
+}
+"""How our lines begin, by what they tell of."""
+
+
+def of_phase(text: str, phase: str | None) -> str:
+    """The lines that tell of it; the whole console when no phase is asked for."""
+    whole = text.replace("\r", "")
+    if phase is None:
+        return whole
+    if phase not in _OF:
+        return ""
+    ours = re.compile(rf"jupyter-clouds: (?:{_OF[phase]})")
+    return "".join(line for line in whole.splitlines(keepends=True) if ours.match(line))

@@ -90,6 +90,7 @@ class MachineRoot:
         for folder in ("dev", "etc/jupyter-clouds", "proc", "usr/local/bin", "tools"):
             (root / folder).mkdir(parents=True)
         (root / "dev/console").touch()
+        self.instance("i-0123456789abcdef0")
         self.tool("systemctl", "exit 0")
         self.memory(8192 * MIB)
         self.installer('mkdir -p "$4/bin"')
@@ -100,6 +101,12 @@ class MachineRoot:
         path.write_text(f"#!/bin/bash\n{script}\n")
         path.chmod(0o755)
         return path
+
+    def instance(self, instance_id: str) -> None:
+        """cloud-init has found this id."""
+        path = self.root / "var/lib/cloud/data/instance-id"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{instance_id}\n")
 
     def memory(self, size: int) -> None:
         """The machine has so many bytes of memory."""

@@ -157,3 +157,33 @@ def test_only_an_exact_whole_line_is_a_fingerprint(line: str) -> None:
 )
 def test_a_line_that_is_not_quite_right_says_nothing(line: str) -> None:
     assert console.parse(f"{line}\n") == console.Boot((), None, None)
+
+
+HOST_KEY = "ssh-ed25519 " + "A" * 68
+
+
+def host_key_line(key: str = HOST_KEY) -> str:
+    return f"jupyter-clouds: ssh host_key={key}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        pytest.param("", None, id="an empty console"),
+        pytest.param(BOOT, None, id="a machine without SSH"),
+        pytest.param(BOOT + host_key_line(), HOST_KEY, id="shown once"),
+        pytest.param(host_key_line() * 2, HOST_KEY, id="shown again and again"),
+        pytest.param(host_key_line()[:-1], None, id="still being written"),
+        pytest.param("x" + host_key_line(), None, id="within another line"),
+        pytest.param(host_key_line("ssh-ed25519 AAAA"), None, id="too short for a key"),
+        pytest.param(f"{HOST_KEY} root@host\n", None, id="another program's"),
+    ],
+)
+def test_the_ssh_host_key_is_the_one_in_a_line_of_ours(text: str, key: str | None) -> None:
+    assert console.ssh_host_key(text) == key
+
+
+def test_two_ssh_host_keys_are_an_error_and_not_a_choice() -> None:
+    other = host_key_line(HOST_KEY.replace("AA", "BB"))
+    with pytest.raises(FingerprintError, match="2 different SSH host keys"):
+        console.ssh_host_key(host_key_line() + other)

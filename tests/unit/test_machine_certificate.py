@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
+import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,19 @@ def test_the_console_shows_the_fingerprints_that_cryptography_computes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     assert shown.key_sha256 == hashlib.sha256(public).hexdigest()
+
+
+def test_the_console_shows_ssh_s_host_key_without_its_comment(machine: MachineRoot) -> None:
+    folder = machine.root / "etc/ssh"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / "ssh_host_ed25519_key"
+    subprocess.run(
+        ["ssh-keygen", "-qt", "ed25519", "-N", "", "-C", "root@host", "-f", made], check=True
+    )
+    machine.phase("certificate")
+
+    public = made.with_suffix(".pub").read_text().removesuffix(" root@host\n")
+    assert console.ssh_host_key(machine.console()) == public
 
 
 def test_at_the_next_boot_everything_stays(machine: MachineRoot) -> None:

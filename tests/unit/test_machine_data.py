@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.data_volume import VOLUME, home, run
+from tests.unit.data_volume import VOLUME, Volume, home, run
 from tests.unit.machine_root import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.unit.data_volume import Rooms, Volume
+    from tests.unit.data_volume import Rooms
 
 pytestmark = [
     pytest.mark.slow,
@@ -131,6 +131,26 @@ def test_an_enlarged_volume_is_used_whole(rooms: Rooms, volume: Volume) -> None:
     assert done.returncode == 0, done.stdout
     assert shutil.disk_usage(home(machine)).total > 150 * MIB
     assert (home(machine) / "saved").read_text() == "mine"
+
+
+@pytest.mark.parametrize("tools", [True, False], ids=["xfsprogs", "without xfsprogs"])
+def test_an_xfs_volume_of_ones_own_is_the_home_and_grows_where_it_can(
+    rooms: Rooms, tmp_path: Path, *, tools: bool
+) -> None:
+    volume = Volume(tmp_path / "xfs", mib=320)  # XFS wants 300 at least
+    run("mkfs.xfs", "-q", volume.device)
+    run("truncate", f"--size={600 * MIB}", volume.file)
+    run("losetup", "--set-capacity", volume.device)
+    machine = rooms.new()
+    if not tools:
+        machine.tool("xfs_growfs", "exit 127")
+    volume.attach(machine)
+    done = machine.phase("data")
+    assert done.returncode == 0, done.stdout
+    assert (home(machine) / ".bashrc").read_text() == "# as it comes"
+    assert (shutil.disk_usage(home(machine)).total > 450 * MIB) is tools
+    rooms.off(machine)
+    run("losetup", "--detach", volume.device)
 
 
 def test_a_volume_that_comes_late_is_waited_for(rooms: Rooms, volume: Volume) -> None:

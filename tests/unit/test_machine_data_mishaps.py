@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.data_volume import LINKS, VOLUME, fill, home
+from tests.unit.data_volume import LINKS, VOLUME, fill, home, run
 from tests.unit.test_machine_data import FOREIGN
+from wrapper import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,25 @@ def test_keys_of_the_user_stay_as_they_are_and_those_of_the_machine_are_added_on
     rooms.off(second)
     assert second.phase("data").returncode == 0
     assert lines(second) == [*mine, "key of machine1"]
+
+
+def test_the_key_that_the_console_told_of_survives_a_power_loss(
+    rooms: Rooms, volume: Volume, tmp_path: Path
+) -> None:
+    machine = booted(rooms, volume)
+    assert machine.phase("certificate").returncode == 0
+    told = console.parse(machine.console()).fingerprint
+    assert told is not None
+    # What the device has been given so far is all that is left.
+    left = tmp_path / "left"
+    shutil.copyfile(volume.file, left)
+    rooms.off(machine)
+    run("dd", f"if={left}", f"of={volume.device}", "conv=notrunc,fsync", "status=none")
+    assert machine.phase("data").returncode == 0
+    assert machine.phase("certificate").returncode == 0
+    again = console.parse(machine.console()).fingerprint
+    assert again is not None
+    assert again.key_sha256 == told.key_sha256
 
 
 def test_formatting_that_was_cut_short_is_done_again(rooms: Rooms, volume: Volume) -> None:

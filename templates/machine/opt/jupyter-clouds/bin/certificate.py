@@ -1,4 +1,4 @@
-"""The phase certificate, and the fingerprints on the console."""
+"""The phase certificate, and the fingerprints and SSH's host key on the console."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import clouds
 import network
 
 CERTIFICATE = clouds.STATE / "tls/certificate.pem"
+HOST_KEY = clouds.ROOT / "etc/ssh/ssh_host_ed25519_key.pub"
 
 
 def certificate() -> None:
@@ -23,7 +24,10 @@ def certificate() -> None:
 
 
 def fingerprint() -> None:
-    """The console shows the fingerprints of the certificate in use and of its key."""
+    """The console shows the fingerprints of the certificate in use and of its key.
+
+    And SSH's host key: cloud-init shows it too, but before the data volume's has taken its place.
+    """
 
     def digest(script: str) -> str:
         command = ["bash", "-o", "pipefail", "-c", script]
@@ -34,3 +38,8 @@ def fingerprint() -> None:
     whole = digest("openssl x509 -outform DER")
     key = digest("openssl x509 -noout -pubkey | openssl pkey -pubin -outform DER")
     clouds.console(f"jupyter-clouds: fingerprint certificate_sha256={whole} key_sha256={key}")
+    if HOST_KEY.exists():
+        # It is told once for all: no power loss takes it back.
+        subprocess.run(["sync", HOST_KEY, HOST_KEY.with_suffix(""), HOST_KEY.parent], check=False)
+        kind, host_key = HOST_KEY.read_text().split()[:2]
+        clouds.console(f"jupyter-clouds: ssh host_key={kind} {host_key}")

@@ -27,7 +27,10 @@ make() {
 names=$2
 if ! openssl pkey -noout -in key.pem; then
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.pem
+  # The console tells of it, once for all: no power loss takes it back.
+  sync new.pem
   mv new.pem key.pem
+  sync .
 fi
 # A pair of the user's own may be halfway through being stored.
 [ ! -e certificate.pem ] || fits || sleep 1

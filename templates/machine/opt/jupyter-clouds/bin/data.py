@@ -86,7 +86,8 @@ def mount(device: Path) -> None:
     options: Sequence[str | Path] = ["mount", "-onoatime,nosuid,nodev", device, MOUNT]
     clouds.run(options)
     if kind and kind[1] == "xfs":
-        clouds.run(["xfs_growfs", MOUNT])
+        # Not every image has xfsprogs; as large as it was, it serves on.
+        subprocess.run(["sh", "-c", 'xfs_growfs "$0"', MOUNT], check=False)
     elif subprocess.run(["resize2fs", device], check=False).returncode:
         # Not every root may let a mounted one grow.
         clouds.run(["umount", MOUNT])
@@ -102,6 +103,8 @@ def lead(name: str, place: Path) -> None:
     if not folder.exists():
         clouds.run(["rm", "-rf", f"{folder}.new"])
         clouds.run(["cp", "-aT", place, f"{folder}.new"])
+        # Or its name could outlive a power loss that its files do not.
+        clouds.run(["sync", "-f", f"{folder}.new"])
         clouds.run(["mv", f"{folder}.new", folder])
     elif folder.stat().st_uid != user.pw_uid:
         # Of a machine on which the user had another number.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +18,8 @@ PREFIX = clouds.CONDA / "envs/notebook"
 FILE = clouds.ETC / "environment.yml"
 CHANNEL = ("--override-channels", "--channel", "conda-forge")
 NATIVE = "share/jupyter/kernels/python3"
+# On a copy of another machine: the digest of the file that the environment there was made of.
+COPIED = clouds.VAR / "environment.copied"
 
 
 def create(name: str, arguments: Sequence[str | Path], *, as_user: bool = False) -> None:
@@ -80,7 +83,10 @@ def environment() -> None:
     """The user's environment is installed, and is the default kernel."""
     # Once: what the user adds to it later is never replaced behind their back.
     if not clouds.stamped("environment", ""):
-        create("notebook", ["env", "create", "--file", FILE], as_user=True)
-        ensure_kernel()
+        digest = hashlib.sha256(FILE.read_bytes()).hexdigest()
+        if not COPIED.exists() or COPIED.read_text() != digest:
+            COPIED.unlink(missing_ok=True)
+            create("notebook", ["env", "create", "--file", FILE], as_user=True)
+            ensure_kernel()
         clouds.stamp("environment", "")
     show()

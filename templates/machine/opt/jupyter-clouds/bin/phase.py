@@ -41,6 +41,24 @@ def prepare() -> None:
     os.chown(clouds.STATE, clouds.USER.pw_uid, clouds.USER.pw_gid)
 
 
+def own() -> None:
+    """What is on this disk is this machine's. SystemExit when it is a copy's, still to be renewed.
+
+    https://docs.cloud-init.io/en/latest/explanation/boot.html#first-boot-determination
+    """
+    here = (clouds.ROOT / "var/lib/cloud/data/instance-id").read_text().strip()
+    whose = clouds.VAR / "instance"
+    with (clouds.RUN / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whose.exists():
+            clouds.write(whose, here)
+    if (other := whose.read_text()) != here:
+        raise SystemExit(
+            f"a copy of {other}, with its keys: give the image to this module (ami_id), whose"
+            " user data removes them"
+        )
+
+
 def update(name: str, state: str, seconds: float | None, error: str | None) -> str | None:
     """status.json tells it, whole at every moment; returns the error that was there before."""
     path = clouds.RUN / "status.json"
@@ -63,6 +81,7 @@ def run(name: str) -> tuple[int, str]:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             try:
+                own()
                 {phase.__name__: phase for phase in PHASES}[name]()
             except clouds.PassingError as error:
                 sys.exit(f"given up: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import ssl
 import stat
@@ -107,6 +108,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             JUPYTER_CLOUDS_NOTEBOOK_JSON=str(root / "notebook.json"),
             JUPYTER_CLOUDS_DOOR=str(root / "door.sock"),
             JUPYTER_CLOUDS_AUTOSTOP=str(root / "autostop.sock"),
+            JUPYTER_CLOUDS_LOGS=str(root / "logs.sock"),
         ),
         requests.Session() as session,
     ):
@@ -173,6 +175,7 @@ def run(server: Server, name: str, *codes: str) -> None:
             "header": header | {"session": "tab", "username": "", "date": ""}
         }
         content = {"code": code, "silent": False, "store_history": True, "stop_on_error": True}
+        content["allow_stdin"] = True
         message |= {"parent_header": {}, "metadata": {"cellId": f"cell-{n}"}, "channel": "shell"}
         channels.send(json.dumps(message | {"content": content}))
     while "ready" not in channels.recv():
@@ -297,6 +300,59 @@ def test_what_a_cell_printed_is_in_the_file_at_once_and_the_kernel_is_listed(
     assert kernel["waiting"] == [{"cell": "cell-2", "code": "print('never')"}]
 
 
+def test_who_is_logged_in_learns_what_the_machine_has_and_does(server: Server) -> None:
+    run(server, "slow.ipynb", "import time\nprint('ready', flush=True)\ntime.sleep(600)")
+    run(server, "asks.ipynb", "print('ready', flush=True)\ninput()")
+    run(server, "quick.ipynb", "print('ready', flush=True)")
+    ask(server.door, "POST", "/notice", NOTICE)
+    states: dict[str, str] = {}
+    deadline = time.monotonic() + 20
+    while (states.get("quick.ipynb"), states.get("asks.ipynb")) != ("idle", "waiting"):
+        assert time.monotonic() < deadline, states
+        found = server.get("clouds/resources")
+        kernels = {one["notebooks"][0]: one for one in found["kernels"] if one["notebooks"]}
+        states = {path: one["state"] for path, one in kernels.items()}
+    ask(server.door, "POST", "/notice", {})
+    assert states["slow.ipynb"] == "busy"
+    assert 0 <= kernels["slow.ipynb"]["seconds"] < 60
+    assert found["cpu"]["cores"] == os.cpu_count()
+    assert 0 < found["cpu"]["used"] < found["cpu"]["total"]
+    assert 0 < found["memory"]["available"] < found["memory"]["total"]
+    assert found["disk"]["total"] == shutil.disk_usage(server.work).total
+    assert found["notice"] == NOTICE
+    assert found["autostop"] is None, "no watch runs beside this server"
+    url = f"{server.url}/clouds/resources"
+    assert requests.get(url, verify=str(server.session.verify), timeout=10).status_code == 403
+
+
+def test_a_webhook_is_kept_for_its_owner_tried_and_forgotten(server: Server) -> None:
+    file = server.root / "state/webhook"
+    headers = {"X-XSRFToken": server.session.cookies["_xsrf"]}
+    url = f"{server.url}/clouds/notify"
+
+    def put(webhook: str) -> requests.Response:
+        body = {"webhook": webhook}
+        return server.session.put(url, json=body, headers=headers, timeout=10)
+
+    assert server.get("clouds/notify") == {"host": None}
+    for wrong in ("http://127.0.0.1/x", "https:///x", "https://h/a b", "https://h/" + 3000 * "x"):
+        refused = put(wrong)
+        assert refused.status_code == 400
+        assert wrong not in refused.text
+    assert not file.exists()
+    # Nobody listens there: the test of it says so.
+    assert put("https://127.0.0.1:1/services/secret\n").status_code == 204
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert server.get("clouds/notify") == {"host": "127.0.0.1"}
+    tried = server.post("clouds/notify", {})
+    assert tried["ok"] == 0
+    assert "cannot be reached" in tried["error"]
+    assert requests.get(url, verify=str(server.session.verify), timeout=10).status_code == 403
+    assert server.session.delete(url, headers=headers, timeout=10).status_code == 204
+    assert server.get("clouds/notify") == {"host": None}
+    assert not file.exists()
+
+
 def test_what_a_kernel_says_first_is_recorded(server: Server) -> None:
     (server.work / "late").touch()
     run(server, "first.ipynb", "print('ready')")
@@ -315,6 +371,33 @@ def test_a_document_that_cannot_be_written_is_told(server: Server) -> None:
 
     states = {one["path"]: one["state"] for one in answer["documents"]}
     assert states["gone.ipynb"] == "failed"
+
+
+def test_the_machines_logs_are_for_who_is_logged_in(server: Server) -> None:
+    with pytest.raises(requests.HTTPError, match="404"):
+        server.get("clouds/logs")
+    heard: list[bytes] = []
+    text = "line\n" * 100_000  # more than a socket takes at once
+    replies = [{"text": text, "cursor": "c"}, {"error": "no such phase"}]
+
+    def answer(listening: socket.socket) -> None:
+        for reply in replies:
+            connection, _ = listening.accept()
+            with connection:
+                heard.append(connection.recv(4096))
+                connection.sendall(json.dumps(reply).encode())
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(server.root / "logs.sock"))
+        listening.listen()
+        threading.Thread(target=answer, args=(listening,), daemon=True).start()
+        found = server.get("clouds/logs?phase=idle&lines=7&after=s%3D1")
+        assert found == {"text": text, "cursor": "c"}
+        with pytest.raises(requests.HTTPError, match="400"):
+            server.get("clouds/logs?phase=none")
+    assert json.loads(heard[0]) == {"phase": "idle", "lines": 7, "after": "s=1"}
+    url = f"{server.url}/clouds/logs"
+    assert requests.get(url, verify=str(server.session.verify), timeout=10).status_code == 403
 
 
 def test_a_socket_of_an_earlier_server_is_in_nobodys_way(tmp_path: Path) -> None:

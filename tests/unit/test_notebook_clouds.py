@@ -34,6 +34,10 @@ def test_status_cell_password_and_certificate(machines_jupyter: LiveJupyter) -> 
         assert found.versions["jupyter_server"]
         assert found.raw["phases"]["conda"]["seconds"] == 12.3
         assert notebook.run_cell("print('ready')") == "ready\n"
+        seen = notebook.resources()
+        assert seen
+        assert 0 < seen.memory_available < seen.memory_total
+        assert (seen.kernels, seen.autostop, seen.notice) == ((), None, None)
 
         with pytest.raises(NoAnswerError, match="400: not a hash"):
             notebook.set_password_hash("plain words")

@@ -96,6 +96,7 @@ def test_a_server_without_our_extension_is_told_as_such(notebook: Notebook) -> N
     notebook.login()
     with pytest.raises(NoAnswerError, match=r"/clouds/status answered 404"):
         notebook.clouds_status()
+    assert notebook.resources() is None
 
 
 def test_neither_ca_bundles_nor_proxies_of_the_process_reach_the_connection(

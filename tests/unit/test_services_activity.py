@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+RUN = "jupyter\\x2dclouds\\x2drun"
 USER = 1000
 """Whose processes are a user's; root, as whom the tests may run, is not one."""
 
@@ -315,6 +316,7 @@ def test_computing_is_work_and_waiting_is_not(
         ("1:name=systemd:/system.slice/jupyter-clouds-notebook.service", True),
         ("0::/user.slice/user-0.slice/session-4.scope", True),
         ("0::/system.slice/docker-0123abcd.scope", True),
+        (f"0::/system.slice/system-{RUN}.slice/jupyter-clouds-run@20261123-164746-a.service", True),
         ("0::/system.slice/jupyter-clouds-rescue@idle.service", False),
         ("0::/system.slice/ssh.service", False),
         ("0::/init.scope", False),

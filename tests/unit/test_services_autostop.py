@@ -329,6 +329,7 @@ def test_what_is_told_to_a_running_machine_holds_until_terraform_says_something_
         {"do": "set", "idle_minutes": -5},
         {"do": "set", "max_hours": [1]},
         {"do": "dance"},
+        {"do": ["stay"]},
     ],
     ids=str,
 )

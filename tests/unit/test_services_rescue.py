@@ -20,7 +20,7 @@ from tests.unit.services_machine import Machine, until
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALL = ["documents", "kernels", "git", "hook", "sync"]
+ALL = ["documents", "kernels", "notify", "git", "hook", "sync"]
 
 
 @pytest.fixture
@@ -168,9 +168,10 @@ def test_a_jupyter_that_hangs_costs_its_steps_only(machine: Machine) -> None:
         door.listen()
         code, _ = machine.rescue()
     assert code == 1
-    assert [line.partition(" step=")[2] for line in machine.console()[1:4]] == [
+    assert [line.partition(" step=")[2] for line in machine.console()[1:5]] == [
         "documents seconds=S ok=0 failed=1",
         "kernels seconds=S ok=0 failed=1",
+        "notify seconds=S ok=0",
         "git seconds=S ok=0",
     ]
 

@@ -7,13 +7,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wrapper.notebook.model import Autostop, CloudsStatus, Phase, Pin, Status
+from wrapper.notebook.model import Autostop, CloudsStatus, Logs, News, Phase, Pin, Run, Status
+from wrapper.notebook.resources import Gpu, Kernel, Resources
 
 if TYPE_CHECKING:
     from wrapper.notebook.client import Notebook
     from wrapper.notebook.pinning import pin
 
-__all__ = ["Autostop", "CloudsStatus", "Notebook", "Phase", "Pin", "Status", "pin"]
+__all__ = [
+    "Autostop",
+    "CloudsStatus",
+    "Gpu",
+    "Kernel",
+    "Logs",
+    "News",
+    "Notebook",
+    "Phase",
+    "Pin",
+    "Resources",
+    "Run",
+    "Status",
+    "pin",
+]
 
 
 def __getattr__(name: str) -> Any:

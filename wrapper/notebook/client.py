@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
+from typing import IO, TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlencode, urlsplit
 
 from wrapper.errors import LoginError, NoAnswerError
-from wrapper.notebook import kernel
-from wrapper.notebook.model import Autostop, CloudsStatus, Phase, Status
+from wrapper.notebook import kernel, resources
+from wrapper.notebook.model import CloudsStatus, Logs, Phase, Status
 from wrapper.notebook.pinning import TIMEOUT
 from wrapper.notebook.proxy import proxy_for
 from wrapper.notebook.session import PinnedSession
+from wrapper.notebook.unattended import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import requests
 
-    from wrapper.notebook.model import Pin
+    from wrapper.notebook.model import Autostop, Pin
+    from wrapper.notebook.resources import Resources
 
 
 class Notebook:
@@ -60,6 +62,11 @@ class Notebook:
     def close(self) -> None:
         """No connection is left open; the login stays good."""
         self._session.close()
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """What the notebook knows a login by; secret."""
+        return {one.name: one.value or "" for one in self._session.cookies}
 
     def login(self) -> None:
         """The password was accepted and its cookie is kept. LoginError when it was not.
@@ -126,22 +133,56 @@ class Notebook:
         {"do": "extend", "hours"}, {"do": "set" or "begin", "idle_minutes"?, "max_hours"?}
         """
         path = "/clouds/autostop"
-        method = "POST" if wish else "GET"
-        answer = self._session.send(method, self._base + path, json=wish or None)
-        if answer.status_code == HTTPStatus.NOT_FOUND:
+        raw = self.ask("POST" if wish else "GET", path, wish or None)
+        if raw is None:
             return None
-        raw = self._content(method, path, answer)
         try:
-            return Autostop(
-                busy=tuple(map(str, raw["busy"])),
-                idle_minutes=float(raw["idle_minutes"]),
-                max_hours=float(raw["max_hours"]),
-                began=str(raw["began"]),
-                **{name: raw[name] for name in ("ends_at", "idle_since", "idle_stops_at")},
-                stopping=raw.get("stopping"),
-            )
+            return resources.autostop(raw)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._nonsense(path) from error
+
+    def logs(self, phase: str | None, *, lines: int, after: str | None = None) -> Logs | None:
+        """The last lines that the machine's units wrote, behind `after` if that is given.
+
+        None: it shows no logs.
+        """
+        query = {"phase": phase, "lines": str(lines), "after": after}
+        known = urlencode({name: value for name, value in query.items() if value})
+        raw = self.ask("GET", f"/clouds/logs?{known}")
+        if raw is None:
+            return None
+        try:
+            cursor = raw["cursor"]
+            return Logs(str(raw["text"]), None if cursor is None else str(cursor))
+        except (KeyError, TypeError) as error:
+            raise self._nonsense("/clouds/logs") from error
+
+    @property
+    def runs(self) -> Runs:
+        """What runs unattended there."""
+        return Runs(self)
+
+    def download(self, path: str, stream: IO[bytes], heard: Callable[[int], None]) -> bool:
+        """A file of the work folder is in the stream, whatever its size; False: there is none.
+
+        `heard` is told how many bytes came each time.
+        """
+        where = f"/files/{quote(path)}"
+        status = self._session.save(self._base + where, stream, heard)
+        if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+            raise NoAnswerError(
+                f"GET {self._session.origin}{self._base}{where} answered {status}.",
+                hint="See what is there: python -m wrapper status",
+            )
+        return status == HTTPStatus.OK
+
+    def resources(self) -> Resources | None:
+        """What the machine has and uses now; None: it is of an older version, and does not tell."""
+        raw = self.ask("GET", "/clouds/resources")
+        try:
+            return None if raw is None else resources.parse(raw)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._nonsense("/clouds/resources") from error
 
     def run_cell(self, code: str, *, timeout: float = 60.0) -> str:
         """What the code printed, run in a kernel of its own that is gone afterwards.
@@ -175,6 +216,13 @@ class Notebook:
         the payload; LoginError when the login is missing or has ended.
         """
         answer = self._session.send(method, self._base + path, json=payload)
+        return self._content(method, path, answer)
+
+    def ask(self, method: str, path: str, payload: Any = None) -> Any:
+        """As `call`; None where the server knows no such address, or nothing of that name."""
+        answer = self._session.send(method, self._base + path, json=payload)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
         return self._content(method, path, answer)
 
     def _content(self, method: str, path: str, answer: requests.Response) -> Any:

@@ -60,6 +60,63 @@ class Autostop:
 
 
 @dataclass(frozen=True)
+class Logs:
+    """A piece of the machine's journal."""
+
+    text: str
+    cursor: str | None
+    """Where the next piece begins; None while there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What runs, or ran, unattended; its field names are a contract (`run --json`)."""
+
+    name: str
+    folder: str
+    """Below the work folder."""
+    kind: str
+    """notebook, script or command."""
+    state: str
+    """prepared, running, done, failed, cancelled or interrupted."""
+    exit_code: int | None = None
+    error: str | None = None
+    began: str | None = None
+    ended: str | None = None
+    after: str | None = None
+    """stop or down, when the machine is to rest or to go afterwards."""
+    executed: str = ""
+    """The executed notebook, in its folder."""
+    cells_done: int = 0
+    cells: int = 0
+    """Code cells of a notebook."""
+    outputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The files that there are of each output that was named."""
+
+    @property
+    def going(self) -> bool:
+        """It has begun, and not ended."""
+        return self.state == "running"
+
+    @property
+    def missing(self) -> list[str]:
+        """Outputs that were named, and not made."""
+        return [name for name, files in self.outputs.items() if not files]
+
+
+@dataclass(frozen=True)
+class News:
+    """What a run printed since, and how far it is."""
+
+    run: Run
+    text: str
+    next: int
+    """The byte to ask from next."""
+    seen: str
+    """Tells the server what is known here."""
+
+
+@dataclass(frozen=True)
 class CloudsStatus:
     """What the machine says of itself, from our server extension."""
 
@@ -71,5 +128,7 @@ class CloudsStatus:
     disk_total: int | None = None
     autostop: Autostop | None = None
     """None where it was not asked, or the machine knows nothing of it."""
+    runs: tuple[Run, ...] = ()
+    """What goes on unattended; likewise."""
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
     """The whole document, for --json."""

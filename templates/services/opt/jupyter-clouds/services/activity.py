@@ -13,7 +13,7 @@ import processes
 from terminals import Terminals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from processes import Process
@@ -92,8 +92,8 @@ class Door:
 class Activity:
     """What is seen, at one look after the other."""
 
-    def __init__(self, door: Door, status: Path) -> None:
-        self.door, self.status = door, status
+    def __init__(self, door: Door, status: Path, going: Callable[[], list[str]] = list) -> None:
+        self.door, self.status, self.going = door, status, going
         self.terminals = Terminals()
         self.before: dict[tuple[int, int], float] | None = None
         self.at = time.monotonic()
@@ -107,6 +107,7 @@ class Activity:
         found = [
             *self.phases(),
             *kernels,
+            *(f"run {name}" for name in self.going()),
             *self.terminals.look(table, seconds),
             *self.processor(table, seconds),
             *gpu(),

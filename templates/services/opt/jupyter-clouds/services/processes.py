@@ -35,8 +35,8 @@ CALLS = {
 TERMINALS = range(136, 144)  # major numbers of /dev/pts
 POLLIN, MOST = 1, 1024
 # The user's are those of the notebook and its kernels, of logins, and of their containers.
-OURS = re.compile(r"/jupyter-clouds-notebook\.service|/user\.slice/|/machine\.slice/")
-SYSTEM = re.compile(r"/jupyter-clouds-(?!notebook)[\w@-]+\.service")  # a rescue, for one
+OURS = re.compile(r"/jupyter-clouds-(notebook|run@[\w-]+)\.service|/user\.slice/|/machine\.slice/")
+SYSTEM = re.compile(r"/jupyter-clouds-(?!notebook|run@)[\w@-]+\.service")  # a rescue, for one
 CONTAINER = re.compile(r"(docker|libpod|crio|containerd)[-:][^/]*\.scope|/docker/|/kubepods")
 FIRST, NOBODY = (
     1000,

@@ -22,9 +22,10 @@ from typing import Any
 import bounded
 import clouds
 import door
+import runs
 
 # Seconds that each step may take, in order: together well below the two minutes of a notice.
-STEPS = {"documents": 12, "kernels": 5, "git": 35, "hook": 25, "sync": 15}
+STEPS = {"documents": 12, "kernels": 5, "notify": 5, "git": 35, "hook": 25, "sync": 15}
 STEPS_FOR = {"rebalance": ["documents"], "stop": ["documents", "kernels", "sync"]}
 LEAST = 2  # seconds that a step gets, late as it may be
 FRESH = 150  # seconds for which a rescue makes the one at a stop needless
@@ -41,6 +42,15 @@ TEXTS = {
     "rebalance": "AWS may soon interrupt this spot machine. All documents are being saved.",
     "shutdown": "This machine is being stopped. All documents are being saved.",
 }
+# For who is not in front of it. Who stops it is told nothing.
+FAR = {
+    "stop": "AWS stops this spot machine{at}. All is being saved. It comes back by itself when"
+    " there is capacity.",
+    "terminate": "AWS takes this spot machine away{at}. All is being saved.",
+    "hibernate": "AWS hibernates this spot machine now. It comes back by itself.",
+    "idle": "Nothing has run here for a while. All is being saved, then this machine stops.",
+    "lifetime": "The hours of this machine are over. All is being saved, then it stops.",
+}
 
 
 def notice(reason: str, given: dict[str, str]) -> dict[str, Any] | None:
@@ -48,7 +58,7 @@ def notice(reason: str, given: dict[str, str]) -> dict[str, Any] | None:
     if reason == "interruption":
         kind = given.get("action", "terminate")
     else:
-        ends = dict.fromkeys(("idle", "lifetime", "stop"), "shutdown")
+        ends = dict.fromkeys(("idle", "lifetime", "run", "stop"), "shutdown")
         kind = {"rebalance": "rebalance", **ends}.get(reason, "")
     text = TEXTS.get(kind)
     if not text:
@@ -76,6 +86,7 @@ class Rescue:
             "notice": given,
             "begun": self.stamp,
             "host": os.uname().nodename,
+            "runs": runs.going(),
             "steps": {},
         }
 
@@ -131,6 +142,26 @@ class Rescue:
         found = door.ask("POST", "/kernels", {"name": f"kernels-{self.stamp}.json"}, limit)
         return {"ok": found["kernels"] if found else 0, **(found or {})}
 
+    def notify(self, limit: float) -> dict[str, Any]:
+        """Whoever gave a webhook knows why the machine goes away."""
+        interrupted = self.reason == "interruption"
+        text = FAR.get(self.given.get("action", "terminate") if interrupted else self.reason)
+        if text is None:
+            return {"ok": 0, "note": f"nobody is told of a {self.reason}"}
+        moment = self.given.get("time")
+        text = text.format(at=f" at {moment.replace('T', ' ')}" if moment else "")
+        program = Path(__file__).with_name("notify.py")
+        # The user's: root sends nothing to where they say.
+        done = bounded.run(
+            [sys.executable, "-IBu", program, self.reason, text],
+            limit,
+            CLOUDS_WEBHOOK=str(clouds.STATE / "webhook"),
+        )
+        with contextlib.suppress(ValueError, TypeError):
+            found: dict[str, Any] = json.loads(done.output)
+            return dict(found)
+        return {"ok": 0, "failed": 1, "error": ending(done)}
+
     def git(self, limit: float) -> dict[str, Any]:
         """Side branches have the work in progress."""
         program = Path(__file__).with_name("autosave.py")
@@ -168,6 +199,9 @@ class Rescue:
 
     def run(self) -> None:
         """All steps have ended, and the console says so."""
+        if going := self.report["runs"]:
+            # Each writes down by itself how far it came, when its unit is stopped.
+            clouds.console(f"jupyter-clouds: rescue runs={','.join(going)}")
         for name in self.names:
             self.step(name)
         seconds = round(time.monotonic() - self.begun, 1)

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import clouds
+import runs
 from activity import Activity, Door, Unanswered
 from lifetime import DEFAULTS, MINUTE, MOST_HOURS, Lifetime, number, warning
 
@@ -15,14 +16,19 @@ DOOR = os.environ.get("JUPYTER_CLOUDS_DOOR", f"{clouds.RUN}/door/jupyter.sock")
 MEMORY = clouds.RUN / "autostop.json"
 LOOKS = 45  # in a window
 LEAST, LONGEST = 0.5, MINUTE / 2  # seconds between two looks
+AWAITED = MINUTE / 15  # likewise, while the end of a run is to stop the machine
+AFTER = MINUTE  # between a run's end and the machine's
 OURS = "autostop-"  # how the ids of our notices begin
 TEXTS = {
     "idle": "Nothing runs here and nobody types. At {time} everything is saved and this machine"
     " stops.",
     "lifetime": "This machine's hours are over at {time}. Then everything is saved and it stops.",
+    "run": "The run has ended. At {time} everything is saved and this machine stops, as was asked.",
 }
+STAY = {"label": "Stay", "command": "jupyter-clouds:stay"}
 BUTTONS = {
-    "idle": {"label": "Stay", "command": "jupyter-clouds:stay"},
+    "idle": STAY,
+    "run": STAY,
     "lifetime": {
         "label": "One more hour",
         "command": "jupyter-clouds:extend",
@@ -42,8 +48,9 @@ class Verdict:
     def __init__(self) -> None:
         self.lifetime = Lifetime()
         self.door = Door(DOOR, clouds.USER.pw_uid)
-        self.activity = Activity(self.door, clouds.RUN / "status.json")
+        self.activity = Activity(self.door, clouds.RUN / "status.json", runs.going)
         self.active, self.announced = self._remembered()
+        self.awaited, self.leaving = self._awaited()
         self.busy: list[str] = []
         self.stopping = ""
         self.shown = False
@@ -66,9 +73,20 @@ class Verdict:
         except (OSError, ValueError, KeyError, TypeError):
             return now, {}
 
+    @staticmethod
+    def _awaited() -> tuple[set[str], bool]:
+        """The runs whose end stops the machine, and whether the last of them has ended."""
+        try:
+            known = json.loads(MEMORY.read_text())
+            return set(map(str, known["awaited"])), bool(known["leaving"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return set(), False
+
     @property
     def pause(self) -> float:
         """Seconds between two looks."""
+        if self.awaited or self.leaving:
+            return max(LEAST, AWAITED)
         spans = [one for one in (self.lifetime.window, self.lifetime.seconds) if one]
         return max(LEAST, min([LONGEST, *(one / LOOKS for one in spans)]))
 
@@ -77,15 +95,23 @@ class Verdict:
         self.busy, quiet = self.activity.look()
         now = time.monotonic()
         self.active = now if self.busy else max(self.active, now - quiet)
+        if self.awaited and not self.awaited & set(runs.going()):
+            self.awaited, self.leaving = set(), True
+            # Whatever was quiet until now: its end was work.
+            self.active = now
         self.remember()
 
     def remember(self) -> None:
         """The next watch of this boot goes on from here."""
-        clouds.write(MEMORY, json.dumps({"active": self.active, "announced": self.announced}))
+        known = {"active": self.active, "announced": self.announced}
+        known |= {"awaited": sorted(self.awaited), "leaving": self.leaving}
+        clouds.write(MEMORY, json.dumps(known))
 
     def ends(self) -> dict[str, float]:
         """What would stop the machine, and when, on the clock of this boot."""
         now, found = time.monotonic(), {}
+        if self.leaving:
+            found["run"] = self.active + AFTER
         if self.lifetime.window:
             found["idle"] = self.active + self.lifetime.window
         if self.lifetime.ends is not None:
@@ -95,9 +121,13 @@ class Verdict:
     def due(self) -> dict[str, float]:
         """Of those, what is near; nothing ends sooner than it could be read and answered."""
         now, found = time.monotonic(), {}
-        spans = {"idle": self.lifetime.window, "lifetime": self.lifetime.seconds}
+        spans = {
+            "idle": warning(self.lifetime.window),
+            "lifetime": warning(self.lifetime.seconds),
+            "run": AFTER,
+        }
         for kind, end in self.ends().items():
-            before = warning(spans[kind])
+            before = spans[kind]
             if end - now <= before:
                 first = self.announced.setdefault(kind, now)
                 # A watch that was not there for a while begins with the notice, too.
@@ -137,24 +167,43 @@ class Verdict:
     def answer(self, words: dict[str, Any]) -> dict[str, Any]:
         """What is known, after what was asked for was done. Raises ValueError."""
         wish = words.get("do", "status")
-        if wish == "extend":
-            self.lifetime.extend(number(words.get("hours"), MOST_HOURS))
-        elif wish in {"set", "begin"}:
-            self.lifetime.set({name: words[name] for name in DEFAULTS if name in words})
-            if wish == "begin":
-                self.lifetime.begin()
-                self.lifetime.write()
-        elif wish not in {"stay", "status"}:
+        doing = {"extend": self._extend, "set": self._set, "begin": self._set}
+        doing |= {"run": self._run, "stay": self._stay, "hold": _nothing, "status": _nothing}
+        if not isinstance(wish, str) or wish not in doing:
             raise ValueError(f"no such wish: {wish!r}")
+        doing[wish](words)
         if wish != "status":
             # Whoever says anything of this is there.
             self.active = time.monotonic()
             self.announced.pop("idle", None)
-            if wish != "stay":
+            if wish != "hold":
+                self.announced.pop("run", None)
+            if wish in {"extend", "set", "begin"}:
                 self.announced.pop("lifetime", None)
             self.show(self.due())
             self.remember()
         return self.status()
+
+    def _extend(self, words: dict[str, Any]) -> None:
+        self.lifetime.extend(number(words.get("hours"), MOST_HOURS))
+
+    def _set(self, words: dict[str, Any]) -> None:
+        self.lifetime.set({name: words[name] for name in DEFAULTS if name in words})
+        if words["do"] == "begin":
+            self.lifetime.begin()
+            self.lifetime.write()
+
+    def _run(self, words: dict[str, Any]) -> None:
+        runs.start(words.get("name"))
+        # Not only from the next look on.
+        self.busy = sorted({*self.busy, *(f"run {name}" for name in runs.going())})
+        if words.get("stop"):
+            self.awaited.add(words["name"])
+        else:
+            self.leaving = False
+
+    def _stay(self, _: dict[str, Any]) -> None:
+        self.awaited, self.leaving = set(), False
 
     def status(self) -> dict[str, Any]:
         """What everybody who got in may know."""
@@ -165,6 +214,7 @@ class Verdict:
         return {
             "busy": self.busy,
             "stopping": self.stopping or None,
+            "run_stops": bool(self.awaited or self.leaving),
             "idle_minutes": known["idle_minutes"],
             "max_hours": known["max_hours"],
             "idle_since": None if self.busy else instant(self.active + world),
@@ -177,3 +227,7 @@ class Verdict:
         """Why the machine stops now; empty while it does not."""
         now = time.monotonic()
         return next((kind for kind, end in sorted(self.due().items()) if end <= now), "")
+
+
+def _nothing(_: dict[str, Any]) -> None:
+    """Only told, or only heard of."""

@@ -69,6 +69,7 @@ class Execution:
     running: bool | None = None
     # It waits for what somebody is to type.
     asking: bool = False
+    began: float = 0
     ended: float = 0
     # Since when the file lacks something; changes so far; how often no cell of the file was its.
     changed: float | None = None
@@ -249,6 +250,8 @@ class Recorder(NotebookClient):
             # Whatever was asked for before has ended or was skipped after an error. (Its first
             # message may have been missed: a kernel that restarts is heard a moment late.)
             self.end(before=parent)
+            if not e.running:
+                e.began = time.monotonic()
             e.running = True
             self.active = time.monotonic()
         e.size += msg["size"]

@@ -13,10 +13,16 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    from . import sockets, tabs  # noqa: PLC0415 - only in a server
+    from . import logs, notify, run_handlers, sockets, tabs  # noqa: PLC0415 - only in a server
 
     found = tabs.Tabs(server)
-    server.web_app.add_handlers(".*$", tabs.routes(server.base_url, found))
+    routes = [
+        *tabs.routes(server.base_url, found),
+        *logs.routes(server.base_url),
+        *notify.routes(server.base_url),
+        *run_handlers.routes(server.base_url, server.root_dir),
+    ]
+    server.web_app.add_handlers(".*$", routes)
     try:
         sockets.listen(SOCKET, server, found)
     except OSError as error:

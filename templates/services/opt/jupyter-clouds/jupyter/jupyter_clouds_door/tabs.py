@@ -11,7 +11,7 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from . import autostop
+from . import autostop, resources
 
 # Events go to every tab over Jupyter's own websocket for them:
 # https://jupyter-server.readthedocs.io/en/latest/operators/events.html
@@ -41,6 +41,7 @@ class Tabs:
         self.round = ""
         self.answers: dict[str, dict[str, Any]] = {}
         self.heard = asyncio.Event()
+        self.smi = resources.Smi()
         self.one_at_a_time = asyncio.Lock()
         server.event_logger.register_event_schema(SCHEMA)
 
@@ -168,9 +169,23 @@ class Autostop(Handler):
         self.finish(await autostop.ask(self.get_json_body() or {}))
 
 
+class Resources(Handler):
+    """GET: what this machine has and uses, what is shown, and when it stops by itself."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        found = await resources.look(self.tabs.server, self.tabs.smi)
+        try:
+            found["autostop"] = await autostop.ask({"do": "status"})
+        except web.HTTPError:
+            # None there, or busy: the rest is worth telling.
+            found["autostop"] = None
+        self.finish(found | {"notice": self.tabs.notice})
+
+
 def routes(base_url: str, tabs: Tabs) -> list[tuple[str, type[Handler], dict[str, Tabs]]]:
     """Return the handlers with their addresses."""
-    names = {"autostop": Autostop, "notice": Notice, "saved": Saved}
+    names = {"autostop": Autostop, "notice": Notice, "resources": Resources, "saved": Saved}
     return [
         (url_path_join(base_url, "clouds", name), names[name], {"tabs": tabs}) for name in names
     ]

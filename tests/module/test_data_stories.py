@@ -36,6 +36,7 @@ def test_data_is_restored_kept_adopted_and_put_into_a_snapshot(stage: Stage) -> 
     assert made is not None
     assert (made.snapshot_id, made.gib, made.attached_to) == (old.snapshot_id, 3, first.instance_id)
     assert list(state.managed(stage.home("data").path, VOLUME)) == [made.volume_id]
+    assert not [one for one in stage.told if VOLUME in getattr(one, "text", "")], "taken over"
 
     down = deployment.down(stage.world, "data", wish=Wish("keep"))
     assert [one.id for one in down.kept] == [made.volume_id, old.snapshot_id]

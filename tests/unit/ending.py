@@ -52,6 +52,7 @@ CHANGES = (
     "claim_volume",
     "copy_snapshot",
     "create_snapshot",
+    "create_volume",
     "delete_snapshot",
     "delete_volume",
     "end_machines",

@@ -108,6 +108,14 @@ def test_a_new_volume_is_left_alone_until_terraform_has_it(
     assert holder(aws, volume) == machine
 
 
+def test_a_new_volume_that_terraform_takes_over_is_given_at_once(
+    ec2: EC2Client, aws: Aws, machine: str, name: str
+) -> None:
+    volume = data_volume(ec2, name)
+    assert Hands(aws, name, volume_id=volume).help()
+    assert holder(aws, volume) == machine
+
+
 @pytest.mark.usefixtures("aged", "machine")
 @pytest.mark.parametrize(
     "steps",

@@ -12,7 +12,7 @@ import pytest
 from tests.unit import fleet
 from tests.unit.fleet import fulfilled, launch, request_spot, until
 from tests.unit.worlds import StandIn, bare_world
-from wrapper.deployment import moving, place
+from wrapper.deployment import data, moving, place
 from wrapper.deployment.fallback import Candidate
 from wrapper.deployment.preparing import Prepared
 from wrapper.home import Home, Place, Record, root
@@ -201,7 +201,7 @@ def test_a_zone_that_had_nothing_either_costs_no_second_snapshot(scene: Scene) -
     (first,) = scene.snapshots()
     untouched = scene.make_volume("us-east-1b")
     ready = scene.towards(C)
-    assert ready.anew == (moving.DATA_VOLUME,)
+    assert ready.anew == (data.DATA_VOLUME,)
     assert scene.snapshots() == [first]
     assert scene.home.variables()["data_snapshot_id"] == first
     assert scene.exists(untouched), "Terraform replaces it"
@@ -246,7 +246,7 @@ def test_in_the_same_zone_the_volume_stays_what_it_is(scene: Scene) -> None:
 
 def test_before_there_was_a_machine_a_volume_in_the_wrong_zone_is_made_anew(scene: Scene) -> None:
     scene.home.remember(Record(name=scene.home.name, place=scene.record.place))
-    assert scene.towards(B).anew == (moving.DATA_VOLUME,)
+    assert scene.towards(B).anew == (data.DATA_VOLUME,)
     assert scene.snapshots() == []
 
 

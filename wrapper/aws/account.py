@@ -65,7 +65,10 @@ class _Sdk:
         """
         make: Any = self._boto3.client
         with self._lock:
-            return make(service, **how)
+            made = make(service, **how)
+            # The SDK reads what comes in pages at the first question, once for each that asks then.
+            made.can_paginate(next(iter(made.meta.method_to_api_mapping)))
+            return made
 
 
 class Account:

@@ -7,7 +7,7 @@ which searches for leftovers comes across it.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -47,6 +47,22 @@ def find(account: Account, name: str) -> list[Volume]:
         )
         found = [_described(one) for page in pages for one in page["Volumes"]]
     return [one for one in found if one.state not in GOING]
+
+
+def create(
+    account: Account, *, zone: str, gib: int, snapshot_id: str | None, tags: dict[str, str]
+) -> str:
+    """A new encrypted gp3 volume, as data.tf would make it, is on its way; its id."""
+    start: dict[str, Any] = {"SnapshotId": snapshot_id} if snapshot_id else {}
+    with account.mapped(f"making a volume in {zone}"):
+        return account.ec2.create_volume(
+            AvailabilityZone=zone,
+            Encrypted=True,
+            Size=gib,
+            TagSpecifications=[{"ResourceType": "volume", "Tags": _tags(tags)}],
+            VolumeType="gp3",
+            **start,
+        )["VolumeId"]
 
 
 def claim(account: Account, volume_id: str, name: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wrapper import refusals
 from wrapper.aws.model import Leftover
+from wrapper.deployment import volume_first
 from wrapper.deployment.events import Note, Progress, Step, Warned
 from wrapper.deployment.hands import Hands
 from wrapper.deployment.question import machine_ends
@@ -42,10 +43,16 @@ def apply(going: Going, ready: Prepared) -> Record:
     requests = Requests(
         world.aws_like(ready.way), record.name, ready.give_up, ignore=record.request_ids
     )
-    hands = Hands(world.aws_like(ready.way), record.name, ignore=machines_of_before(ready))
     try:
-        with watch.in_background(requests.look), _early(going, ready), hands.in_background():
-            _apply_twice(world, ready, meter, hands)
+        with volume_first.made(home, ready) as volume_id:
+            hands = Hands(
+                world.aws_like(ready.way),
+                record.name,
+                volume_id=volume_id,
+                ignore=machines_of_before(ready),
+            )
+            with watch.in_background(requests.look), _early(going, ready), hands.in_background():
+                _apply_twice(world, ready, meter, hands)
     except (CloudsError, KeyboardInterrupt) as error:
         if ready.fresh and isinstance(error, UsageError):
             home.end(record)  # Terraform refused the request before it made anything

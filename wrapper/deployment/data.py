@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Choice = Literal["snapshot", "keep", "delete"]
 CHOICES: tuple[Choice, ...] = ("snapshot", "keep", "delete")
 VOLUME_TYPE = "aws_ebs_volume"
+DATA_VOLUME = "module.notebook.aws_ebs_volume.data[0]"
 
 
 @dataclass(frozen=True)

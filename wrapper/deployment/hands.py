@@ -36,10 +36,13 @@ _NEW = timedelta(seconds=30)
 class Hands:
     """Of one `up`, beside Terraform; whatever fails is left to Terraform."""
 
-    def __init__(self, aws: Aws, name: str, *, ignore: Collection[str] = ()) -> None:
-        """`ignore`: machines of before."""
+    def __init__(
+        self, aws: Aws, name: str, *, volume_id: str | None = None, ignore: Collection[str] = ()
+    ) -> None:
+        """`volume_id`: one that Terraform takes over. `ignore`: machines of before."""
         self.attached: str | None = None
         """The volume that was attached here."""
+        self._taken_over = volume_id
         self._aws, self._name, self._ignore = aws, name, frozenset(ignore)
         self._handed_over = threading.Event()
         self._volume: Literal["before", "being made", "made"] = "before"
@@ -109,7 +112,8 @@ class Hands:
         # that makes it is heard.
         if len(mine) != 1 or mine[0].state != "available" or not self._may_attach:
             return
-        if self._volume == "before" and datetime.now(UTC) - mine[0].created_at < _NEW:
+        new = datetime.now(UTC) - mine[0].created_at < _NEW
+        if self._volume == "before" and new and mine[0].volume_id != self._taken_over:
             return
         self._aws.attach(mine[0].volume_id, machine.instance_id, DEVICE)
         self.attached = mine[0].volume_id

@@ -11,6 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from wrapper.deployment import destroying, saving
+from wrapper.deployment.data import DATA_VOLUME, VOLUME_TYPE
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import AwsError, CloudsError, UsageError
 from wrapper.settings import Settings
@@ -25,14 +26,12 @@ if TYPE_CHECKING:
     from wrapper.home import Home, Record
     from wrapper.terraform import Terraform
 
-DATA_VOLUME = "module.notebook.aws_ebs_volume.data[0]"
-_TYPE = "aws_ebs_volume"
 _ENDED = ("shutting-down", "terminated")
 
 
 def data_volume(way: Way, home: Home) -> Volume | None:
     """The data volume that Terraform manages; None without one, also for one of the user's."""
-    for volume_id in state.managed(home.path, _TYPE):
+    for volume_id in state.managed(home.path, VOLUME_TYPE):
         if found := way.aws.volume(volume_id):
             return found
     return None
@@ -74,7 +73,7 @@ def settle(world: World, home: Home, way: Way) -> None:
     record = home.record()
     if record is None or not record.move:
         return
-    old, managed = record.move.get("volume"), state.managed(home.path, _TYPE)
+    old, managed = record.move.get("volume"), state.managed(home.path, VOLUME_TYPE)
     if not managed:
         return  # nothing has taken the old one's place
     try:

@@ -45,9 +45,21 @@ class Summary:
         return dataclasses.asdict(self)
 
 
+def following(record: Record, instance: Instance | None) -> Record:
+    """The record, with the address that the machine has had since its last start.
+
+    Without an Elastic IP it is another one each time; Terraform sees it at its next refresh.
+    """
+    before, now = record.outputs.get("public_ip"), instance.public_ip if instance else None
+    if not before or not now or before == now:
+        return record
+    url = str(record.outputs.get("url", "")).replace(f"//{before}:", f"//{now}:")
+    return dataclasses.replace(record, outputs={**record.outputs, "public_ip": now, "url": url})
+
+
 def summarise(record: Record, instance: Instance | None) -> Summary:
     """What is remembered, and over it what EC2 says now."""
-    outputs = record.outputs
+    outputs = following(record, instance).outputs
     return Summary(
         name=record.name,
         url=outputs.get("url"),

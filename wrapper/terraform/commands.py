@@ -62,7 +62,9 @@ class Terraform:
         """
         self.directory = directory
         self.binary = find_binary(environment)
-        self._environment = dict(environment)
+        # A fifth less processor time, of which a start of the AWS provider takes three seconds, for
+        # a twentieth more memory: https://go.dev/doc/gc-guide
+        self._environment = {"GOGC": "400", **environment}
         self._keep_open = tuple(keep_open)
         self._cancelled = cancelled
         self._told: dict[str, Any] | None = None

@@ -63,6 +63,8 @@ class Record:
     """Marks what was made to send an interruption, until all of it is gone."""
     own_cidr: str | None = None
     """The caller's address as last let in; `allow` makes it follow."""
+    image: str | None = None
+    """The image baked of it that a new machine begins with; None for Ubuntu's, or one's own."""
     generation: int = 1
     """Raised by `up --replace`."""
     outputs: dict[str, Any] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from wrapper.aws import (
 )
 from wrapper.aws.account import Account
 from wrapper.aws.cost_door import CostDoor
+from wrapper.aws.image_door import ImageDoor
 from wrapper.aws.market_door import MarketDoor
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     )
 
 
-class Aws(CostDoor, MarketDoor):
+class Aws(CostDoor, ImageDoor, MarketDoor):
     """One account in one region. Raises CredentialsError, RequestError or AwsError, each in words.
 
     The environment decides alone: AWS_ENDPOINT_URL (the embedded EC2), AWS_ACCESS_KEY_ID and its
@@ -194,6 +195,12 @@ class Aws(CostDoor, MarketDoor):
     def find_volumes(self, name: str) -> list[Volume]:
         """Every volume that holds the deployment's data, live and kept."""
         return volumes.find(self._account, name)
+
+    def create_volume(
+        self, *, zone: str, gib: int, snapshot_id: str | None, tags: dict[str, str]
+    ) -> str:
+        """A new encrypted gp3 volume is on its way; its id."""
+        return volumes.create(self._account, zone=zone, gib=gib, snapshot_id=snapshot_id, tags=tags)
 
     def claim_volume(self, volume_id: str, name: str) -> None:
         """The kept volume is a part of the deployment again."""

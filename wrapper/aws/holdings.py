@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wrapper.aws.machine import tag
-from wrapper.aws.model import DATA_TAG, DEPLOYMENT_TAG, Holding
+from wrapper.aws.model import DATA_TAG, DEPLOYMENT_TAG, IMAGE_TAG, Holding
 from wrapper.aws.volumes import GOING
 
 if TYPE_CHECKING:
@@ -59,12 +59,14 @@ def _owner(one: VolumeTypeDef, by_machine: dict[str, str]) -> str:
 
 
 def _snapshots(account: Account, names: list[str]) -> Iterator[Holding]:
-    pages = account.ec2.get_paginator("describe_snapshots").paginate(
-        OwnerIds=["self"], Filters=[{"Name": f"tag:{DATA_TAG}", "Values": names}]
-    )
-    for one in (one for page in pages for one in page["Snapshots"]):
-        if one["State"] != "error":
-            name = tag(one.get("Tags", ()), DATA_TAG) or ""
+    pages = account.ec2.get_paginator("describe_snapshots")
+    for of in (DATA_TAG, IMAGE_TAG):
+        by: list[FilterTypeDef] = [{"Name": f"tag:{of}", "Values": names}]
+        found = pages.paginate(OwnerIds=["self"], Filters=by)
+        for one in (one for page in found for one in page["Snapshots"]):
+            if one["State"] == "error":
+                continue
+            name = tag(one.get("Tags", ()), of) or ""
             yield Holding("snapshot", one["SnapshotId"], name, one["VolumeSize"], one["StartTime"])
 
 

@@ -19,6 +19,9 @@ DEPLOYMENT_TAG = "jupyter-clouds:deployment"
 DATA_TAG = "jupyter-clouds:data-of"
 """Name of the deployment whose data a volume or a snapshot holds, also of one that is down."""
 
+IMAGE_TAG = "jupyter-clouds:image-of"
+"""Name of the deployment whose machine an image was made of; on its snapshot, too."""
+
 SnapshotKind = Literal["final", "manual", "move"]
 
 
@@ -230,3 +233,24 @@ class Snapshot:
     """Mark of the `down` that took it, the same as the volume's."""
     copy_of: str | None
     """The snapshot of another region that it was copied from."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that was made of a deployment's machine, as EC2 describes it now."""
+
+    image_id: str
+    name: str
+    """Of the image."""
+    image_of: str
+    """Name of the deployment."""
+    state: str
+    """pending, available, failed, ..."""
+    message: str
+    """EC2's words for a failure."""
+    architecture: str
+    gib: int
+    """Of the disk that a machine needs at least."""
+    made_at: datetime
+    snapshot_ids: tuple[str, ...]
+    tags: dict[str, str]

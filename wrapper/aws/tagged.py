@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from wrapper.aws import buckets
-from wrapper.aws.model import DATA_TAG, DEPLOYMENT_TAG
+from wrapper.aws.model import DATA_TAG, DEPLOYMENT_TAG, IMAGE_TAG
 from wrapper.aws.words import code_of
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def regions(account: Account) -> list[str]:
 
 
 def names(account: Account) -> list[str]:
-    """Every name that something in the region is tagged with, sorted; also of kept data alone."""
+    """Every name that something in the region is tagged with, sorted; kept data and images too."""
     with account.mapped("looking for tags"):
         pages = account.ec2.get_paginator("describe_tags").paginate(
-            Filters=[{"Name": "key", "Values": [DEPLOYMENT_TAG, DATA_TAG]}]
+            Filters=[{"Name": "key", "Values": [DEPLOYMENT_TAG, DATA_TAG, IMAGE_TAG]}]
         )
         found = {str(one.get("Value")) for page in pages for one in page["Tags"]}
         try:

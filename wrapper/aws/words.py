@@ -106,7 +106,7 @@ def code_of(error: BaseException) -> str:
 
 def is_absent(error: BaseException) -> bool:
     """AWS says that there is no such thing (any more)."""
-    known = (".NotFound", "NotFound", "NoSuchBucket", ".Malformed", ".Unknown")
+    known = (".NotFound", "NotFound", "NoSuchBucket", ".Malformed", ".Unavailable", ".Unknown")
     return code_of(error).endswith(known)
 
 

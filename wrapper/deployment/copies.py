@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from wrapper.deployment import data, kept, place, pruning, saving, verify
-from wrapper.deployment.events import Note, Step, Warned
-from wrapper.errors import CloudsError, UsageError
+from wrapper.deployment import data, flushing, kept, place, pruning, saving
+from wrapper.deployment.events import Step
+from wrapper.errors import UsageError
 from wrapper.home import Home, Record, root
 from wrapper.settings import check_name
 
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from wrapper.deployment.kept import Kept
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
-
-_FLUSH = "import os; os.sync(); print('flushed')"
-"""Also a user without rights may have every file system written out: sync(2)."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,8 @@ def snapshot(
         way = _way(world, record, where or Where())
         known = record or Record(name=name, place=way.place)
         volume = _data_volume(way, known)
-        shows = _settle(world, home, way, known, volume)
+        machine = way.aws.instance(volume.attached_to) if volume.attached_to else None
+        shows = flushing.settle(world, home, known, machine)
         world.report(Step(f"Taking a snapshot of {volume.volume_id}, {volume.gib} GiB"))
         begun = way.aws.create_snapshot(volume, name, "manual")
         done = way.aws.wait_for_snapshot(
@@ -144,26 +141,3 @@ def _data_volume(way: Way, record: Record) -> Volume:
             f"python -m wrapper up {record.name}",
         )
     return best
-
-
-def _settle(
-    world: World, home: Home, way: Way, record: Record, volume: Volume
-) -> Literal["clean", "flushed", "crash-consistent"]:
-    """What kind of snapshot it will be; a notebook that answers has everything written out."""
-    machine = way.aws.instance(volume.attached_to) if volume.attached_to else None
-    if machine is None or machine.state in ("stopped", "terminated"):
-        return "clean"
-    if record.key_sha256 is None or not machine.public_ip:
-        return "crash-consistent"
-    try:
-        address = verify.address(record, machine.public_ip)
-        pin = world.look_whose(address, record.key_sha256)
-        with world.speak(address, pin, verify.password(home)) as notebook:
-            notebook.login()
-            notebook.run_cell(_FLUSH)
-    except CloudsError as error:
-        world.report(Warned(f"The machine was not asked to write out its files: {error.message}"))
-        return "crash-consistent"
-    now = datetime.now(UTC).strftime("%H:%M:%S")
-    world.report(Note(f"Everything that was saved until {now} UTC is written out"))
-    return "flushed"

@@ -14,21 +14,24 @@ from wrapper import list_prices
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wrapper.aws import Snapshot, Volume
+    from wrapper.aws import Image, Snapshot, Volume
 
 month = list_prices.month
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """A volume or a snapshot that holds a deployment's data; its field names are a contract."""
+    """A volume or a snapshot that holds a deployment's data, or an image of its machine.
 
-    kind: Literal["volume", "snapshot"]
+    The field names are a contract.
+    """
+
+    kind: Literal["volume", "snapshot", "image"]
     id: str
     gib: int
     state: str
     taken: str | None
-    """final, manual or move; None for a volume."""
+    """final, manual or move; None for all but snapshots."""
     when: str
     """ISO 8601: the moment that a snapshot shows, or since when a volume is kept."""
     monthly_price: float
@@ -69,6 +72,19 @@ def volume(one: Volume) -> Kept:
         when=(one.kept_at or one.created_at).isoformat(timespec="seconds"),
         # A zone is its region and a letter; a local zone's price is not known here anyway.
         monthly_price=month("volume", one.gib, one.zone[:-1]),
+    )
+
+
+def image(one: Image, region: str) -> Kept:
+    """As it is told. Billed as its snapshot."""
+    return Kept(
+        kind="image",
+        id=one.image_id,
+        gib=one.gib,
+        state=one.state,
+        taken=None,
+        when=one.made_at.isoformat(timespec="seconds"),
+        monthly_price=month("snapshot", one.gib, region),
     )
 
 

@@ -1,0 +1,152 @@
+"""A machine's image, and a machine that begins with it: nothing installed, nothing personal."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.machine.conftest import UP_SECONDS, Live, _stop_if_idle, document, wrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+MACHINES = Path("/var/lib/jupyter-clouds-local/machines")
+SECRET = f"personal-{secrets.token_hex(8)}"
+# Home is on the root disk: these machines have no data volume.
+LIVED_IN = f"""
+import pathlib, subprocess
+home = pathlib.Path.home()
+for name in (".aws/credentials", ".bash_history", ".git-credentials", "work/thesis.txt"):
+    (home / name).parent.mkdir(exist_ok=True)
+    (home / name).write_text("{SECRET}")
+pathlib.Path("/var/tmp/upload").write_text("{SECRET}")
+subprocess.run(["logger", "{SECRET}"], check=True)
+subprocess.run(["sudo", "sh", "-c", "echo '{SECRET}' > /root/notes"], check=True)
+pathlib.Path("/opt/conda/envs/notebook/added").write_text("by hand")
+child = subprocess.Popen(["sleep", "987654"], start_new_session=True)
+print("lived in by", child.pid)
+"""
+WHERE = ("etc", "home", "root", "var/lib/cloud", "var/lib/jupyter-clouds", "var/log", "var/tmp")
+
+
+@dataclass
+class Images:
+    """Two machines of one name, the second begun with the image of the first."""
+
+    name: str
+    environment: dict[str, str]
+    first: dict[str, Any]
+    baked: dict[str, Any]
+    second: dict[str, Any]
+    before: dict[str, bytes]
+    """Of the first machine's disk: files whose contents must not come again."""
+    alive: str
+    """The command of a process of the first machine, as seen after the baking."""
+
+    def command(self, *words: str) -> Any:
+        return document(wrapper(*words, environment=self.environment, seconds=UP_SECONDS))
+
+    def live(self) -> Live:
+        password = self.command("password", self.name, "--json")["password"]
+        return Live(self.second["url"], password, self.second["key_sha256"], own=True)
+
+    @property
+    def disk(self) -> Path:
+        """The second machine's root file system."""
+        return MACHINES / str(self.second["instance_id"]) / "root"
+
+
+PERSONAL = (
+    "etc/machine-id",
+    "etc/ssh/ssh_host_ed25519_key",
+    "var/lib/jupyter-clouds/notebook/cookie_secret",
+    "var/lib/jupyter-clouds/notebook/tls/key.pem",
+)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
+    environment = {
+        **os.environ,
+        "XDG_DATA_HOME": str(tmp_path_factory.mktemp("images")),
+    }
+    name = f"images-{secrets.token_hex(3)}"
+
+    def command(*words: str) -> Any:
+        return document(wrapper(*words, environment=environment, seconds=UP_SECONDS))
+
+    # A region has five addresses, and the tests beside this one need them.
+    bare = ("--data-size", "0", "--no-elastic-ip")
+    up = ("up", name, "--local", "--yes", "--json", "--generate-password", *bare)
+    with ExitStack() as stack:
+        if not command("local", "status", "--json")["running"]:
+            stack.callback(_stop_if_idle, environment)
+        stack.callback(wrapper, "down", name, "--local", "--yes", environment=environment)
+        first = command(*up, "--sudo")
+        password = command("password", name, "--json")["password"]
+        live = Live(first["url"], password, first["key_sha256"], own=True)
+        with live.logged_in() as notebook:
+            pid = notebook.run_cell(LIVED_IN).split()[-1]
+            baked = command("bake", name, "--yes", "--json")
+            alive = notebook.run_cell(f"print(open('/proc/{pid}/cmdline').read())")
+        disk = MACHINES / first["instance_id"] / "root"
+        before = {one: (disk / one).read_bytes() for one in PERSONAL}
+        command("down", name, "--yes", "--json")
+        second = command(*up)
+        yield Images(name, environment, first, baked, second, before, alive)
+        wrapper("images", "--local", "prune", name, "--keep", "0", "--yes", environment=environment)
+
+
+def test_the_machine_that_was_baked_went_on(images: Images) -> None:
+    assert "987654" in images.alive
+    assert images.baked["shows"] == "flushed"
+
+
+def test_the_next_begins_with_it_and_installs_nothing(images: Images) -> None:
+    assert images.second["instance_id"] != images.first["instance_id"]
+    phases = images.command("status", images.name, "--json")["phases"]
+    assert {one["state"] for one in phases.values()} == {"done"}
+    for name in ("conda", "server", "environment"):
+        log = images.disk / "var/log/jupyter-clouds" / f"{name}.log"
+        assert log.read_text() == "", f"{name} was installed"
+
+
+def test_what_was_added_to_the_environment_is_there_and_a_cell_runs(images: Images) -> None:
+    with images.live().logged_in() as notebook:
+        printed = notebook.run_cell("print(open('/opt/conda/envs/notebook/added').read())")
+    assert printed.strip() == "by hand"
+
+
+def test_nothing_personal_came_along(images: Images) -> None:
+    found = [
+        str(path)
+        for top in WHERE
+        for path in (images.disk / top).rglob("*")
+        if path.is_file() and not path.is_symlink() and SECRET.encode() in path.read_bytes()
+    ]
+    assert found == []
+    for name, content in images.before.items():
+        assert (images.disk / name).read_bytes() != content, name
+    assert images.second["key_sha256"] != images.first["key_sha256"]
+    instances = [one.name for one in (images.disk / "var/lib/cloud/instances").iterdir()]
+    assert instances == [images.second["instance_id"]]
+
+
+def test_it_outlives_its_image(images: Images) -> None:
+    (listed,) = images.command("images", "--local", "--name", images.name, "--json")
+    assert listed["id"] == images.baked["id"]
+    assert listed["monthly_price"] > 0
+    images.command("images", "--local", "prune", images.name, "--keep", "0", "--yes", "--json")
+    assert images.command("images", "--local", "--name", images.name, "--json") == []
+    images.command("stop", images.name, "--json")
+    images.second |= images.command("start", images.name, "--json")
+    with images.live().logged_in() as notebook:
+        assert notebook.run_cell("print(6 * 7)").strip() == "42"

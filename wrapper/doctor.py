@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wrapper import environment, home, module_copy, provider_mirror
+from wrapper import environment, home, module_copy, openssh, provider_mirror, rsync, unison
 from wrapper.errors import CloudsError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Finding:
     detail: str
     mend: str | None = None
     """The command that mends it."""
-    way: Literal["both", "aws", "local"] = "both"
+    way: Literal["both", "aws", "local", "files"] = "both"
     """What needs it."""
 
     def document(self) -> dict[str, Any]:
@@ -45,6 +45,7 @@ def examine(world: World) -> list[Finding]:
         _terraform,
         _providers,
         _disk,
+        _ways,
         _account,
         _embedded,
     )
@@ -97,6 +98,20 @@ def _disk(world: World) -> Iterator[Finding]:
         detail=f"{free:.1f} GiB free at {place}",
         mend=f"Make room: {_LEAST_FREE_GIB} GiB are needed; df -h {place}",
     )
+
+
+def _ways(_: World) -> Iterator[Finding]:
+    """What `ssh`, `push`, `pull` and `sync` need; a notebook does without."""
+    looks: dict[str, Callable[[], str]] = {
+        "ssh": lambda: openssh.program("ssh"),
+        "rsync": rsync.program,
+        "unison": unison.program,
+    }
+    for name, look in looks.items():
+        try:
+            yield Finding(name, ok=True, detail=look())
+        except CloudsError as error:
+            yield Finding(name, ok=False, detail=error.message, mend=error.hint, way="files")
 
 
 def _account(world: World) -> Iterator[Finding]:

@@ -63,6 +63,8 @@ class Settings:
     owner: str | None = None
     root_volume_size: int | None = None
     spot: bool | None = None
+    ssh: bool | None = None
+    """With a key made for it, for whoever may reach the notebook."""
     ssh_cidrs: tuple[str, ...] | None = None
     ssh_public_key: str | None = None
     subnet_id: str | None = None
@@ -89,7 +91,7 @@ class Settings:
     def variables(self, *, name: str, generation: int) -> dict[str, Any]:
         """The module's variables. What was not said keeps the module's default."""
         values = self.said()
-        for ours in ("fallback", "market"):
+        for ours in ("fallback", "market", "ssh"):
             values.pop(ours, None)
         if self.data_snapshot_id == NO_DATA:
             values.pop("data_snapshot_id")
@@ -161,10 +163,10 @@ def check(settings: Settings) -> Settings:
     for option, cidrs in (("--allow", settings.allow), ("--ssh-cidr", settings.ssh_cidrs)):
         for cidr in cidrs or ():
             check_cidr(cidr, option=option, world=world)
-    if settings.ssh_cidrs and not settings.ssh_public_key:
+    if settings.ssh_cidrs and not (settings.ssh_public_key or settings.ssh):
         raise SettingsError(
             "--ssh-cidr without --ssh-public-key: nobody could log in.",
-            hint="Add: --ssh-public-key ~/.ssh/id_ed25519.pub",
+            hint="Add: --ssh, or --ssh-public-key ~/.ssh/id_ed25519.pub",
         )
     if settings.subnet_id and settings.fallback and ZONE in settings.fallback:
         raise SettingsError(
@@ -224,6 +226,7 @@ PLAIN = (
     "owner",
     "root_volume_size",
     "spot",
+    "ssh",
     "subnet_id",
     "sudo",
 )

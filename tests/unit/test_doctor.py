@@ -101,3 +101,16 @@ def test_without_terraform_there_is_no_way(tmp_path: Path, ec2_environment: dict
 def test_one_whole_way_is_enough(missing: tuple[Any, ...], usable: bool) -> None:
     found = [Finding("x", ok=False, detail="", way=way) for way in missing]
     assert doctor.usable(found) is usable
+
+
+def test_without_rsync_a_notebook_can_be_made_all_the_same(
+    tmp_path: Path, ec2_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_terraform", lambda _: iter(()))
+    world = _world(tmp_path, Embedded(), **ec2_environment)
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = doctor.examine(world)
+    missing = {one.name: one.mend or "" for one in found if not one.ok}
+    assert missing.keys() == {"ssh", "rsync", "unison"}
+    assert "apt-get install rsync" in missing["rsync"]
+    assert doctor.usable(found)

@@ -1,0 +1,291 @@
+"""`push` and `pull`: the real rsync at both ends, with a stand-in for the way between."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.worlds import StandIn, bare_world
+from wrapper import deployment, git_ignored, openssh, rsync
+from wrapper.deployment import How, ssh
+from wrapper.errors import DiskError, FailedError, NoAnswerError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.ec2 import Account
+    from wrapper.deployment.world import World
+
+ODD = ("a b", "ü", "-n", "$(touch x)", "quote'\"", "star*[1]?", "back\\slash", "new\nline", "a:b")
+
+# What sshd does: the words are joined, and a shell reads them in the user's home directory.
+SSH = """#!{python}
+import os, sys
+words = sys.argv[sys.argv.index("clouds-moon") + 1 :]
+words = words[1:] if words[:1] == ["--"] else words
+os.chdir({home!r})
+os.execv("/bin/sh", ["sh", "-c", " ".join(words)])
+"""
+
+
+class Ends:
+    """A folder here, and the machine's home directory."""
+
+    def __init__(self, here: Path, home: Path, world: World) -> None:
+        self.here, self.home, self.world = here, home, world
+        self.there = home / "work" / here.name
+
+    def push(self, target: str | None = None, source: Path | None = None, **how: bool) -> None:
+        deployment.push(self.world, "moon", source or self.here, target, How(**how))
+
+    def pull(self, source: str | None = "project", target: Path | None = None, **how: bool) -> None:
+        deployment.pull(self.world, "moon", source, target or self.here, How(**how))
+
+
+@pytest.fixture
+def ends(tmp_path: Path, account: Account, monkeypatch: pytest.MonkeyPatch) -> Ends:
+    here, home, tools = (tmp_path / one for one in ("project", "far away", "tools"))
+    folder = tmp_path / "it's data" / "moon" / "ssh"
+    for one in (here, home / "work", tools, folder):
+        one.mkdir(parents=True)
+    (tools / "ssh").write_text(SSH.format(python=sys.executable, home=str(home)))
+    (tools / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setattr(ssh, "connect", lambda *_: folder)
+    world = bare_world(tmp_path, account, StandIn(), [])
+    return Ends(here, home, _with_path(world))
+
+
+def _with_path(world: World) -> World:
+    return dataclasses.replace(world, environment={**os.environ, **world.environment})
+
+
+def fill(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"of {folder.name}: {name}")
+
+
+def contents(folder: Path) -> set[str]:
+    return {str(one.relative_to(folder)) for one in folder.rglob("*") if not one.is_dir()}
+
+
+def newer(path: Path, by: int = 100) -> None:
+    now = path.stat().st_mtime + by
+    os.utime(path, (now, now))
+
+
+def test_a_folder_is_there_under_its_name_with_odd_ones_in_it(ends: Ends) -> None:
+    fill(ends.here, *ODD, "deep/er/file")
+    ends.push()
+    assert contents(ends.there) == contents(ends.here) == {*ODD, "deep/er/file"}
+    assert (ends.there / "a b").read_text() == "of project: a b"
+
+
+def test_it_comes_back_as_it_was(ends: Ends) -> None:
+    fill(ends.there, *ODD, "deep/er/file")
+    ends.pull()
+    assert contents(ends.here) == {*ODD, "deep/er/file"}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_one_file_goes_there_and_back(name: str, ends: Ends) -> None:
+    fill(ends.here, name)
+    ends.push(source=ends.here / name)
+    assert contents(ends.home / "work") == {name}
+    (ends.here / name).unlink()
+    ends.pull(source=name)
+    assert contents(ends.here) == {name}
+
+
+def test_a_folder_of_another_name_may_be_named(ends: Ends) -> None:
+    fill(ends.here, "a")
+    ends.push(target="some/where else")
+    assert contents(ends.home / "work/some/where else") == {"a"}
+    ends.pull(source="~/work/some/where else", target=ends.here / "new")
+    assert contents(ends.here / "new") == {"a"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True], ids=["stays", "goes when told"])
+def test_what_is_newer_at_the_other_end(
+    overwrite: bool, ends: Ends, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(ends.here, "a")
+    fill(ends.there, "a")
+    (ends.there / "a").write_text("edited there")
+    newer(ends.there / "a")
+    ends.push(overwrite=overwrite)
+    assert ((ends.there / "a").read_text() == "edited there") is not overwrite
+    assert ("a is newer" in capfd.readouterr().out) is not overwrite
+    (ends.there / "a").write_text("edited there")
+    newer(ends.here / "a", by=1000)
+    ends.pull(overwrite=overwrite)
+    assert ((ends.here / "a").read_text() == "edited there") is overwrite
+
+
+@pytest.mark.parametrize("delete", [False, True], ids=["stays", "goes when told"])
+def test_what_is_not_here_any_more(delete: bool, ends: Ends) -> None:
+    fill(ends.here, "a")
+    fill(ends.there, "a", "old")
+    ends.push(delete=delete)
+    assert contents(ends.there) == ({"a"} if delete else {"a", "old"})
+
+
+def test_a_dry_run_tells_and_changes_nothing(ends: Ends, capfd: pytest.CaptureFixture[str]) -> None:
+    fill(ends.here, "a")
+    fill(ends.there, "old")
+    ends.push(dry_run=True, delete=True)
+    assert contents(ends.there) == {"old"}
+    told = capfd.readouterr().out
+    assert "a\n" in told
+    assert "deleting old" in told.replace("*deleting  ", "deleting")
+
+
+IGNORE = "*.log\n!kept.log\n/build/\nodd[[]1]\nback\\\\slash\n"
+LEFT_OUT = ("x.log", "deep/y.log", "build/z", "odd[1]", "back\\slash")
+KEPT = ("kept.log", "deep/build/z", "odd1", ".gitignore")
+
+
+@pytest.mark.parametrize("repository", [True, False], ids=["repository", "none"])
+def test_what_git_leaves_out_is_left_out_and_left_alone(repository: bool, ends: Ends) -> None:
+    if repository:
+        subprocess.run(["git", "init", "-q", ends.here], check=True)
+    fill(ends.here, *LEFT_OUT, *KEPT)
+    (ends.here / ".gitignore").write_text(IGNORE)
+    fill(ends.there, "x.log", "gone")
+    ends.push(delete=True)
+    assert contents(ends.there) == {*KEPT, "x.log"}
+    assert (ends.there / "x.log").read_text() == "of project: x.log"
+    assert not (ends.there / ".git").exists()
+
+
+def test_all_of_it_goes_when_told_but_the_repository_itself(ends: Ends) -> None:
+    subprocess.run(["git", "init", "-q", ends.here], check=True)
+    fill(ends.here, *LEFT_OUT, *KEPT)
+    (ends.here / ".gitignore").write_text(IGNORE)
+    ends.push(gitignore=False)
+    assert contents(ends.there) == {*LEFT_OUT, *KEPT}
+
+
+def test_a_pull_leaves_alone_what_git_ignores_here(ends: Ends) -> None:
+    fill(ends.here, "x.log", "old")
+    (ends.here / ".gitignore").write_text("*.log\n")
+    fill(ends.there, "a", "y.log")
+    ends.pull(delete=True)
+    assert contents(ends.here) >= {"a", "x.log"}
+    assert "old" not in contents(ends.here)
+
+
+def test_links_within_go_and_links_out_of_the_tree_do_not(
+    ends: Ends, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(ends.here, "a")
+    for name, leads in {"in": "a", "out": "/etc/passwd", "up": "../other", "gone": "none"}.items():
+        (ends.here / name).symlink_to(leads)
+    ends.push()
+    assert {one.name for one in ends.there.iterdir()} == {"a", "in", "gone"}
+    told = capfd.readouterr()
+    assert "out" in told.out + told.err
+
+
+def test_a_home_directory_is_refused_unless_it_is_meant(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(ends.here))
+    fill(ends.here, ".ssh/id", "a")
+    ends.there.mkdir()
+    calls: list[Callable[[], None]] = [
+        ends.push,
+        ends.pull,
+        lambda: ends.push(source=Path("/")),
+    ]
+    for call in calls:
+        with pytest.raises(SettingsError, match=r"a home directory|the root of a file system"):
+            call()
+    assert contents(ends.there) == set()
+    ends.push(source=ends.here / ".ssh")
+    ends.push(force=True)
+    assert contents(ends.there) == {".ssh/id", "a"}
+
+
+@pytest.mark.parametrize("target", ["~", "~/", "..", "/home/notebook/", "/", "../.."])
+def test_nothing_is_deleted_in_the_machines_home(target: str, ends: Ends) -> None:
+    with pytest.raises(SettingsError, match="--delete would empty"):
+        ends.push(target=target, delete=True)
+
+
+def test_what_is_not_there_is_named(ends: Ends) -> None:
+    with pytest.raises(FailedError, match="no work/nothing"):
+        ends.pull(source="nothing")
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "error"),
+    [
+        pytest.param(24, "file has vanished: x", None, id="changed meanwhile"),
+        pytest.param(11, "write failed: No space left on device (28)", DiskError, id="full disk"),
+        pytest.param(127, "bash: rsync: command not found", FailedError, id="none there"),
+        pytest.param(12, "bash: rsync: command not found", FailedError, id="likewise"),
+        pytest.param(255, "Connection refused", NoAnswerError, id="no connection"),
+        pytest.param(23, "open x: Permission denied", FailedError, id="one file not"),
+    ],
+)
+def test_how_rsync_ends_is_told(code: int, said: str, error: Any) -> None:
+    if error is None:
+        rsync._judge(code, said)
+        return
+    with pytest.raises(error, match=said.split("(", maxsplit=1)[0]) as raised:
+        rsync._judge(code, said)
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"),
+    [
+        ("rsync  version 3.2.7  protocol version 31", True),
+        ("rsync version 3.4.0 protocol version 32", True),
+        ("rsync  version 3.1.3  protocol version 31", False),
+        ("openrsync: protocol version 29\nrsync version 2.6.9 compatible", False),
+        ("", False),
+    ],
+)
+def test_an_rsync_that_is_too_old_is_refused(
+    version: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "rsync"
+    program.write_text(f"#!/bin/sh\ncat <<E\n{version}\nE\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    if fits:
+        assert rsync.program() == str(program)
+        return
+    with pytest.raises(FailedError, match=r"3\.2\.3 is needed"):
+        rsync.program()
+
+
+def test_a_program_that_is_missing_is_told_with_what_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    for call in (rsync.program, lambda: openssh.program("ssh")):
+        with pytest.raises(FailedError, match="is missing on this computer") as raised:
+            call()
+        assert "apt-get install" in str(raised.value.hint)
+
+
+def test_git_is_asked_without_the_callers_own_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".gitignore").write_text("x\n")
+    (tmp_path / "x").touch()
+    given = {**os.environ, "GIT_DIR": "/nowhere"}
+    assert git_ignored.names(tmp_path, given) == [b"x"]
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert git_ignored.names(tmp_path, given) is None

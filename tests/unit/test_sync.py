@@ -1,0 +1,310 @@
+"""`sync`: the real Unison at both ends, with a stand-in for the way between."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.worlds import StandIn, bare_world
+from wrapper import deployment, git_ignored, openssh, unison
+from wrapper.cli import main
+from wrapper.deployment import far_end, ssh
+from wrapper.deployment.events import News, Note
+from wrapper.deployment.syncing import Wish
+from wrapper.errors import (
+    CloudsError,
+    DiskError,
+    ExitCode,
+    FailedError,
+    NoAnswerError,
+    SettingsError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.ec2 import Account
+    from wrapper.unison import Outcome
+
+ODD = ("a b", "ü", "-n", "$(touch x)", "quote'\"", "star*[1]?", "{x},y", "a:b")
+
+# What sshd does: the words are joined, and a shell reads them in the user's home directory.
+SSH = """#!{python}
+import os, sys
+words = sys.argv[sys.argv.index("clouds-moon") + 1 :]
+if words[:2] == ["-e", "none"]:
+    words = words[2:]
+words = words[1:] if words[:1] == ["--"] else words
+os.chdir({home!r})
+kept = {{key: value for key, value in os.environ.items() if not key.startswith("UNISON")}}
+os.execve("/bin/sh", ["sh", "-c", " ".join(words)], kept | {{"HOME": {home!r}}})
+"""
+
+
+class Ends:
+    """A folder here, and one in the machine's home directory."""
+
+    def __init__(self, here: Path, home: Path, world: deployment.World, told: list[Any]) -> None:
+        self.here, self.home, self.world, self.told = here, home, world, told
+        self.there = home / "work" / here.name
+
+    def sync(self, **wish: bool) -> Outcome:
+        return deployment.sync(self.world, "moon", self.here, None, Wish(**wish))
+
+
+@pytest.fixture
+def ends(tmp_path: Path, account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
+    here, home, tools = (tmp_path / one for one in ("my project", "far away", "tools"))
+    folder = tmp_path / "it's data" / "moon" / "ssh"
+    for one in (here, home / "work", tools, folder):
+        one.mkdir(parents=True)
+    (tools / "ssh").write_text(SSH.format(python=sys.executable, home=str(home)))
+    (tools / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setattr(ssh, "connect", lambda *_: folder)
+    told: list[Any] = []
+    world = bare_world(tmp_path, account, StandIn(), told)
+    world = dataclasses.replace(world, environment={**os.environ, **world.environment})
+    yield Ends(here, home, world, told)
+    shutil.rmtree(folder)
+
+
+def fill(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"of {folder.parent.name}: {name}")
+
+
+def contents(folder: Path) -> set[str]:
+    return {str(one.relative_to(folder)) for one in folder.rglob("*") if not one.is_dir()}
+
+
+def test_both_ends_become_the_same(ends: Ends) -> None:
+    fill(ends.here, *ODD, "deep/er/file")
+    fill(ends.there, "result", "deep/result")
+    assert ends.sync() == unison.Outcome()
+    assert (
+        contents(ends.here)
+        == contents(ends.there)
+        == {*ODD, "deep/er/file"}
+        | {
+            "result",
+            "deep/result",
+        }
+    )
+
+
+def test_a_change_at_one_end_goes_to_the_other(ends: Ends) -> None:
+    fill(ends.here, "a", "b")
+    ends.sync()
+    (ends.here / "a").write_text("changed here")
+    (ends.there / "b").write_text("changed there")
+    assert ends.sync() == unison.Outcome()
+    assert (ends.there / "a").read_text() == "changed here"
+    assert (ends.here / "b").read_text() == "changed there"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of a file both had", "at first sight"])
+def test_a_conflict_stays_both_and_is_named(known: bool, ends: Ends) -> None:
+    if known:
+        fill(ends.here, "a b")
+        ends.sync()
+    fill(ends.here, "other")
+    (ends.here / "a b").write_text("here")
+    ends.there.mkdir(exist_ok=True)
+    (ends.there / "a b").write_text("there!")
+    for _ in range(2):
+        assert ends.sync() == unison.Outcome(conflicts=("a b",))
+        assert (ends.here / "a b").read_text() == "here"
+        assert (ends.there / "a b").read_text() == "there!"
+    assert (ends.there / "other").exists()
+    assert any("a b" in one.text for one in ends.told if isinstance(one, Note))
+
+
+def test_a_conflict_is_over_once_one_of_the_two_was_taken(ends: Ends) -> None:
+    fill(ends.here, "a")
+    ends.sync()
+    (ends.here / "a").write_text("here")
+    (ends.there / "a").write_text("there!")
+    assert ends.sync().conflicts == ("a",)
+    shutil.copy2(ends.here / "a", ends.there / "a")
+    assert ends.sync() == unison.Outcome()
+    assert (ends.here / "a").read_text() == (ends.there / "a").read_text() == "here"
+
+
+@pytest.mark.parametrize("delete", [False, True], ids=["stays", "goes when told"])
+def test_what_was_deleted_at_one_end(delete: bool, ends: Ends) -> None:
+    fill(ends.here, "a", "b", "c")
+    ends.sync()
+    (ends.here / "a").unlink()
+    (ends.there / "b").unlink()
+    outcome = ends.sync(delete=delete)
+    assert contents(ends.here) == ({"c"} if delete else {"b", "c"})
+    assert contents(ends.there) == ({"c"} if delete else {"a", "c"})
+    assert set(outcome.kept) == (set() if delete else {"a", "b"})
+    assert outcome.conflicts == ()
+
+
+def test_a_folder_that_is_gone_as_a_whole_empties_no_other(ends: Ends) -> None:
+    fill(ends.here, "a", "b")
+    ends.sync()
+    shutil.rmtree(ends.there)
+    with pytest.raises(FailedError):
+        ends.sync(delete=True)
+    assert contents(ends.here) == {"a", "b"}
+
+
+@pytest.mark.parametrize("end", ["here", "there"])
+def test_an_end_that_forgot_deletes_nothing_and_overwrites_nothing(end: str, ends: Ends) -> None:
+    fill(ends.here, "a", "b")
+    ends.sync()
+    memory = ends.home / ".unison"
+    if end == "here":
+        memory = ends.here.parent / "it's data/moon/ssh/unison"
+    for one in memory.glob("ar*"):
+        one.unlink()
+    (ends.here / "a").unlink()
+    (ends.here / "b").write_text("changed here")
+    assert ends.sync(delete=True) == unison.Outcome(conflicts=("b",))
+    assert (ends.here / "a").exists()
+    assert (ends.there / "b").read_text() != "changed here"
+
+
+def test_what_git_leaves_out_stays_where_it_is(ends: Ends) -> None:
+    fill(ends.here, "a", "x.log", "build/z", "odd [1],{2}", ".git/config")
+    (ends.here / ".gitignore").write_text("*.log\n/build/\nodd*\n")
+    ends.sync()
+    assert contents(ends.there) == {"a", ".gitignore"}
+    fill(ends.there, "y.log", "deep/z.log", "build/there")
+    ends.sync()
+    assert contents(ends.here) == {
+        *("a", ".gitignore", "x.log", "build/z", "odd [1],{2}", ".git/config")
+    }
+    ends.sync(gitignore=False)
+    assert contents(ends.there) >= {"x.log", "build/z", "odd [1],{2}"}
+    assert not (ends.there / ".git").exists()
+
+
+def test_a_home_directory_is_refused(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(ends.here))
+    with pytest.raises(SettingsError, match="a home directory"):
+        ends.sync()
+    assert not ends.there.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", []),
+        ("# no\n\n*.log\n__pycache__/\n", ["*.log", "__pycache__"]),
+        ("*.log\n!kept.log\n", []),
+        ("/build\ndeep/x\n*.py[co]\na\\ b\n.env\n", [".env"]),
+    ],
+    ids=["nothing", "names", "exceptions", "what only git understands"],
+)
+def test_names_of_files_to_come(text: str, names: list[str], tmp_path: Path) -> None:
+    assert git_ignored.simple(tmp_path) == []
+    (tmp_path / ".gitignore").write_text(text)
+    assert git_ignored.simple(tmp_path) == names
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "error"),
+    [
+        pytest.param(3, "Fatal error: Lost connection with the server", NoAnswerError, id="lost"),
+        pytest.param(2, "write: No space left on device", DiskError, id="full disk"),
+        pytest.param(2, "  failed: x", FailedError, id="one file not"),
+        pytest.param(3, "Fatal error: something else", FailedError, id="anything else"),
+    ],
+)
+def test_how_unison_ends_is_told(code: int, said: str, error: Any) -> None:
+    with pytest.raises(error, match=r"x|something|Lost|space") as raised:
+        unison._judge(code, unison._read([f"{said}\n"], lambda _: None))
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        pytest.param([0], None, id="there"),
+        pytest.param([1, 0, 4, 4, 0], None, id="installed meanwhile"),
+        pytest.param([1, 4, 4, 0, 4, 0], None, id="of a machine that still boots"),
+        pytest.param([1, 1], "a version that does not install", id="an old machine"),
+        pytest.param([1, 0, 4, 3], "could not install", id="the package cannot be had"),
+        pytest.param([255], "ssh: ", id="nobody to ask"),
+    ],
+)
+def test_the_machine_installs_its_own_end(
+    answers: list[int], error: str | None, ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(*_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], answers.pop(0), "", "")
+
+    monkeypatch.setattr(openssh, "try_to", answer)
+    monkeypatch.setattr(far_end, "_PAUSE", 0.0)
+    if error is None:
+        far_end.have(ends.world, ends.here, "moon", "unison")
+    else:
+        with pytest.raises(CloudsError, match=error) as raised:
+            far_end.have(ends.world, ends.here, "moon", "unison")
+        assert raised.value.hint
+    assert answers == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        pytest.param(["--no-ssh"], "leave out --no-ssh", id="without the way"),
+        pytest.param([], "a home directory", id="a home directory"),
+    ],
+)
+def test_up_makes_nothing_where_it_could_not_sync(
+    typed: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path if typed else folder))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert main(["up", "moon", "--local", "--yes", "--sync", str(folder), *typed]) == ExitCode.USAGE
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_watch_goes_on_when_the_connection_was_lost(
+    ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wrapper.deployment.syncing._AGAIN", 0.05)
+    fill(ends.here, "a")
+    tool = tmp_path / "tools/ssh"
+    whole = tool.read_text()
+    # Unison waits for changes by then, or has just begun: it is the same to who watches.
+    limited = '"/usr/bin/timeout", ["timeout", "1", "sh",'
+    tool.write_text(whole.replace('"/bin/sh", ["sh",', limited))
+    assert limited in tool.read_text()
+    said: list[str] = []
+
+    def report(event: Any) -> None:
+        said.append(event.text)
+        if isinstance(event, News):
+            tool.write_text(whole)
+            fill(ends.here, "b")
+        if "b" in event.text.split():
+            raise KeyboardInterrupt
+
+    ends.world = dataclasses.replace(ends.world, report=report)
+    with pytest.raises(KeyboardInterrupt):
+        ends.sync(watch=True)
+    assert any(one.startswith("The connection ended") for one in said)
+    assert "The machine is reached again" in said

@@ -1,0 +1,147 @@
+"""`push` and `pull`: files go one way, what is newer at the other end stays."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wrapper import git_ignored, openssh, rsync
+from wrapper.deployment import far_end, ssh
+from wrapper.errors import FailedError, SettingsError
+from wrapper.rsync import Transfer
+
+if TYPE_CHECKING:
+    from wrapper.deployment.world import World
+
+WORK = "work"
+"""The work folder, as seen from where ssh arrives."""
+_HOMES = (".", "/", "/home", f"/home/{ssh.USER}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """What was asked for besides from where to where."""
+
+    dry_run: bool = False
+    delete: bool = False
+    overwrite: bool = False
+    gitignore: bool = True
+    force: bool = False
+    """Also a home directory, or all of a disk."""
+    progress: bool = False
+
+
+def push(world: World, name: str, source: Path, target: str | None, how: How) -> None:
+    """What is in the local source is on the machine. FailedError, NoAnswerError, DiskError.
+
+    SettingsError: a home directory, and not forced.
+    """
+    rsync.program()
+    source = source.resolve()
+    folder = source.is_dir()
+    if folder:
+        refuse_home(source, force=how.force)
+    there = far(target or (source.name if folder else "."))
+    _refuse_deleting_a_home(there, how)
+    ignored = git_ignored.names(source, world.environment) if folder and how.gitignore else []
+    config = ssh.connect(world, name) / openssh.CONFIG
+    slash = "/" if folder else ""
+    transfer = Transfer(
+        source=f"{source}{slash}".replace("//", "/"),
+        target=f"{openssh.alias(name)}:{there}/",
+        ssh_config=config,
+        ignored=rsync.patterns(ignored or []),
+        gitignore=how.gitignore and ignored is None,
+        **_words(how),
+    )
+    _carry(world, name, transfer)
+
+
+def pull(world: World, name: str, source: str | None, target: Path | None, how: How) -> None:
+    """What is in the machine's source is here. FailedError, NoAnswerError, DiskError.
+
+    SettingsError: into a home directory, and not forced.
+    """
+    rsync.program()
+    here = Path.cwd() if target is None else target
+    there = far(source or Path.cwd().resolve().name)
+    folder = ssh.connect(world, name)
+    is_folder = _is_folder(world, folder, there)
+    if target is None and source is not None and is_folder:
+        here /= posixpath.basename(there)
+    here = here.resolve()
+    if is_folder:
+        refuse_home(here, force=how.force)
+    exists = is_folder and here.is_dir()
+    ignored = git_ignored.names(here, world.environment) if exists and how.gitignore else []
+    slash = "/" if is_folder else ""
+    into = "/" if is_folder or here.is_dir() else ""
+    transfer = Transfer(
+        source=f"{openssh.alias(name)}:{there}{slash}",
+        target=f"{here}{into}",
+        ssh_config=folder / openssh.CONFIG,
+        ignored=rsync.patterns(ignored or []),
+        gitignore=how.gitignore,
+        **_words(how),
+    )
+    _carry(world, name, transfer)
+
+
+def _carry(world: World, name: str, transfer: Transfer) -> None:
+    try:
+        rsync.run(transfer, world.environment)
+    except rsync.NotThereError:
+        far_end.have(world, transfer.ssh_config.parent, name, "rsync")
+        rsync.run(transfer, world.environment)
+
+
+def far(path: str) -> str:
+    """A path on the machine as rsync takes it there: below the work folder, unless it says not."""
+    if path == "~" or path.startswith("~/"):
+        return posixpath.normpath(path.removeprefix("~").lstrip("/") or ".")
+    return posixpath.normpath(posixpath.join(WORK, path))
+
+
+def refuse_home(path: Path, *, force: bool) -> None:
+    """It is neither a home directory nor what such are in. SettingsError."""
+    home = Path.home().resolve()
+    if force or not home.is_relative_to(path):
+        return
+    what = "the root of a file system" if path == path.parent else "a home directory, or holds one"
+    raise SettingsError(
+        f"{path} is {what}: with everything in it, keys and passwords too?",
+        hint="Name a folder in it; or, meaning it: --force",
+    )
+
+
+def _refuse_deleting_a_home(there: str, how: How) -> None:
+    if how.delete and not how.force and (there in _HOMES or there.startswith("..")):
+        raise SettingsError(
+            f"--delete would empty {there} on the machine, its environments and keys too.",
+            hint="Name a folder in it; or, meaning it: --force",
+        )
+
+
+def _is_folder(world: World, folder: Path, there: str) -> bool:
+    """Whether it is one. FailedError when nothing of that name is there."""
+    path = shlex.quote(there if there.startswith("/") else f"./{there}")
+    asked = f"if test -d {path}; then echo folder; elif test -e {path}; then echo file; fi"
+    done = far_end.ask(world, folder, asked)
+    said = done.stdout.split()[-1:]
+    if said not in (["folder"], ["file"]):
+        raise FailedError(
+            f"The machine has no {there}.", hint=f"python -m wrapper ssh -- ls {WORK}"
+        )
+    return said == ["folder"]
+
+
+def _words(how: How) -> dict[str, bool]:
+    return {
+        "dry_run": how.dry_run,
+        "delete": how.delete,
+        "overwrite": how.overwrite,
+        "progress": how.progress,
+    }

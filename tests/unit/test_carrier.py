@@ -1,0 +1,336 @@
+"""The local door, in front of a real Jupyter with a certificate that only the pin trusts."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import queue
+import socket
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import websocket
+
+from tests.unit.conftest import free_port, mint
+from wrapper.carrier import Upstream
+from wrapper.carrier.serving import _serve
+from wrapper.certificate import fingerprints
+from wrapper.errors import FailedError, FingerprintError, NoAnswerError
+from wrapper.notebook import Notebook, Pin
+from wrapper.notebook.pinning import trust_only
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.unit.conftest import LiveJupyter
+
+
+def upstream(jupyter: LiveJupyter) -> Upstream:
+    """Logged in."""
+    pem = jupyter.minted.certificate
+    found = fingerprints(ssl.PEM_cert_to_DER_cert(pem))
+    pin = Pin(pem, found.certificate_sha256, found.key_sha256)
+    with Notebook(jupyter.url, pin, jupyter.password) as notebook:
+        notebook.login()
+        return Upstream(jupyter.host, jupyter.port, trust_only(pem), notebook.cookies)
+
+
+class Door:
+    """One that runs in a thread of its own, and is closed at the end."""
+
+    def __init__(
+        self, first: Upstream, find: Callable[[], Upstream], port: int | None = None
+    ) -> None:
+        self.links: queue.Queue[str] = queue.Queue()
+        self.port = 0
+        self._ready = threading.Event()
+        self._first, self._find, self._port = first, find, port
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self._ready.wait(30)
+
+    def _run(self) -> None:
+        async def main() -> None:
+            self._loop = asyncio.get_running_loop()
+            self._task = asyncio.current_task()
+            await _serve("moon", self._first, self._find, self._told, self._port)
+
+        try:
+            asyncio.run(main())
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._ready.set()
+
+    def _told(self, url: str, port: int, *, first: bool) -> None:
+        self.links.put(url)
+        if first:
+            self.port = port
+            self._ready.set()
+
+    def close(self) -> None:
+        """Nothing of it runs."""
+        assert self._task
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+@dataclass
+class Answer:
+    """Of one request."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+@dataclass
+class Browser:
+    """What goes by one door, with the cookie that it gave."""
+
+    door: Door
+    cookie: str = ""
+
+    @property
+    def host(self) -> str:
+        """As the door is named."""
+        return f"127.0.0.1:{self.door.port}"
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, chunked: bool = False, **headers: str
+    ) -> Answer:
+        """As a page of the door would, unless the headers say otherwise."""
+        fields = {"Host": self.host, "Cookie": self.cookie}
+        if method not in ("GET", "HEAD"):
+            fields["Origin"] = f"http://{self.host}"
+        fields |= {key.replace("_", "-"): value for key, value in headers.items()}
+        one = http.client.HTTPConnection("127.0.0.1", self.door.port, timeout=60)
+        try:
+            one.request(method, path, body, {**fields}, encode_chunked=chunked)
+            found = one.getresponse()
+            return Answer(found.status, found.headers, found.read())
+        finally:
+            one.close()
+
+    def enter(self) -> Answer:
+        """The link was opened and its cookie kept."""
+        path = "/" + self.door.links.get(timeout=30).split("/", 3)[3]
+        answer = self.ask("GET", path)
+        self.cookie = (answer.headers["Set-Cookie"] or "").partition(";")[0]
+        return answer
+
+
+@pytest.fixture
+def browser(jupyter: LiveJupyter) -> Iterator[Browser]:
+    door = Door(upstream(jupyter), lambda: upstream(jupyter))
+    yield Browser(door)
+    door.close()
+
+
+@pytest.fixture
+def inside(browser: Browser) -> Browser:
+    browser.enter()
+    return browser
+
+
+def test_the_link_lets_in_once_and_its_cookie_is_the_doors_alone(browser: Browser) -> None:
+    link = browser.door.links.get(timeout=30)
+    browser.door.links.put(link)
+    answer = browser.enter()
+    assert answer.status == 200
+    assert b"url=/lab" in answer.body
+    given = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in given
+    assert "SameSite=Strict" in given
+    assert browser.ask("GET", "/api/status").status == 200
+    path = "/" + link.split("/", 3)[3]
+    assert browser.ask("GET", path, Cookie="").status == 403
+    assert browser.door.links.get(timeout=30) != link
+
+
+def test_the_notebooks_own_cookies_stay_behind_the_door(inside: Browser) -> None:
+    answer = inside.ask("GET", "/login")
+    assert not answer.headers.get_all("Set-Cookie")
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        pytest.param("GET", {"Host": "evil.example:{port}"}, 421, id="DNS rebinding"),
+        pytest.param("GET", {"Host": "localhost:{port}"}, 421, id="another name of the loopback"),
+        pytest.param("GET", {"Host": "127.0.0.1"}, 421, id="without the port"),
+        pytest.param("GET", {"Cookie": ""}, 403, id="no cookie"),
+        pytest.param("GET", {"Cookie": "clouds-door-{port}=x"}, 403, id="a made-up cookie"),
+        pytest.param("GET", {"Origin": "http://127.0.0.1:1"}, 403, id="another port's page"),
+        pytest.param("GET", {"Origin": "null"}, 403, id="a page of no origin"),
+        pytest.param("POST", {"Origin": "https://evil.example"}, 403, id="another site's form"),
+        pytest.param("POST", {"Origin": ""}, 403, id="a change by nobody"),
+        pytest.param("GET", {"Sec-Fetch-Site": "same-site"}, 403, id="another port's picture"),
+        pytest.param("GET", {"Upgrade": "websocket"}, 403, id="a websocket of nobody"),
+        pytest.param("GET", {}, 200, id="its own page"),
+    ],
+)
+def test_who_may_pass(method: str, headers: dict[str, str], status: int, inside: Browser) -> None:
+    given: Any = {key: value.format(port=inside.door.port) for key, value in headers.items()}
+    assert inside.ask(method, "/api/status", **given).status == status
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param("GET http://127.0.0.1/ HTTP/1.1", id="a proxy's request"),
+        pytest.param(
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked", id="two"
+        ),
+        pytest.param("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2", id="lengths"),
+        pytest.param("POST / HTTP/1.1\r\nContent-Length: +1", id="a length that is none"),
+        pytest.param("GET / HTTP/1.1\r\nX : 1", id="a space before the colon"),
+        pytest.param("GET / HTTP/1.1\r\nX: 1\nY: 2", id="half a line end"),
+        pytest.param("GET / HTTP/1.1\r\nX: " + "x" * 600_000, id="no end"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(raw: str, inside: Browser) -> None:
+    fields = f"Host: {inside.host}\r\nCookie: {inside.cookie}\r\nOrigin: http://{inside.host}"
+    first, _, rest = raw.partition("\r\n")
+    text = "\r\n".join(filter(None, [first, fields, rest])) + "\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", inside.door.port), timeout=30) as sock:
+        try:
+            sock.sendall(text.encode())
+            said = sock.recv(100)
+        except ConnectionError:
+            said = b""
+    assert not said or said.startswith(b"HTTP/1.1 400 ")
+
+
+def test_large_files_go_both_ways_whole(inside: Browser, jupyter: LiveJupyter) -> None:
+    content = os.urandom(1 << 20) * 20
+    (jupyter.work / "large.bin").write_bytes(content)
+    assert inside.ask("GET", "/files/large.bin").body == content
+    text = json.dumps({"type": "file", "format": "text", "content": "x" * 3_000_000}).encode()
+    sent = inside.ask("PUT", "/api/contents/up.txt", text, Content_Type="application/json")
+    assert sent.status == 201
+    pieces = [text[at : at + 70_000] for at in range(0, len(text), 70_000)]
+    sent = inside.ask(
+        "PUT", "/api/contents/chunks.txt", iter(pieces), chunked=True,
+        Content_Type="application/json", Transfer_Encoding="chunked",
+    )  # fmt: skip
+    for name in ("up.txt", "chunks.txt"):
+        assert (jupyter.work / name).read_text() == "x" * 3_000_000
+
+
+def test_hundreds_of_requests_at_once_are_all_answered(inside: Browser) -> None:
+    with ThreadPoolExecutor(100) as pool:
+        found = [*pool.map(lambda _: inside.ask("GET", "/api/status").status, range(300))]
+    assert found == [200] * 300
+
+
+def test_a_kernel_answers_over_its_websocket(inside: Browser) -> None:
+    made = json.loads(inside.ask("POST", "/api/kernels", "{}").body)
+    path = f"/api/kernels/{made['id']}"
+    try:
+        line = websocket.create_connection(
+            f"ws://{inside.host}{path}/channels",
+            origin=f"http://{inside.host}",
+            cookie=inside.cookie,
+            timeout=60,
+        )
+        header = {"msg_id": "1", "msg_type": "kernel_info_request", "session": "1"}
+        header |= {"username": "", "version": "5.3", "date": "2026-11-23T00:00:00Z"}
+        asked = {"header": header, "parent_header": {}, "metadata": {}, "content": {}}
+        line.send(json.dumps({**asked, "channel": "shell", "buffers": []}))
+        while json.loads(line.recv())["header"]["msg_type"] != "kernel_info_reply":
+            pass
+        line.close()
+    finally:
+        assert inside.ask("DELETE", path).status == 204
+
+
+def _elsewhere(jupyter: LiveJupyter) -> Upstream:
+    good = upstream(jupyter)
+    return Upstream(good.host, free_port(), good.context, good.cookies)
+
+
+def test_a_notebook_that_moved_is_found_and_waited_for(jupyter: LiveJupyter) -> None:
+    there = threading.Event()
+
+    def find() -> Upstream:
+        if there.is_set():
+            return upstream(jupyter)
+        raise NoAnswerError("The machine of moon is stopped.", hint="python -m wrapper start moon")
+
+    door = Door(_elsewhere(jupyter), find)
+    try:
+        browser = Browser(door)
+        browser.enter()
+        answer = browser.ask("GET", "/lab")
+        assert answer.status == 503
+        assert b"python -m wrapper start moon" in answer.body
+        assert b'http-equiv="refresh"' in answer.body
+        there.set()
+        for _ in range(60):
+            if browser.ask("GET", "/api/status").status == 200:
+                break
+            threading.Event().wait(0.5)
+        assert browser.ask("GET", "/api/status").status == 200
+    finally:
+        door.close()
+
+
+def test_a_replaced_machine_is_refused_for_good_and_sent_nothing(jupyter: LiveJupyter) -> None:
+    asked: list[int] = []
+    good = upstream(jupyter)
+    other = Upstream(
+        good.host, good.port, trust_only(mint("127.0.0.1").certificate), {"secret": "1"}
+    )
+
+    def find() -> Upstream:
+        asked.append(1)
+        raise FingerprintError("moon has another key.", hint="python -m wrapper open moon")
+
+    door = Door(other, find)
+    try:
+        browser = Browser(door)
+        browser.enter()
+        for _ in range(2):
+            answer = browser.ask("GET", "/lab")
+            assert answer.status == 502
+            assert b"python -m wrapper open moon" in answer.body
+        assert asked == [1]
+    finally:
+        door.close()
+
+
+def test_a_login_that_is_forgotten_is_renewed(jupyter: LiveJupyter) -> None:
+    good = upstream(jupyter)
+    door = Door(Upstream(good.host, good.port, good.context, {}), lambda: upstream(jupyter))
+    try:
+        browser = Browser(door)
+        browser.enter()
+        assert browser.ask("GET", "/api/contents").status == 403
+        assert browser.ask("GET", "/api/contents").status == 200
+    finally:
+        door.close()
+
+
+def test_a_port_that_was_asked_for_is_not_exchanged(jupyter: LiveJupyter) -> None:
+    good = upstream(jupyter)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(FailedError, match=f"Port {port} .* is in use") as raised:
+            asyncio.run(_serve("moon", good, lambda: good, lambda *_, **__: None, port))
+    assert raised.value.hint == "Let one be chosen: python -m wrapper open moon"
+
+
+def test_a_usual_port_that_is_taken_is_exchanged(browser: Browser, jupyter: LiveJupyter) -> None:
+    second = Door(upstream(jupyter), lambda: upstream(jupyter))
+    try:
+        assert second.port != browser.door.port
+    finally:
+        second.close()

@@ -1,0 +1,34 @@
+"""What the door is told, and what it tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A notebook that answers, and the login there."""
+
+    host: str
+    port: int
+    context: ssl.SSLContext
+    """Trusts the pinned certificate alone."""
+    cookies: Mapping[str, str]
+
+    @property
+    def authority(self) -> str:
+        """As in a Host field."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Told(Protocol):
+    """Hears of the link that opens the door next: the first one, and one after each use."""
+
+    def __call__(self, url: str, port: int, *, first: bool) -> None:
+        """The link is good for one use."""
+        ...

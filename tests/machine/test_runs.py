@@ -1,0 +1,281 @@
+"""`run` and `logs` on a real machine, by no SSH of theirs: one machine for all, in this order."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.machine.conftest import (
+    ROOT,
+    UP_SECONDS,
+    Shell,
+    _shell,
+    _ssh_key,
+    _stop_if_idle,
+    document,
+    wrapper,
+)
+from wrapper.aws import Aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+PATIENCE = 120
+FIRST = "import sys\nopen('first.txt', 'w').write(sys.prefix)"
+
+
+def until(done: Callable[[], Any], what: str) -> Any:
+    """What it then is."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := done()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.3)
+    return found
+
+
+@dataclass
+class Machine:
+    """A deployment on the embedded EC2, a directory of this computer, and a user with sudo."""
+
+    name: str
+    environment: dict[str, str]
+    made: dict[str, Any]
+    shell: Shell
+    aws: Aws
+    here: Path
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """`python -m wrapper run NAME ...`, in the directory."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "wrapper", "run", self.name, *words],
+            cwd=self.here,
+            env={**self.environment, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        child = self.start(*words)
+        out, said = child.communicate(timeout=UP_SECONDS)
+        return child.returncode, out, said
+
+    def going(self) -> list[str]:
+        told = json.loads(self.run("--list", "--json")[1])
+        return [one["name"] for one in told if one["state"] == "running"]
+
+    def as_root(self, command: str) -> str:
+        done = self.shell.run(f"sudo {command}")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def state(self) -> str:
+        found = self.aws.instance(self.made["instance_id"])
+        return found.state if found else "absent"
+
+    def fetched(self) -> Path:
+        """Where the newest results are."""
+        return max((self.here / "runs").iterdir())
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp("runs")
+    with ExitStack() as stack:
+        yield _up(folder, stack)
+
+
+def _up(folder: Path, stack: ExitStack) -> Machine:
+    environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
+    name = f"runs-{secrets.token_hex(3)}"
+    if not document(wrapper("local", "status", "--json", environment=environment))["running"]:
+        stack.callback(_stop_if_idle, environment)
+    key = _ssh_key(folder)
+    down = ("down", name, "--local", "--yes", "--data", "delete")
+    stack.callback(wrapper, *down, environment=environment)
+    asked = [
+        *("up", name, "--local", "--yes", "--json", "--generate-password", "--data-size", "4"),
+        *("--instance-type", "t3.medium"),  # not the others'
+        *("--ssh-public-key", f"{key}.pub", "--ssh-cidr", "198.18.0.0/15"),
+        *("--run", "first.py", "-o", "first.txt"),
+    ]
+    here = folder / "here"
+    here.mkdir()
+    (here / "first.py").write_text(FIRST)
+    made = document(_typed(asked, here, environment))
+    shell = _shell(made, key, folder, environment)
+    embedded = document(wrapper("local", "status", "--json", environment=environment))
+    aws = Aws(environment=embedded["env"], region=made["region"])
+    return Machine(name, environment, made, shell, aws, here)
+
+
+def _typed(
+    words: Sequence[str], here: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """`python -m wrapper ...` in a directory of its own, for results come there."""
+    return subprocess.run(
+        [sys.executable, "-m", "wrapper", *words],
+        cwd=here,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=UP_SECONDS,
+    )
+
+
+def notebook(machine: Machine, *cells: tuple[str, list[str]]) -> str:
+    """A notebook in the directory: sources and tags."""
+    made: list[dict[str, Any]] = [
+        {"cell_type": "code", "id": f"c{n}", "source": source, "metadata": {"tags": tags}}
+        | {"outputs": [], "execution_count": None}
+        for n, (source, tags) in enumerate(cells)
+    ]
+    document = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": made}
+    (machine.here / "train.ipynb").write_text(json.dumps(document))
+    return "train.ipynb"
+
+
+def test_one_command_has_made_the_notebook_and_run_in_it(machine: Machine) -> None:
+    made = machine.made
+    assert (made["run"]["state"], made["exit_code"]) == ("done", 0)
+    # Not before the environment was there, which the notebook does not wait for.
+    found = machine.here / made["folder"] / "first.txt"
+    assert found.read_text() == "/opt/conda/envs/notebook"
+
+
+def test_a_notebook_runs_in_the_users_environment_and_its_outputs_come_back(
+    machine: Machine,
+) -> None:
+    file = notebook(
+        machine,
+        ("n = 1", ["parameters"]),
+        ("import sys\nprint(sys.prefix, n)", []),
+        ("import pathlib\n_ = pathlib.Path('out.txt').write_text('made')", []),
+    )
+    code, out, said = machine.run(file, "-p", "n=42", "-o", "out.txt")
+    assert code == 0, said
+    assert out == "/opt/conda/envs/notebook 42\n"
+    assert (machine.fetched() / "out.txt").read_text() == "made"
+    cells = json.loads((machine.fetched() / "train.executed.ipynb").read_text())["cells"]
+    assert cells[2]["outputs"][0]["text"] == ["/opt/conda/envs/notebook 42\n"]
+
+
+def test_a_script_is_the_users_in_a_unit_of_its_own_and_ends_with_its_code(
+    machine: Machine,
+) -> None:
+    (machine.here / "job.py").write_text(
+        "import os, sys\nprint(os.getuid(), open('/proc/self/cgroup').read())\n"
+        "os.system('sudo -n true; echo sudo $?')\nsys.exit(7)"
+    )
+    code, out, said = machine.run("job.py")
+    assert code == 7, said
+    uid = machine.shell.run("id -u notebook").stdout.strip()
+    assert out.startswith(f"{uid} ")
+    assert "/jupyter-clouds-run@" in out
+    assert "jupyter-clouds-notebook.service" not in out
+    assert "sudo 1" in out
+
+
+def test_the_client_killed_and_jupyter_restarted_it_goes_on(machine: Machine) -> None:
+    words = "echo begun; while [ ! -e go ]; do sleep 0.2; done; echo ended; echo x > made"
+    client = machine.start("-o", "made", "--", "sh", "-c", words)
+    assert client.stdout
+    assert client.stdout.readline() == "begun\n"
+    client.send_signal(signal.SIGKILL)
+    client.communicate()
+    machine.as_root("systemctl restart jupyter-clouds-notebook")
+    (name,) = until(machine.going, "it does not go on")
+    status = document(wrapper("status", machine.name, "--json", environment=machine.environment))
+    assert [one["name"] for one in status["runs"]] == [name]
+    assert f"run {name}" in status["autostop"]["busy"]
+    code, _, said = machine.run("--detach", "--", "touch", f"/home/notebook/work/runs/{name}/go")
+    assert code == 0, said
+    code, out, said = machine.run(f"--attach={name}")
+    assert code == 0, said
+    assert out == "begun\nended\n"
+    assert (machine.here / "runs" / name / "made").read_text() == "x\n"
+
+
+def test_one_that_is_cancelled_leaves_nothing_running(machine: Machine) -> None:
+    words = "sleep 1000 & echo begun; sleep 1000"
+    client = machine.start("--", "sh", "-c", words)
+    assert client.stdout
+    assert client.stdout.readline() == "begun\n"
+    assert machine.run("--cancel")[0] == 0
+    assert client.wait(60) == 143
+    client.communicate()
+    until(lambda: not machine.going(), "it goes on")
+    assert machine.shell.run("pgrep -u notebook -x sleep").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("phase", "line"),
+    [
+        ("boot", "phase=conda"),
+        ("jupyter", "jupyter-clouds-notebook.service"),
+        ("run", "jupyter-clouds-run@"),
+    ],
+)
+def test_the_journal_is_read_through_the_notebook(machine: Machine, phase: str, line: str) -> None:
+    words = ("logs", machine.name, "--json", "--phase", phase, "--lines", "5000")
+    found = document(wrapper(*words, environment=machine.environment))
+    assert found["source"] == "journal"
+    assert line in found["text"]
+
+
+def test_without_the_notebook_the_console_is_read(machine: Machine) -> None:
+    machine.as_root("systemctl stop jupyter-clouds-notebook")
+    try:
+        words = ("logs", machine.name, "--json", "--phase", "boot")
+        found = document(wrapper(*words, environment=machine.environment))
+    finally:
+        machine.as_root("systemctl start jupyter-clouds-notebook")
+    assert found["source"] == "console"
+    assert "jupyter-clouds: phase=notebook" in found["text"]
+
+
+def test_without_the_notebook_and_with_ssh_the_journal_is_read_by_that(machine: Machine) -> None:
+    # The key is let in by the notebook, as long as that answers.
+    done = wrapper("ssh", machine.name, "--", "true", environment=machine.environment)
+    assert done.returncode == 0, done.stderr
+    machine.as_root("systemctl stop jupyter-clouds-notebook")
+    try:
+        words = ("logs", machine.name, "--json", "--phase", "jupyter")
+        done = wrapper(*words, environment=machine.environment)
+    finally:
+        machine.as_root("systemctl start jupyter-clouds-notebook")
+    assert document(done)["source"] == "journal"
+    assert "over SSH" in done.stderr
+    assert "Stopped jupyter-clouds-notebook.service" in document(done)["text"]
+
+
+def test_the_last_one_stops_the_machine_and_its_results_are_fetched_later(
+    machine: Machine,
+) -> None:
+    code, out, said = machine.run("--detach", "--stop", "-o", "f", "--", "touch", "f")
+    assert code == 0, said
+    name = out.strip()
+    until(lambda: machine.state() == "stopped", "it never stops")
+    code, _, said = machine.run("--attach")
+    assert code == 3
+    assert "is stopped" in said
+    code, _, said = machine.run("--attach", name, "--yes")
+    assert code == 0, said
+    assert (machine.here / "runs" / name / "f").exists()
+    assert machine.state() in ("stopping", "stopped")

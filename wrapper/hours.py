@@ -55,11 +55,12 @@ def in_words(idle_minutes: float, max_hours: float) -> str:
     return ", ".join(told) or "never by itself"
 
 
-def moment(instant: str, *, now: dt.datetime | None = None) -> str:
+def moment(instant: str, *, now: dt.datetime | None = None, seconds: bool = False) -> str:
     """A moment of the machine's, as a clock here shows it."""
+    clock = "%H:%M:%S" if seconds else "%H:%M"
     found = dt.datetime.fromisoformat(instant).astimezone()
     now = (now or dt.datetime.now(dt.UTC)).astimezone(found.tzinfo)
-    return found.strftime("%H:%M" if found.date() == now.date() else "%a %d %b %H:%M")
+    return found.strftime(clock if found.date() == now.date() else f"%a %d %b {clock}")
 
 
 def is_more_than_a_month(hours: float | None) -> bool:

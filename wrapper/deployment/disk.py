@@ -42,8 +42,11 @@ class Disk:
 def of(record: Record, told: CloudsStatus) -> Disk | None:
     """As the machine tells of it; None where it is too old to tell both numbers."""
     free, total = told.disk_free, told.disk_total
-    if free is None or not total:
-        return None
+    return None if free is None or not total else judge(record, free, total)
+
+
+def judge(record: Record, free: int, total: int) -> Disk:
+    """Whether so many bytes are enough."""
     if free < min(_FULL, total // 100):
         state: Literal["ok", "nearly full", "full"] = "full"
     else:

@@ -41,6 +41,11 @@ class Note:
 
 
 @dataclass(frozen=True)
+class News(Note):
+    """Likewise, and at once: also to who looks elsewhere meanwhile."""
+
+
+@dataclass(frozen=True)
 class Warned:
     """Something that may not be as the user expects."""
 
@@ -56,4 +61,11 @@ class Checked:
     detail: str
 
 
-Event = Step | Progress | BootPhase | Note | Warned | Checked
+@dataclass(frozen=True)
+class Printed:
+    """A run printed that: its own words, in pieces of any size."""
+
+    text: str
+
+
+Event = Printed | Step | Progress | BootPhase | Note | Warned | Checked

@@ -12,7 +12,7 @@ from wrapper import console, refusals
 from wrapper.deployment import disk, gpu, guarding, monthly, place, remembering, verify
 from wrapper.deployment.events import Checked, Warned
 from wrapper.deployment.monthly import Resting
-from wrapper.deployment.summary import Summary, summarise
+from wrapper.deployment.summary import Summary, following, summarise
 from wrapper.errors import (
     CloudsError,
     FailedError,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import Address, World
     from wrapper.home import Record
-    from wrapper.notebook import Autostop, CloudsStatus, Pin
+    from wrapper.notebook import Autostop, CloudsStatus, Pin, Run
 
 _SOON = 2.0
 """Seconds: `status` is no place to wait."""
@@ -55,6 +55,8 @@ class Status(Resting):
     """How AWS ends its hours where the machine does not, or why not."""
     autostop: Autostop | None = None
     """When the machine stops by itself; None when the notebook does not tell."""
+    runs: tuple[Run, ...] = ()
+    """What runs unattended."""
 
 
 def known(world: World, name: str) -> tuple[Home, Record]:
@@ -71,6 +73,10 @@ def known(world: World, name: str) -> tuple[Home, Record]:
     return home, record
 
 
+_GUARDED = ("pending", "running", "stopping", "stopped")
+"""States of a machine that may still run, or run again."""
+
+
 def status(world: World, name: str) -> Status:
     """One deployment in full. LocalError, CredentialsError when nobody can be asked."""
     home, record = known(world, name)
@@ -81,6 +87,8 @@ def status(world: World, name: str) -> Status:
         instance = way.aws.instance(record.instance_id) if record.instance_id else None
         request = _spot_request(way, record)
         own = answer.result()
+        if own is None and following(record, instance) != record:
+            own = _ask_notebook(world, home, following(record, instance))
     if instance:
         remembering.observe(home, record, instance)
     if own is None and instance and instance.state in ("pending", "running"):
@@ -98,7 +106,10 @@ def status(world: World, name: str) -> Status:
         reach=tuple(home.variables().get("allowed_cidrs", ())),
         disk=disk.of(record, own) if own else None,
         autostop=own.autostop if own else None,
-        guard=guarding.in_words(record.guard, own.autostop if own else None),
+        runs=own.runs if own else (),
+        guard=guarding.in_words(record.guard, own.autostop if own else None)
+        if instance and instance.state in _GUARDED
+        else None,
     )
 
 
@@ -158,6 +169,8 @@ def _ask_notebook(world: World, home: Home, record: Record) -> CloudsStatus | No
             told = notebook.clouds_status()
             with contextlib.suppress(NoAnswerError):
                 told = dataclasses.replace(told, autostop=notebook.autostop())
+                there = notebook.runs.all() or []
+                told = dataclasses.replace(told, runs=tuple(one for one in there if one.going))
             return told
     except CloudsError:
         return None

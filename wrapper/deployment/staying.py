@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from wrapper import refusals
 from wrapper.deployment import bring_up, bringing_back, coming_back, place
-from wrapper.deployment.events import Note, Warned
+from wrapper.deployment.events import News, Note, Warned
 from wrapper.errors import AwsError, LockedError, NoAnswerError, RefusedError
 from wrapper.home import Home, root
 from wrapper.settings import Settings
@@ -56,6 +56,7 @@ def stay(world: World, wanted: Wanted, done: Up, tell: Callable[[Up], None]) -> 
             return done
         if due and (again := watching.bring_back()):
             done = again
+            world.report(News(f"{wanted.name} answers again"))
             tell(done)
             if not watching.begins():
                 return done
@@ -98,12 +99,12 @@ class _Watching:
             self._tell(error.message)
             return False
         if seen == "over":
-            self._tell(f"{self._wanted.name}: {words}")
+            self._tell(f"{self._wanted.name}: {words}", News)
             return None
         if seen == "runs":
             self._last = ""
             return self._down_since is not None
-        self._tell(f"{self._wanted.name}: {words}")
+        self._tell(f"{self._wanted.name}: {words}", News)
         if seen == "rests":
             self._down_since = None
             return False
@@ -137,10 +138,10 @@ class _Watching:
         record = self._home.record()
         return bool(record and self._way and _see(self._way, record)[0] in ("taken", "lost"))
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, text: str, kind: type[Note] = Note) -> None:
         if text and text != self._last:
             self._last = text
-            self._world.report(Note(text))
+            self._world.report(kind(text))
 
 
 def _see(way: Way, record: Record) -> tuple[Seen, str]:

@@ -91,6 +91,13 @@ MEANINGS = {
 }
 
 
+OF_OTHERS = """
+`ssh NAME -- COMMAND` and `run` end with the exit code of what ran there, whatever it is: 128 and
+the number for a signal. `run` ends with 143 for a run that was cancelled or interrupted, and with
+130 where Ctrl-C left one that goes on; `run --json` has the run's own as `run.exit_code`, and an
+error of ours as `error`."""
+
+
 def leaves(group: click.Group, path: str = "") -> list[tuple[str, click.Command]]:
     """Every command that does something, with its full name."""
     found: list[tuple[str, click.Command]] = []
@@ -111,6 +118,7 @@ def option_row(option: click.Option) -> str:
 def commands_page() -> str:
     """docs/commands.md."""
     lines = [COMMANDS + "\n".join(f"| {code.value} | {MEANINGS[code]} |" for code in ExitCode)]
+    lines.append(OF_OTHERS)
     for name, command in leaves(cli):
         what = " ".join((command.help or "").split())
         lines.append(f"\n## {name}\n\n{what}")

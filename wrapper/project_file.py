@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import SettingsError
@@ -19,16 +17,21 @@ def read(directory: Path, *, known: Collection[str]) -> dict[str, Any]:
     """Its keys, hyphens as underscores; empty without a file. SettingsError names what is wrong."""
     path = directory / FILE
     try:
-        with path.open("rb") as stream:
-            raw = tomllib.load(stream)
+        text = path.read_bytes()
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not TOML: {error}", hint=f"Correct it: {path}") from error
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}"
         ) from error
+    # Of every command only those with such a file pay for these.
+    import difflib  # noqa: PLC0415
+    import tomllib  # noqa: PLC0415
+
+    try:
+        raw = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}", hint=f"Correct it: {path}") from error
     values = {key.replace("-", "_"): value for key, value in raw.items()}
     for key in values:
         if key not in known:

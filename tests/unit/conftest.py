@@ -216,7 +216,7 @@ def serving(home: Path, port: int, *arguments: str, **environment: str) -> Itera
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while time.monotonic() < until and server.poll() is None:
         with closing(socket.socket()) as sock:
             if sock.connect_ex(("127.0.0.1", port)) == 0:

@@ -600,6 +600,29 @@ def test_status_tells_when_the_machine_stops_by_itself(
 
 
 @pytest.mark.parametrize(
+    ("state", "command"),
+    [
+        pytest.param("running", None, id="running"),
+        pytest.param("stopped", " start gpu", id="stopped"),
+        pytest.param("terminated", " up gpu: ", id="terminated"),
+        pytest.param("absent", " up gpu", id="absent"),
+    ],
+)
+@pytest.mark.usefixtures("calls")
+def test_status_tells_the_next_command_where_no_machine_runs(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    state: str,
+    command: str | None,
+) -> None:
+    monkeypatch.setitem(ANSWERS, "status", replace(ANSWERS["status"], name="gpu", state=state))
+    assert cli.main(["status"]) == 0
+    told = [one for one in capsys.readouterr().out.splitlines() if one.startswith("next")]
+    assert len(told) == (command is not None)
+    assert not told or (command or "") in told[0]
+
+
+@pytest.mark.parametrize(
     ("typed", "why"),
     [
         ("budget gpu", "Either --monthly DOLLARS or --remove"),

@@ -151,6 +151,14 @@ def test_without_permission_it_is_a_line_of_status_and_no_error(scene: Scene) ->
     assert "even where it hangs" in (deployment.status(scene.world, "one").guard or "")
 
 
+def test_a_machine_that_is_gone_is_guarded_by_nobody(scene: Scene) -> None:
+    machine = scene.machine()
+    scene.guard()
+    scene.account.client().terminate_instances(InstanceIds=[machine])
+    assert scene.state() == "shutting-down"
+    assert deployment.status(scene.world, "one").guard is None
+
+
 @pytest.mark.parametrize(("persistent", "action"), [(True, "stop"), (False, "terminate")])
 def test_a_one_time_machine_is_ended_since_it_cannot_be_stopped(
     scene: Scene, persistent: bool, action: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from tests.unit.fleet import data_volume, fulfilled, image, launch, request_spot, state, until
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
-from wrapper.aws import Aws, Holding, Leftover
-from wrapper.deployment import monthly, place
+from wrapper.aws import Aws, Holding, Instance, Leftover
+from wrapper.deployment import monthly, place, summary
 from wrapper.errors import FailedError, NoAnswerError, UsageError
 from wrapper.home import Home, Place, Record, root
 
@@ -258,3 +259,32 @@ def test_what_is_kept_elsewhere_belongs_to_nobody_here(
     assert deployment.status(world, name).monthly == {**before, "snapshots": 2.5}
     ec2.delete_snapshot(SnapshotId=mine)
     ec2.delete_volume(VolumeId=others)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://198.18.0.10:9999/", "https://198.18.0.77:9999/"),
+        ("https://lab.example.org:9999/", "https://lab.example.org:9999/"),
+    ],
+    ids=["an address", "a domain"],
+)
+def test_without_an_elastic_ip_the_address_is_that_of_the_last_start(url: str, told: str) -> None:
+    record = Record("mine", Place("local", "us-east-1", "123456789012"))
+    record.outputs.update(public_ip="198.18.0.10", url=url)
+    machine = Instance(
+        instance_id="i-1",
+        name="mine",
+        state="running",
+        state_reason=None,
+        instance_type="t3.large",
+        zone="us-east-1a",
+        market="on-demand",
+        public_ip="198.18.0.77",
+        launched_at=datetime.now(UTC),
+        spot_request_id=None,
+        imdsv2_required=True,
+    )
+    assert summary.summarise(record, machine).url == told
+    assert summary.following(record, machine).outputs["public_ip"] == "198.18.0.77"
+    assert summary.following(record, None) == record

@@ -18,12 +18,19 @@ from wrapper.cli import (
     daily,
     data,
     everywhere,
+    files,
+    images,
     lifecycle,
     local,
+    logs,
     market,
+    notifying,
+    opening,
     rehearsal,
     resting,
+    runs,
     surroundings,
+    ways,
 )
 from wrapper.cli.failure import fail, in_words, program
 from wrapper.errors import CloudsError, ExitCode, Interrupted
@@ -35,11 +42,14 @@ _EPILOG = (
     "Defaults come from jupyter-clouds.toml in this directory; the environment's JUPYTER_CLOUDS_* "
     "goes before it, and options before both. Exit codes: 0 done, or nothing to do; 1 failed; "
     "2 usage; 3 the machine exists (and costs money) but the notebook does not answer; "
-    "130 interrupted."
+    "130 interrupted. `ssh` and `run` end with the exit code of what ran there."
 )
 
 
-_ONLY_TYPED = ("yes", "as_json", "replace", "watch", "fresh_data", "from_region")
+_ONLY_TYPED = (
+    *("yes", "as_json", "replace", "watch", "fresh", "fresh_data", "from_region", "synced"),
+    *("ran", "parameters", "outputs", "kernel", "beside", "after"),
+)
 _ELSEWHERE = {"down": ("snapshots_kept",), "snapshot": ("snapshots_kept",)}
 """Keys of the project file that other commands than `up` take."""
 
@@ -95,15 +105,26 @@ for command in (
     daily.password,
     surroundings.configure,
     daily.allow,
+    opening.open_door,
+    ways.ssh,
+    ways.ssh_config,
+    files.push,
+    files.pull,
+    files.sync,
+    runs.run,
+    logs.logs,
     resting.stop,
     resting.start,
     resting.extend,
     resting.resize,
     costs.cost,
     costs.budget,
+    notifying.notify,
     rehearsal.interrupt,
     data.snapshot,
     data.snapshots,
+    images.bake,
+    images.images,
     lifecycle.down,
     everywhere.sweep,
     local.local,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wrapper.cli import everywhere, options, worlds
+from wrapper.cli import everywhere, live, options, runs, worlds
 from wrapper.cli.failure import fitting
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
@@ -24,11 +24,29 @@ if TYPE_CHECKING:
 @click.command()
 @options.name_argument
 @click.option("--console", is_flag=True, help="What the machine wrote to its console.")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C: what runs there, and its cost.")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.5),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two looks of --watch.",
+)
 @options.as_json
-def status(name: str, *, console: bool, as_json: bool) -> None:
-    """Show one deployment in full."""
+def status(name: str, *, console: bool, watch: bool, every: float, as_json: bool) -> None:
+    """Show one deployment in full.
+
+    With --watch also processors, memory, GPUs and kernels, again and again; with --json one
+    document a line.
+    """
     from wrapper import deployment  # noqa: PLC0415 (after --help)
 
+    if watch:
+        if console:
+            raise click.UsageError("--console is read once: it does not go with --watch.")
+        live.watch(name, every=every, as_json=as_json)
+        return
     with Screen() as screen:
         world = worlds.real(screen.report, Person(yes=False))
         if console:
@@ -166,6 +184,14 @@ def allow(name: str, *, as_json: bool) -> None:
         click.echo(f"{', '.join(found.allowed_cidrs)}: {word}")
 
 
+_NEXT = {
+    "absent": "python -m wrapper up {name}",
+    "stopped": "python -m wrapper start {name}",
+    "terminated": "python -m wrapper up {name}: another machine, with the data",
+}
+"""By the state of the machine."""
+
+
 def _in_full(found: Status) -> str:
     from wrapper.deployment import monthly  # noqa: PLC0415 (after --help)
 
@@ -177,7 +203,8 @@ def _in_full(found: Status) -> str:
         ("state", found.state + (f" ({found.state_reason})" if found.state_reason else "")),
         ("notebook", "answers" if found.answers else "does not answer"),
         ("environment", found.environment),
-        *_by_itself(found.autostop),
+        *by_itself(found.autostop),
+        *(("run", runs.line(one)) for one in found.runs),
         ("guard", found.guard),
         ("disk", found.disk.words if found.disk else None),
         ("more room", found.disk.hint if found.disk else None),
@@ -188,11 +215,12 @@ def _in_full(found: Status) -> str:
         ("price", price),
         ("while stopped", monthly.in_words(found.monthly, found.region)),
         ("phases", _phases(found)),
+        ("next", _NEXT.get(found.state, "").format(name=found.name)),
     ]
     return "\n".join(f"{label:<13} {value}" for label, value in rows if value)
 
 
-def _by_itself(known: Autostop | None) -> list[tuple[str, str]]:
+def by_itself(known: Autostop | None) -> list[tuple[str, str]]:
     """What goes on, and when the machine stops by itself."""
     from wrapper import hours  # noqa: PLC0415 (after --help)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.copies import Copies
     from wrapper.deployment.kept import Kept
 
-_SHOWS = {
+SHOWS = {
     "clean": "of a volume at rest",
     "flushed": "of a running machine; all that was saved was written out a moment before",
     "crash-consistent": "of a running machine, as after a power cut: what was written in the last "
@@ -47,7 +47,7 @@ def snapshot(name: str, *, as_json: bool, **given: Any) -> None:
         document = {"name": name, "shows": done.shows, "snapshot": asdict(done.snapshot)}
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo(f"{done.snapshot.words}: {_SHOWS[done.shows]}")
+        click.echo(f"{done.snapshot.words}: {SHOWS[done.shows]}")
 
 
 @click.command()

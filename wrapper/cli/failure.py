@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PROGRAM = "python -m wrapper"
 _OF_ONE = re.compile(
     r"(python -m wrapper "
-    r"(?:up|down|status|check|password|allow|start|stop|interrupt|snapshots?))"
+    r"(?:up|down|status|check|password|allow|ssh|start|stop|interrupt|logs|snapshots?))"
     r"(?= --|[.,;:)]|$| ?\n)"
 )
 

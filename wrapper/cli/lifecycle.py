@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from wrapper.cli import everywhere, needing, options, wanting, worlds
+from wrapper.cli import everywhere, files, needing, options, run_options, runs, wanting, worlds
 from wrapper.cli.failure import fitting, program
 from wrapper.cli.options import option
 from wrapper.cli.person import Person
@@ -16,6 +17,7 @@ from wrapper.cli.screen import Screen
 
 if TYPE_CHECKING:
     from wrapper.deployment.answering import Up
+    from wrapper.deployment.kept import Kept
     from wrapper.deployment.take_down import Down
 
 
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
 @option("--domain", metavar="DOMAIN", help="Name that the notebook is to be reached by.")
 @option("--certificate", type=click.Path(dir_okay=False), help="Certificate of your own (PEM).")
 @option("--private-key", type=click.Path(dir_okay=False), help="Its key (PEM).")
+@option("--ssh/--no-ssh", help="Open 22 too, to who may reach it, with a key made for it.")
 @option("--ssh-public-key", type=click.Path(dir_okay=False), help="Lets its owner in by SSH.")
 @option("--ssh-cidr", "ssh_cidrs", multiple=True, metavar="CIDR", help="From where SSH may come.")
 @option("--sudo/--no-sudo", help="Give the notebook's user sudo.")
@@ -98,6 +101,15 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Stay, until Ctrl-C: where EC2 takes the machine, wait, or move as --fallback allows.",
 )
+@click.option(
+    "--sync",
+    "synced",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="DIR",
+    help="Bring DIR and the work folder's together, both ways; with --ssh.",
+)
+@run_options.of_up
+@click.option("--fresh", is_flag=True, help="Begin with Ubuntu's image, whatever was baked.")
 @click.option("--replace", is_flag=True, help="Another machine: newest image and environment.")
 @options.yes
 @options.as_json
@@ -112,7 +124,10 @@ def up(ctx: click.Context, /, **given: Any) -> None:
     name = given["name_given"] or given["name"]
     ctx.obj["name"] = name
     person = Person(yes=given["yes"])
-    with Screen() as screen:
+    plan = runs.of_up_planned(given)
+    with Screen(all_to_stderr=given["as_json"]) as screen:
+        if given["synced"]:
+            files.refuse_to_sync(given["synced"])
         world, wanted = worlds.real(screen.report, person), wanting.wanted(name, given, person)
         wanted = deployment.settled(world, wanted)
         done = deployment.up(world, wanted)
@@ -123,7 +138,14 @@ def up(ctx: click.Context, /, **given: Any) -> None:
                 click.echo(fitting(ending(answers), name))
 
         tell(done)
+        if given["synced"]:
+            files.sync_once(world, name, given["synced"])
+        if plan:
+            ctx.exit(runs.done_by_up(world, name, plan, given, done.summary.document()))
         if wanted.watch:
+            from wrapper.cli import news  # noqa: PLC0415 (after --help)
+
+            world = dataclasses.replace(world, report=news.also_on_the_desktop(screen.report))
             done = deployment.stay(world, wanted, done, tell)
     if given["as_json"]:
         click.echo(json.dumps(done.summary.document(), indent=2))
@@ -183,13 +205,22 @@ def _kept(done: Down) -> list[str]:
     """What it costs from now on, and how to get it back."""
     if not done.kept:
         return []
-    first, *more = done.kept
-    lines = [f"kept: {first.words}, {program()} up {done.name} restores it"]
-    if more:
-        from wrapper.deployment import kept  # noqa: PLC0415 (after --help)
+    from wrapper.deployment import kept  # noqa: PLC0415 (after --help)
 
-        sum_of = kept.about(sum(one.monthly_price for one in more))
-        lines.append(f"kept before: {len(more)} more, {sum_of}, {program()} snapshots {done.name}")
+    def sum_of(some: list[Kept]) -> str:
+        return kept.about(sum(one.monthly_price for one in some))
+
+    data = [one for one in done.kept if one.kind != "image"]
+    images = [one for one in done.kept if one.kind == "image"]
+    lines = [f"kept: {one.words}, {program()} up {done.name} restores it" for one in data[:1]]
+    if more := data[1:]:
+        lines.append(
+            f"kept before: {len(more)} more, {sum_of(more)}, {program()} snapshots {done.name}"
+        )
+    if images:
+        lines.append(
+            f"images: {len(images)}, {sum_of(images)} at most, {program()} images prune {done.name}"
+        )
     return lines
 
 

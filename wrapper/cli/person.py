@@ -61,13 +61,14 @@ class Person:
             return password.from_file(Path(file).expanduser())
         if generate or self.yes or not self.there:
             return password.generate()
-        while typed := _hidden("Password for the notebook (empty: one is made)"):
-            if typed == _hidden("Once more"):
+        while typed := hidden("Password for the notebook (empty: one is made)"):
+            if typed == hidden("Once more"):
                 return typed
             click.echo("These were not the same.", err=True)
         return password.generate()
 
 
-def _hidden(question: str) -> str:
+def hidden(question: str) -> str:
+    """What is typed, unseen; empty for nothing."""
     typed: str = click.prompt(question, default="", show_default=False, hide_input=True, err=True)
     return typed

@@ -37,6 +37,7 @@ def wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
         certificate=path("certificate"),
         private_key=path("private_key"),
         watch=given["watch"],
+        fresh=given["fresh"],
         replace=given["replace"],
         from_region=given["from_region"],
         needs=needing.needs_of(given),
@@ -52,6 +53,10 @@ def _settings(given: dict[str, Any]) -> Settings:
 
     kept = {key: given[key] for key in settings.PLAIN if given[key] is not None}
     kept |= {key: True for key in ("allow_world",) if given[key]}
+    if given["synced"] or given["beside"]:
+        if given["ssh"] is False:
+            raise click.UsageError("--sync and --with go by SSH: leave out --no-ssh.")
+        kept["ssh"] = True
     if given["fresh_data"]:
         kept["data_snapshot_id"] = _no_data(given)
     kept |= {key: tuple(given[key]) for key in ("allow", "ssh_cidrs") if given[key]}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import coming_back, remembering, verify
+from wrapper.deployment import coming_back, remembering, ssh, verify
 from wrapper.deployment.events import Checked, Step
-from wrapper.deployment.summary import Summary, summarise
+from wrapper.deployment.summary import Summary, following, summarise
 from wrapper.errors import CloudsError, NoAnswerError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def answer(going: Going, record: Record) -> Up:
         )
     )
     remembering.see(world, way, home, record)
+    ssh.follow(home, found.public_ip)
     return Up(summarise(record, found), changed)
 
 
@@ -101,7 +102,9 @@ def _verified(going: Going, record: Record, found: Instance) -> tuple[Record, Pi
         verify.log_in_and_compute(going.world, going.home, where, pin)
         going.meter.mark("answering")
     pinned = dataclasses.replace(
-        record, key_sha256=pin.key_sha256, certificate_sha256=pin.certificate_sha256
+        following(record, found),
+        key_sha256=pin.key_sha256,
+        certificate_sha256=pin.certificate_sha256,
     )
     return pinned, pin
 

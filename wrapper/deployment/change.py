@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wrapper import module_copy
 from wrapper import password as passwords
-from wrapper.deployment import look, place, preparing, verify
+from wrapper.deployment import beginning, look, place, preparing, ssh, verify
 from wrapper.deployment.applying import with_outputs
 from wrapper.deployment.events import Note, Progress, Step
 from wrapper.errors import FailedError, UsageError
@@ -77,10 +77,12 @@ def allow(world: World, name: str) -> Allowed:
         own = place.own_cidr(world, local=record.place.kind == "local")
         record = dataclasses.replace(record, own_cidr=own)
         cidrs = preparing.allowed(record)
+        beginning.spare(way, home)
         before = home.variables()
         if not (home.path / "module").is_dir():
             module_copy.write(home)
-        home.write_variables({**before, "allowed_cidrs": list(cidrs)})
+        of_ssh = ssh.reach(record.settings.get("ssh"), record.settings.get("ssh_cidrs"), cidrs)
+        home.write_variables({**before, "allowed_cidrs": list(cidrs), **of_ssh})
         terraform = world.terraform(
             home.path, environment=way.for_terraform(world), keep_open=(lock,)
         )

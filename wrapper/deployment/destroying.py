@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wrapper import module_copy
+from wrapper.deployment import beginning, volume_first
 from wrapper.deployment.data import VOLUME_TYPE
 from wrapper.deployment.events import Note, Progress, Step
 from wrapper.errors import CloudsError, Interrupted, LockedError
@@ -30,8 +31,10 @@ def destroy(
         return None
     world.report(Step("Terraform destroys the rest"))
     try:
+        beginning.spare(way, home)
         terraform = at(world, way, home, lock)
         forget(terraform, home, spared)
+        volume_first.forget(home)
         terraform.destroy(_watch(world))
     except (Interrupted, LockedError):
         raise

@@ -8,9 +8,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wrapper import environment, module_copy, settings
+from wrapper import environment, module_copy, openssh, settings
 from wrapper import password as passwords
 from wrapper.deployment import (
+    beginning,
     destroying,
     fallback,
     first_password,
@@ -22,6 +23,8 @@ from wrapper.deployment import (
     providers,
     question,
     restoring,
+    ssh,
+    volume_first,
 )
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.origins import Origin
@@ -44,8 +47,8 @@ _LEAST_FREE_MIB = 50
 """A state that cannot be written is a machine that nobody knows of."""
 
 
-_OF_THE_DATA = ("data_snapshot_id", "data_volume_id", "data_volume_size")
-"""Pinned in the record's settings, or not at all."""
+_OF_THE_DISKS = ("ami_id", "data_snapshot_id", "data_volume_id", "data_volume_size")
+"""Pinned in the record, or not at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,7 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         # Where a `down --data keep` was interrupted, the state may know it still.
         destroying.forget(terraform, home, [origin.volume.volume_id])
     restoring.spare(way, home, terraform)
+    volume_first.take_over(way, home)
     plan = None if fresh else _plan(world, terraform)
     restoring.refuse_loss(wanted.name, plan)
     if before and plan and not question.machine_ends(plan.changes):
@@ -148,6 +152,8 @@ def _look(
     if fresh:
         _remember_place(home, way)
     record = _own_cidr(world, _record(before, wanted, way, asked, fresh=fresh), asked)
+    image = beginning.choose(world, way, wanted, asked, facts, before)
+    record = dataclasses.replace(record, image=image)
     if fresh and wanted.zone and not asked.subnet_id and candidates[0].zone == wanted.zone:
         # The module would take another one; should EC2 have none there, others may take its place.
         record = dataclasses.replace(record, chosen={"subnet_id": candidates[0].subnet_id})
@@ -190,9 +196,12 @@ def allowed(record: Record) -> tuple[str, ...]:
 def variables(record: Record, asked: Settings, kept: dict[str, Any]) -> dict[str, Any]:
     """The module's variables; `kept` are those that were not asked for here."""
     values = asked.variables(name=record.name, generation=record.generation)
-    asked_anew = (*fallback.OF_THE_MACHINE, *_OF_THE_DATA)
+    asked_anew = (*fallback.OF_THE_MACHINE, *_OF_THE_DISKS)
     kept = {key: value for key, value in kept.items() if key not in asked_anew}
-    return {**kept, **values, **record.chosen, "allowed_cidrs": list(allowed(record))}
+    if record.image and asked.ami_id is None:
+        values["ami_id"] = record.image
+    found = {**kept, **values, **record.chosen, "allowed_cidrs": list(allowed(record))}
+    return {**found, **ssh.reach(asked.ssh, asked.ssh_cidrs, allowed(record))}
 
 
 def _zone(before: Record | None) -> str | None:
@@ -267,4 +276,6 @@ def _write(  # noqa: PLR0913, PLR0917 (all that the directory is made of)
         passwords.check_strength(chosen, related=[record.name, asked.owner or ""])
         home.write_password(chosen)
         kept["password_hash"] = passwords.hash_password(chosen)
+    if asked.ssh and not asked.ssh_public_key:
+        kept["ssh_public_key"] = openssh.public_key(ssh.folder(home))
     home.write_variables(variables(record, asked, kept))

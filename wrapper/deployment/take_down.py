@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wrapper.carrier import standing
 from wrapper.deployment import (
+    baking,
     budgeting,
     data,
     destroying,
@@ -17,6 +19,7 @@ from wrapper.deployment import (
     pruning,
     remembering,
     saving,
+    ssh,
 )
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import (
@@ -52,7 +55,7 @@ class Down:
     """What Terraform did not know of, and was removed all the same."""
     left: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
-    """What holds the data now; the first is what the next `up` begins with."""
+    """What holds the data now, the first of it what the next `up` begins with; and images."""
 
 
 @dataclass(frozen=True)
@@ -222,13 +225,14 @@ def _leftovers(way: Way, record: Record) -> list[Leftover]:
 
 
 def kept_of(way: Way, name: str) -> tuple[Kept, ...]:
-    """Everything that holds data of the name, the next beginning first."""
+    """Everything that holds data of the name, the next beginning first; then images."""
     volumes = [one for one in way.aws.find_volumes(name) if one.deployment is None]
     snapshots = [one for one in way.aws.find_snapshots(name) if one.state != "error"]
     first = kept.newest(volumes, snapshots)
     told: list[tuple[Volume | Snapshot, Kept]] = [(one, kept.volume(one)) for one in volumes]
     told += [(one, kept.snapshot(one)) for one in snapshots]
-    return tuple(words for one, words in sorted(told, key=lambda pair: pair[0] is not first))
+    told.sort(key=lambda pair: pair[0] is not first)
+    return (*(words for _, words in told), *baking.kept_images(way, name))
 
 
 def _clear(going: _Ending) -> tuple[list[Leftover], list[Leftover]]:
@@ -266,5 +270,7 @@ def _refuse_undecided(going: _Ending, leftover: Leftover) -> None:
 
 
 def _forget(home: Home, record: Record, result: Down) -> Down:
+    standing.end(home.path)
     home.end(record)
+    ssh.forget(home.path.parent, ssh.users_config())
     return result

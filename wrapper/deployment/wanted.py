@@ -31,6 +31,8 @@ class Wanted:
     private_key: Path | None = None
     watch: bool = False
     """Wait for as long as it takes, where EC2 took the machine back; then stay and watch."""
+    fresh: bool = False
+    """Begin with Ubuntu's image, whatever was baked."""
     replace: bool = False
     """Another machine, with the newest image, set-up and environment."""
     from_region: str | None = None

@@ -18,10 +18,15 @@ up: setup ## a notebook on the embedded EC2, verified; no account needed
 down: setup ## what `make up` made is gone, the embedded EC2 too
 	@$(python) -m wrapper down --yes && $(python) -m wrapper local stop
 
+# Hundreds of short processes, and as many tests compiled by each worker: who tells Python to keep
+# nothing compiled would pay a minute for it.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The last three wait most of their time, for boots, providers and timers: side by side they take as
-# long as the longest. Each one's output comes when it ends. The unit tests are not beside them: twice
-# the machines of a computer as busy as that did not answer in time.
-test: lint unit ## everything
+# long as the longest. Each one's output comes when it ends. The unit tests beside them would end no
+# sooner, and two cores would keep pages and machines waiting.
+test: setup ## everything
+	@$(MAKE) --no-print-directory --jobs --output-sync=target lint unit
 	@$(MAKE) --no-print-directory --jobs --output-sync=target machine module browser
 
 lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
@@ -40,10 +45,11 @@ unit: setup ## no Terraform, no root; two for each core, since half of their tim
 	@$(pytest) -n $$((2 * $$(nproc))) tests/unit
 
 module: setup ## the Terraform module on copies, planned and applied
-	@$(pytest) -n auto --dist loadgroup tests/module
+	@nice -n 5 $(pytest) -n auto --dist loadscope tests/module
 
 machine: setup ## boots the real thing; needs root or sudo
-	@$(pytest) tests/machine
+	@$(pytest) tests/machine/test_local_*.py
+	@$(pytest) -n 3 --dist loadscope $(filter-out tests/machine/test_local_%,$(wildcard tests/machine/test_*.py))
 
 browser: setup ## headless Chromium
 	@$(pytest) tests/browser

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -80,6 +80,10 @@ class Live:
     shell: Shell | None = None
     own: bool = False
     """Made for these tests: they may change it."""
+    name: str = ""
+    """Of an own one's deployment."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """In which commands know of it."""
 
     @property
     def host(self) -> str:
@@ -163,6 +167,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.machine)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    workers = session.config.getoption("numprocesses", default=None)
+    if workers and not hasattr(session.config, "workerinput"):
+        _stop_if_idle(dict(os.environ))
+
+
 @pytest.fixture(scope="session")
 def live(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -233,11 +243,24 @@ def _deployed(folder: Path, stack: ExitStack) -> Live:
     )
     password = document(wrapper("password", name, "--json", environment=environment))["password"]
     shell = _shell(made, key, folder, environment)
-    return Live(made["url"], password, made["key_sha256"], shell, own=True)
+    return Live(
+        made["url"],
+        password,
+        made["key_sha256"],
+        shell,
+        own=True,
+        name=name,
+        environment=environment,
+    )
 
 
 def _stop_if_idle(environment: dict[str, str]) -> None:
-    """The embedded EC2 is stopped, unless somebody else has a machine on it by now."""
+    """The embedded EC2 is stopped, unless somebody else has a machine on it by now.
+
+    Side by side, somebody else may be about to have one: it is left for `pytest_sessionfinish`.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
     now = document(wrapper("local", "status", "--json", environment=environment))
     if now["running"] and not now["machines"]:
         wrapper("local", "stop", environment=environment)

@@ -46,6 +46,10 @@ class Act:
     """Whether address, key, password were those of before."""
 
 
+TYPE = "t3.large"
+"""Of which capacity is withheld: tests beside this one take others."""
+
+
 class Rehearsal:
     """A deployment of its own on the embedded EC2, gone when the stack unwinds."""
 
@@ -61,7 +65,8 @@ class Rehearsal:
             *("down", self.name, "--local", "--yes", "--data", "delete"),
             environment=self.environment,
         )
-        self.made = self._up("--local", "--generate-password", "--spot", "--data-size", "4")
+        asked = ("--spot", "--instance-type", TYPE, "--data-size", "4")
+        self.made = self._up("--local", "--generate-password", *asked)
         said = document(wrapper("password", self.name, "--json", environment=self.environment))
         self.live = Live(self.made["url"], said["password"], self.made["key_sha256"], own=True)
         self.aws = Aws(environment=local.status().env, region=self.made["region"])
@@ -74,7 +79,7 @@ class Rehearsal:
 
     @staticmethod
     def _stop_if_idle() -> None:
-        if not local.status().machines:
+        if "PYTEST_XDIST_WORKER" not in os.environ and not local.status().machines:
             local.stop()
 
     def act(self, name: str, end: Callable[[Act, float], None]) -> Act:
@@ -95,7 +100,7 @@ class Rehearsal:
 
     def with_notice(self, act: Act, began: float) -> None:
         """Interrupted as AWS does it, and back as soon as there is capacity."""
-        local.capacity("none", market="spot")
+        local.capacity("none", market="spot", instance_type=TYPE)
         local.interrupt(self.machine, after=NOTICE_SECONDS)
         self._rescued(act, began)
         self._ended(act, began)
@@ -103,7 +108,7 @@ class Rehearsal:
 
     def without_notice(self, act: Act, began: float) -> None:
         """The plug is pulled."""
-        local.capacity("none", market="spot")
+        local.capacity("none", market="spot", instance_type=TYPE)
         local.interrupt(self.machine, notice=False)
         act.moments["ended"] = time.time() - began
         self._ended(act, began, "off")
@@ -112,7 +117,7 @@ class Rehearsal:
     def without_capacity(self, act: Act, began: float) -> None:
         """Its zone has nothing left: it moves, by a snapshot, to another one."""
         zone = self.made["zone"]
-        local.capacity("none", zone=zone, market="spot")
+        local.capacity("none", zone=zone, market="spot", instance_type=TYPE)
         local.interrupt(self.machine, after=NOTICE_SECONDS)
         self._rescued(act, began)
         self._ended(act, began)
@@ -153,7 +158,7 @@ class Rehearsal:
         act.moments["stopped"] = time.time() - began
 
     def _back(self, act: Act, began: float) -> None:
-        local.capacity("back", market="spot")
+        local.capacity("back", market="spot", instance_type=TYPE)
         act.moments["capacity"] = time.time() - began
         until(lambda: self._state() == "running")
         act.moments["running"] = time.time() - began
@@ -182,7 +187,7 @@ def until(done: Callable[[], bool]) -> None:
 def local_capacity_is_back() -> None:
     """Nothing is withheld any more."""
     if local.status().running:
-        local.capacity("back")
+        local.capacity("back", instance_type=TYPE)
 
 
 def rehearse(folder: Path) -> list[Act]:

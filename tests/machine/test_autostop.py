@@ -118,6 +118,7 @@ def _up(folder: Path, stack: ExitStack) -> Machine:
     stack.callback(wrapper, *down, environment=environment)
     asked = [
         *("up", name, "--local", "--yes", "--json", "--generate-password", "--spot"),
+        *("--instance-type", "t3.xlarge"),  # not the rehearsal's
         *("--ssh-public-key", f"{key}.pub", "--ssh-cidr", "198.18.0.0/15", "--data-size", "4"),
         *("--idle", str(WINDOW), "--hours", "600"),
     ]
@@ -146,8 +147,8 @@ def there(machine: Machine) -> Iterator[Notebook]:
 
 
 def _known(there: Notebook) -> Autostop:
-    found = there.autostop()
-    assert found
+    # A watch that was started again tells nothing until its first look.
+    found: Autostop = until(there.autostop, "the watch tells nothing")
     return found
 
 

@@ -38,17 +38,22 @@ def output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+OF_TESTS = "/pytest-of-"
+"""In paths of other tests, which run beside these."""
+
+
 def host() -> dict[str, list[str]]:
     """All of the host that the embedded EC2 may touch."""
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    loops = output("losetup", "--all").splitlines()
     arguments = [text(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
     return {
         "control groups": sorted(str(path) for path in CGROUPS.glob("**/jupyter-clouds")),
         "forwarding": [Path("/proc/sys/net/ipv4/ip_forward").read_text()],
         "links": sorted(path.name for path in Path("/sys/class/net").iterdir()),
-        "loop devices": output("losetup", "--all").splitlines(),
+        "loop devices": [line for line in loops if OF_TESTS not in line],
         # A /run that is no mount of its own gets one from `ip netns`, for good.
-        "mounts": sorted(mount for mount in mounts if mount != "/run/netns"),
+        "mounts": sorted(one for one in mounts if one != "/run/netns" and OF_TESTS not in one),
         "namespaces": sorted(re.findall(r"jupyter-clouds\S*", output("ip", "netns", "list"))),
         "nft": output("nft", "list", "ruleset").splitlines(),
         "processes": [line for line in arguments if "wrapper.local.daemon" in line],

@@ -12,13 +12,15 @@ import pytest
 import websocket
 from cryptography import x509
 
-from tests.machine.conftest import answering, open_channels
+from tests.machine.conftest import answering, open_channels, wrapper
 from wrapper.certificate import fingerprints
 from wrapper.errors import FingerprintError, LoginError, NoAnswerError
 from wrapper.notebook import Notebook, Pin, pin
 from wrapper.notebook.pinning import trust_only
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.machine.conftest import Live
 
 
@@ -191,3 +193,34 @@ def test_a_closed_port_is_closed(live: Live, port: int) -> None:
     socket.create_connection((live.host, live.port), 10).close()
     with pytest.raises(OSError, match=r"timed out|refused|unreachable"):
         socket.create_connection((live.host, port), 3)
+
+
+def test_a_command_over_ssh_ends_as_there_and_files_go_there_and_back(
+    live: Live, tmp_path: Path
+) -> None:
+    """The machine was made without the deployment's key: the notebook lets it in."""
+    if not live.own:
+        pytest.skip("needs a deployment of this computer")
+    here = tmp_path / "tree"
+    for name in ("a b", "deep/$(x)", "left.log"):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(name)
+    (here / ".gitignore").write_text("*.log\n")
+
+    def typed(*words: str, code: int = 0) -> str:
+        done = wrapper(*words, environment=live.environment)
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    assert typed("ssh", live.name, "--", "id -un; exit 7", code=7) == "notebook\n"
+    typed("push", str(here), "--name", live.name)
+    listed = typed("ssh", live.name, "--", "cd work/tree; find . -type f | sort")
+    assert listed.splitlines() == ["./.gitignore", "./a b", "./deep/$(x)"]
+    typed("ssh", live.name, "--", "echo result > work/tree/deep/result")
+    typed("pull", "tree", str(tmp_path / "back"), "--name", live.name)
+    assert (tmp_path / "back/deep/result").read_text() == "result\n"
+    assert (tmp_path / "back/a b").read_text() == "a b"
+    typed("ssh", live.name, "--", "echo both > work/tree/deep/both")
+    typed("sync", str(here), "--name", live.name)
+    assert (here / "deep/both").read_text() == "both\n"
+    assert (here / "left.log").exists()

@@ -14,7 +14,7 @@ from wrapper.local.api.policy import decision
 if TYPE_CHECKING:
     from tests.module.conftest import Lives
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lives")]
+pytestmark = pytest.mark.slow
 
 SHA256 = hashlib.sha256(services.text().encode()).hexdigest()
 

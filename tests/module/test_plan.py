@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from tests.ec2 import Account
     from tests.module.copies import Copy
 
-pytestmark = pytest.mark.xdist_group("plan")
-
 DRIVER = "OSS Nvidia Driver GPU AMI (Ubuntu 24.04)"
 
 CASES: dict[str, dict[str, Any]] = {

@@ -1,0 +1,37 @@
+"""Which tests share a worker when they run side by side.
+
+xdist's own way, --dist loadgroup, groups nothing with pytest 9.2, and says nothing:
+https://github.com/pytest-dev/pytest-xdist/issues/1386
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+SHARED = {
+    "test_bad_input": "plan",
+    "test_changes": "lives",
+    "test_lifecycle": "lives",
+    "test_notebook": "live",
+    "test_notebook_endures": "live",
+    "test_plan": "plan",
+}
+"""Files whose tests share a fixture that takes long to make."""
+
+
+class ByFixture(LoadScopeScheduling):  # type: ignore[misc] # untyped
+    """Tests that share such a fixture go to one worker, a file of machine tests too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePath(nodeid.partition("::")[0])
+        alone = file.stem if file.parent.name == "machine" else nodeid
+        return SHARED.get(file.stem, alone)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFixture | None:
+    return ByFixture(config, log) if config.getvalue("dist") == "loadscope" else None

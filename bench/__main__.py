@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import market, measure, recovery, tutorial
+from bench import door, images, market, measure, recovery, tutorial, unattended
 from bench.embedded import TYPE, Account
 from bench.memory import in_use
 from bench.plain import PlainTerraform
@@ -33,6 +33,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table there, too")
     asked = parser.parse_args()
+    # As for a user, whose Python keeps what it has compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     was_running = local.status().running
     status = local.start()
     try:
@@ -65,16 +67,25 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
     # Terraform goes on for a while after the notebook was seen to answer, and was told to.
     verified = up - (made["seconds"]["total"] - made["seconds"]["answering"])
     password = (folder / "data/jupyter-clouds/bench/password").read_text().strip()
-    account.wait_until_installed(made["instance_id"])  # which takes a core
+    # Which takes a core.
+    waited = measure.seconds(lambda: account.wait_until_installed(made["instance_id"]))
     user_data = account.user_data(made["instance_id"])
     image = account.image(made["instance_id"])
     rows = [*commands(environment), *memory(made, password)]
+    say("the door of open")
+    rows += door.rows()
+    say("a notebook, unattended")
+    rows += unattended.rows(folder, environment, made, password)
+    say("an image of it")
+    measure.wrapper("bake", "bench", "--yes", environment=environment)
     say("down")
     down = measure.seconds(
         lambda: measure.wrapper(
             "down", "bench", "--yes", "--data", "delete", environment=environment
         )
     )
+    say("up, with the image")
+    begun = images.rows(account, arguments, environment, verified, up + waited)
     say("an interruption")
     interrupted = recovery.rows(account, folder, environment)
     say("the floor: the same machine by the EC2 API alone")
@@ -85,15 +96,15 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
     typed = the_tutorial(account, image, folder, embedded)
     what = "up to a cell that ran"
     ups = [
-        Row(what, verified, "its floor", floor, aim=1.3),
-        Row(what, verified, "its floor, until both environments are installed", installed),
+        Row(what, verified, "its floor, one environment installed", floor),
+        Row(what, verified, "its floor, both environments installed", installed, aim=1.3),
         Row(what, verified, "plain Terraform, then a login by hand", terraform),
         Row(what, verified, "the tutorial, typed", typed),
         Row("up to its end", up, "up to a cell that ran", verified),
         Row("down to `0 left`, data deleted", down, "terminating the machine alone", gone),
         Row("down to `0 left`, with a snapshot", saved, "down, data deleted", down),
     ]
-    return f"{table([*ups, *rows, *interrupted, *offered])}\n\n{phases(made['seconds'])}\n"
+    return f"{table([*ups, *begun, *rows, *interrupted, *offered])}\n\n{phases(made['seconds'])}\n"
 
 
 def commands(environment: dict[str, str]) -> list[Row]:

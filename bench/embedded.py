@@ -171,7 +171,7 @@ class Account:
         self._wait_for(
             instance_id,
             lambda boot: any(
-                phase.name == "environment" and phase.seconds for phase in boot.phases
+                phase.name == "environment" and phase.seconds is not None for phase in boot.phases
             ),
         )
 

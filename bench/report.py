@@ -24,7 +24,7 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """As the table shows it."""
-        aim = "" if self.aim is None else f"≤ {self.aim:g}"
+        aim = "" if self.aim is None else f"≤ {self.aim:.2g}"
         return (
             self.what,
             f"{self.figure:.2f} {self.unit}",

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from playwright.sync_api import sync_playwright
 
 from tests.machine_tree import lay_out
@@ -233,17 +234,24 @@ class Tab:
         self.page = context.new_page()
         self.page.add_init_script(script)
         self.errors: list[str] = []
+        self.said: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda line: self.said.append(f"{line.type}: {line.text}"))
         # A workspace of its own: the default one opens again what was open last.
         self.page.goto(f"{lab.url}/lab/workspaces/{time.monotonic_ns()}/tree/{name}")
-        if busy:
-            # The kernel answers a new tab only once its cell has ended.
-            self.page.wait_for_selector(".jp-CodeCell", timeout=PATIENCE * 1000)
-            return
-        # The kernel's state stands there once the tab is connected to it.
-        self.page.wait_for_selector(
-            r"#jp-main-statusbar >> text=/\| (Idle|Busy)/", timeout=PATIENCE * 1000
-        )
+        # The kernel answers a new tab only once its cell has ended; its state stands in the status
+        # bar once the tab is connected to it.
+        shown = ".jp-CodeCell" if busy else r"#jp-main-statusbar >> text=/\| (Idle|Busy)/"
+        try:
+            self.page.wait_for_selector(shown, timeout=PATIENCE * 1000)
+        except PlaywrightTimeoutError as error:
+            raise AssertionError(self.story(lab)) from error
+
+    def story(self, lab: Lab) -> str:
+        """What the page shows, what went wrong in it, and what the server said last."""
+        said = "\n".join([*self.errors, *self.said][-12:])
+        parts = (self.page.locator("body").inner_text()[:1500], said, lab.log())
+        return "\n---\n".join(part[-4000:] for part in parts)
 
     def cell(self, number: int = 0) -> Locator:
         return self.page.locator(".jp-CodeCell").nth(number)

@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -86,6 +87,14 @@ def kernel(server: Server) -> Iterator[Kernel]:
     found = Kernel(server, f"{uuid.uuid4().hex}.ipynb")
     yield found
     found.end()
+
+
+def test_a_kernels_ports_are_not_of_those_that_anybody_is_given(server: Server) -> None:
+    kernel = Kernel(server, "ports.ipynb")
+    known = json.loads(next(server.root.rglob(f"kernel-{kernel.id}.json")).read_text())
+    given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(port < given for name, port in known.items() if name.endswith("_port"))
+    kernel.tab.close()
 
 
 def test_a_cell_that_runs_is_work_with_the_tab_closed_too(

@@ -13,6 +13,7 @@ from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebso
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 
 from .outputs import Execution, Recorder
+from .ports import Ports
 
 # Bytes of messages kept for a tab that may come back: upstream keeps all of them, for ever. What
 # falls out is put right from the recording.
@@ -47,6 +48,7 @@ class KernelManager(AsyncMappingKernelManager):
         super().__init__(**kwargs)
         self.recorders: dict[str, Recorder] = {}
         self.streams: dict[str, Any] = {}
+        Ports.instance()  # in the place of upstream's
 
     def start_watching_activity(self, kernel_id: str) -> None:
         """Record from the kernel's start, so that no cell's first words are missed."""

@@ -53,6 +53,11 @@ locals {
             content     = jsonencode(merge(local.settings, late, { services = local.services[name] }))
             permissions = "0600"
           },
+          ], var.repository == null ? [] : [
+          {
+            path    = "/etc/jupyter-clouds/repository"
+            content = var.repository
+          },
         ])
     }))
   }

@@ -253,6 +253,17 @@ variable "password_hash" {
   }
 }
 
+variable "repository" {
+  description = "A git repository that is cloned into the work folder, as https://HOST/PATH, with @BRANCH after it for another branch or tag than the default. One that everybody may read: user data is no place for credentials. Taken when the machine is made."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.repository == null || can(regex("^https://[^/@?#[:space:]]+(/[A-Za-z0-9._~-]+)+/?(@[A-Za-z0-9._/-]+)?$", var.repository))
+    error_message = "repository: https://HOST/PATH or https://HOST/PATH@BRANCH, with no user, password or token in it."
+  }
+}
+
 variable "root_volume_size" {
   description = "Size of the machine's encrypted disk in GiB: 30, or 125 with a GPU, whose image is larger. For a running spot machine another size means another machine."
   type        = number

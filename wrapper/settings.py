@@ -24,6 +24,7 @@ _TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 DEFAULT_DATA_GIB = 50
 NO_DATA = "none"
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
+_REPOSITORY = re.compile(r"https://[^/@?#\s]+(/[A-Za-z0-9._~-]+)+/?(@[A-Za-z0-9._/-]+)?")
 _SNAPSHOT = re.compile(r"snap-[0-9a-f]{8,17}")
 _VOLUME = re.compile(r"vol-[0-9a-f]{8,17}")
 _PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ AAAA[0-9A-Za-z+/]+={0,3}( [^\n]*)?")
@@ -61,6 +62,8 @@ class Settings:
     on_interruption: str | None = None
     """What EC2 does with a spot machine that it needs back: stop, hibernate or terminate."""
     owner: str | None = None
+    repository: str | None = None
+    """https://HOST/PATH[@BRANCH], cloned into the work folder."""
     root_volume_size: int | None = None
     spot: bool | None = None
     ssh: bool | None = None
@@ -182,6 +185,11 @@ def check(settings: Settings) -> Settings:
     hours.check_hours(settings.max_hours, option="--hours")
     hours.check_minutes(settings.idle_minutes)
     _check_data(settings)
+    if settings.repository is not None and not _REPOSITORY.fullmatch(settings.repository):
+        raise SettingsError(
+            "--repo is not https://HOST/PATH[@BRANCH], with no user, password or token in it.",
+            hint="--repo https://github.com/jupyterlab/jupyterlab-demo@main",
+        )
     return settings
 
 
@@ -224,6 +232,7 @@ PLAIN = (
     "miniforge_url",
     "on_interruption",
     "owner",
+    "repository",
     "root_volume_size",
     "spot",
     "ssh",
@@ -239,6 +248,7 @@ AT_FIRST_BOOT = (
     "environment",
     "miniforge_sha256",
     "miniforge_url",
+    "repository",
     "ssh_public_key",
     "sudo",
 )

@@ -224,3 +224,24 @@ def test_a_command_over_ssh_ends_as_there_and_files_go_there_and_back(
     typed("sync", str(here), "--name", live.name)
     assert (here / "deep/both").read_text() == "both\n"
     assert (here / "left.log").exists()
+
+
+# As user data and a boot would have it, from a repository of the machine's own.
+CLONE = """set -e
+sudo -u notebook sh -c 'rm -rf /var/tmp/code && git init -q /var/tmp/code && cd /var/tmp/code &&
+echo ok >file && git add . && git -c user.name=me -c user.email=me@example.org commit -qm one'
+echo file:///var/tmp/{name} | sudo tee /etc/jupyter-clouds/repository >/dev/null
+sudo systemctl restart jupyter-clouds-repository"""
+
+
+def test_a_repository_is_cloned_and_one_that_is_not_there_is_told(live: Live) -> None:
+    if not live.own or live.shell is None:
+        pytest.skip("needs root on a machine that the test may change")
+    done = live.shell.run(CLONE.format(name="code"))
+    assert done.returncode == 0, done.stderr
+    with live.logged_in() as notebook:
+        assert notebook.call("GET", "/api/contents/code/file")["content"] == "ok\n"
+        assert live.shell.run(CLONE.format(name="absent")).returncode != 0
+        told = notebook.clouds_status().phases["repository"]
+    assert told.state == "failed"
+    assert "absent" in str(told.error)

@@ -112,6 +112,12 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, shared_account: Account) ->
         pytest.param({"subnet_id": "default"}, "looks like subnet-", id="subnet-form"),
         pytest.param({"domain": "localhost"}, "full domain name", id="domain-form"),
         pytest.param({"root_volume_size": 5}, "from 10 to 16384", id="small-disk"),
+        pytest.param(
+            {"repository": "git@github.com:a/b"}, "https://HOST/PATH", id="ssh-repository"
+        ),
+        pytest.param(
+            {"repository": "https://me:token@github.com/a/b"}, "no user", id="repository-with-token"
+        ),
         pytest.param({"generation": 0}, "a whole number from 1", id="generation"),
         pytest.param({"on_interruption": "sleep"}, "stop, hibernate or terminate", id="behavior"),
         pytest.param({"tags": {"Name": "x"}}, "are taken", id="taken-tag"),

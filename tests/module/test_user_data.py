@@ -24,6 +24,7 @@ CASES: dict[str, dict[str, Any]] = {
     "told": {
         "domain": "notebook.example.org",
         "name": "mine",
+        "repository": "https://git.example.org/team/code.git@next",
         "ssh_public_key": ED25519,
         "sudo": True,
     },
@@ -115,6 +116,14 @@ def test_the_machine_gets_the_environment_file(
     content = planned[case].files()["/etc/jupyter-clouds/environment.yml"]["content"]
 
     assert packages <= set(yaml.safe_load(content)["dependencies"])
+
+
+def test_the_machine_is_told_of_a_repository_only_where_there_is_one(
+    planned: dict[str, Planned],
+) -> None:
+    path = "/etc/jupyter-clouds/repository"
+    assert planned["told"].files()[path]["content"] == CASES["told"]["repository"]
+    assert path not in planned["mirrored"].files()
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,7 @@ def test_a_watch_stays_and_tells_each_time_that_the_notebook_answers(
         ("--allow 8.8.8.8/32 --allow 9.9.9.9/32", {"allow": ("8.8.8.8/32", "9.9.9.9/32")}),
         ("--allow 0.0.0.0/0 --allow-world", {"allow": ("0.0.0.0/0",), "allow_world": True}),
         ("--root-volume-size 50", {"root_volume_size": 50}),
+        ("--repo https://h/p/r@b", {"repository": "https://h/p/r@b"}),
         ("--on-interruption terminate", {"on_interruption": "terminate"}),
         ("--ami-id ami-0123456789abcdef0", {"ami_id": "ami-0123456789abcdef0"}),
         ("--subnet-id subnet-0123456789abcdef0", {"subnet_id": "subnet-0123456789abcdef0"}),

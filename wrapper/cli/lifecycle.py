@@ -50,6 +50,13 @@ if TYPE_CHECKING:
 @options.password_file
 @options.generate_password
 @option("--environment", type=click.Path(dir_okay=False), help="environment.yml of the kernel.")
+@option(
+    "--repo",
+    "--repository",
+    "repository",
+    metavar="URL[@BRANCH]",
+    help="A git repository to clone into the work folder; one that everybody may read.",
+)
 @option("--root-volume-size", type=click.IntRange(min=10), metavar="GIB", help="Size of the disk.")
 @option(
     "--data-size",

@@ -16,6 +16,7 @@ from data import data
 from environments import environment, server
 from network import address, firewall
 from notebook import notebook, settings
+from repository import repository
 from services import services
 
 PHASES = (
@@ -26,6 +27,7 @@ PHASES = (
     environment,
     firewall,
     notebook,
+    repository,
     server,
     services,
     settings,

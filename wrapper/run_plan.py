@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from wrapper import update_environment
 from wrapper.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -51,6 +52,16 @@ def of_command(words: Sequence[str], outputs: Sequence[str], after: str | None) 
         arguments=tuple(words),
         outputs=_checked(outputs),
         after=after,
+    )
+
+
+def of_environment(text: str) -> Plan:
+    """The kernel's environment is brought up to this environment.yml."""
+    return Plan(
+        kind="script",
+        title="environment",
+        file="update_environment.py",
+        source=update_environment.source(text),
     )
 
 

@@ -224,6 +224,22 @@ def test_one_that_is_cancelled_leaves_nothing_running(machine: Machine) -> None:
     assert machine.shell.run("pgrep -u notebook -x sleep").returncode == 1
 
 
+def test_the_environment_is_brought_up_to_a_file_or_stays(machine: Machine) -> None:
+    def update(line: str) -> subprocess.CompletedProcess[str]:
+        (machine.here / "requirements.txt").write_text(f"{line}\n")
+        words = ("env", "update", str(machine.here / "requirements.txt"), "--name", machine.name)
+        return wrapper(*words, environment=machine.environment)
+
+    done = update("iniconfig==2.0.0")
+    assert done.returncode == 0, done.stderr
+    assert "iniconfig - -> 2.0.0" in done.stdout.splitlines()
+    done = update("iniconfig==999")
+    assert done.returncode == 1
+    assert "Nothing changed." in done.stdout
+    show = "import importlib.metadata as m; print(m.version('iniconfig'))"
+    assert machine.run("--", "python", "-c", show)[:2] == (0, "2.0.0\n")
+
+
 @pytest.mark.parametrize(
     ("phase", "line"),
     [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from wrapper import environment_file, project_file
 from wrapper.errors import SettingsError
@@ -46,6 +48,71 @@ def test_an_environment_file_is_taken_as_it_is(tmp_path: Path) -> None:
     content = "# mine\nname: x\ndependencies:\n  - python=3.12\n  - pip:\n    - tqdm\n"
     file.write_text(content)
     assert environment_file.read(file) == content
+
+
+OF_PIP = ["python", "ipykernel", "pip"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "dependencies"),
+    [
+        (
+            "requirements.txt",
+            "polars>=1 # fast\n\n# all of it\ntqdm\n",
+            [*OF_PIP, ["polars>=1", "tqdm"]],
+        ),
+        (
+            "requirements.txt",
+            "a==1 \\\n  --hash=sha256:ab\n",
+            [*OF_PIP, ["a==1  --hash=sha256:ab"]],
+        ),
+        ("dev.txt", "x @ https://h/x.whl#egg=x\n", [*OF_PIP, ["x @ https://h/x.whl#egg=x"]]),
+        ("pyproject.toml", '[project]\ndependencies = ["a"]\n', [*OF_PIP, ["a"]]),
+        (
+            "pyproject.toml",
+            '[project]\nrequires-python = ">= 3.11, <3.14"\ndependencies = ["a[b]>1"]\n',
+            ["python>=3.11,<3.14", "ipykernel", "pip", ["a[b]>1"]],
+        ),
+    ],
+    ids=["requirements", "hashes", "address", "project", "python"],
+)
+def test_what_pip_reads_becomes_an_environment_of_conda(
+    tmp_path: Path, name: str, content: str, dependencies: list[Any]
+) -> None:
+    (tmp_path / name).write_text(content)
+    found = yaml.safe_load(environment_file.read(tmp_path / name))
+    assert found == {"dependencies": [*dependencies[:-1], {"pip": dependencies[-1]}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("requirements.txt", "a\n-r more.txt\n", "of this computer.*-r more.txt"),
+        ("requirements.txt", "-e .\n", "of this computer"),
+        ("requirements.txt", "./mine\n", "of this computer"),
+        ("requirements.txt", "mine @ file:///home/me/mine\n", "of this computer"),
+        ("requirements.txt", "--index-url https://me:hidden@h/simple\na\n", "a user or a password"),
+        ("requirements.txt", "# nothing\n", "no requirements"),
+        ("pyproject.toml", "[tool.ruff]\n", "no project.dependencies"),
+        ("pyproject.toml", "project = 1\n", "no pyproject.toml"),
+        ("pyproject.toml", "[project", "no pyproject.toml"),
+    ],
+    ids=["file", "editable", "folder", "url", "secret", "empty", "none", "no table", "broken"],
+)
+def test_what_the_machine_could_not_install_is_refused(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(SettingsError, match=said) as caught:
+        environment_file.read(tmp_path / name)
+    assert str(tmp_path / name) in caught.value.message
+    assert "hidden" not in caught.value.message
+
+
+def test_what_does_not_go_by_user_data_may_be_large(tmp_path: Path) -> None:
+    (tmp_path / "environment.yml").write_text(LARGE)
+    found = environment_file.read(tmp_path / "environment.yml", for_user_data=False)
+    assert found == LARGE
 
 
 LARGE = "dependencies:\n" + "".join(f"  - {secrets.token_hex(16)}\n" for _ in range(400))

@@ -28,7 +28,7 @@ OWNERS = {
     "python_terraform": ("wrapper/terraform/",),
     "requests": ("wrapper/notebook/",),
     "rich": ("wrapper/cli/screen.py",),
-    "tomllib": ("wrapper/project_file.py",),
+    "tomllib": ("wrapper/project_file.py", "wrapper/environment_file.py"),
     "urllib3": ("wrapper/notebook/",),
     "websocket": ("wrapper/notebook/",),
     "werkzeug": ("wrapper/local/",),

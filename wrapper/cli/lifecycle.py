@@ -49,7 +49,11 @@ if TYPE_CHECKING:
 @option("--allow-world", is_flag=True, help="Let --allow be the whole internet.")
 @options.password_file
 @options.generate_password
-@option("--environment", type=click.Path(dir_okay=False), help="environment.yml of the kernel.")
+@option(
+    "--environment",
+    type=click.Path(dir_okay=False),
+    help="Of the kernel: an environment.yml, requirements.txt or pyproject.toml.",
+)
 @option(
     "--repo",
     "--repository",

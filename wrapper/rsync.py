@@ -22,6 +22,8 @@ PACKAGE = "apt-get install rsync, dnf install rsync, or brew install rsync"
 _LEAST = (3, 2, 3)
 """The first with --mkpath. macOS has another program of that name."""
 _WILD = re.compile(r"[*?\[]")
+_WENT = {"send": "changed", "recv": "changed", "del.": "deleted"}
+_NEWER = " is newer"
 _VANISHED, _PARTIAL, _BROKEN_PIPE, _REFUSED = 24, 23, 12, 127
 
 
@@ -46,6 +48,20 @@ class Transfer:
     overwrite: bool = False
     """Also what is newer on the other side."""
     progress: bool = False
+    listed: bool = False
+    """What goes is returned, and not shown."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What went, as far as it is listed; names below the source."""
+
+    changed: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    newer: tuple[str, ...] = ()
+    """At the other end, where they stay."""
+    left_out: tuple[str, ...] = ()
+    """Links out of the tree and what is no file, in rsync's words."""
 
 
 def program() -> str:
@@ -81,26 +97,51 @@ def command(transfer: Transfer, ignored: Path) -> list[str]:
     if transfer.delete:
         words.append("--delete")
     if transfer.dry_run:
-        words += ["--dry-run", "--itemize-changes"]
+        words.append("--dry-run")
+    if transfer.listed:
+        words.append("--out-format=%o %n")
+    elif transfer.dry_run:
+        words.append("--itemize-changes")
     names = "name0,progress2" if transfer.progress else "name1"
     told = f"skip1,symsafe1,nonreg1,del1,{names}"
     return [*words, f"--info={told}", "--", transfer.source, transfer.target]
 
 
-def run(transfer: Transfer, given: Mapping[str, str]) -> None:
-    """It was done, rsync's own words on this terminal. FailedError, NoAnswerError, DiskError."""
+def run(transfer: Transfer, given: Mapping[str, str]) -> Moved:
+    """It was done, rsync's own words on this terminal, or listed.
+
+    FailedError, NoAnswerError, DiskError.
+    """
     with tempfile.TemporaryDirectory() as folder:
         ignored = Path(folder) / "ignored"
         ignored.write_bytes(transfer.ignored)
         done = subprocess.run(
             command(transfer, ignored),
             check=False,
+            stdout=subprocess.PIPE if transfer.listed else None,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             env=openssh.environment(given),
         )
     _judge(done.returncode, done.stderr.strip())
+    return _read(done.stdout or "")
+
+
+def _read(said: str) -> Moved:
+    """Of rsync's words, one to a line; it writes control characters of names as \\#ooo."""
+    found: dict[str, list[str]] = {"changed": [], "deleted": [], "newer": [], "left_out": []}
+    for line in said.splitlines():
+        kind, _, name = line.partition(" ")
+        if kind in _WENT:
+            # Folders come and go with what is in them.
+            if not name.endswith("/"):
+                found[_WENT[kind]].append(name)
+        elif line.endswith(_NEWER):
+            found["newer"].append(line.removesuffix(_NEWER).strip('"'))
+        elif line:
+            found["left_out"].append(line)
+    return Moved(**{kind: tuple(names) for kind, names in found.items()})
 
 
 def _judge(code: int, said: str) -> None:

@@ -24,7 +24,9 @@ PACKAGE = "apt-get install unison, dnf install unison, or brew install unison"
 _LEAST = (2, 52)
 """From there on, versions understand one another."""
 _PROFILE = "clouds"
-_COPYING = re.compile(r"\[BGN\] (?P<verb>Copying|Updating file|Deleting) (?P<what>.+)")
+_COPYING = re.compile(
+    r"\[BGN\] (?P<verb>Copying|Updating file|Deleting) (?P<what>(?P<name>.+?)( from .+)?)"
+)
 _SKIPPED = re.compile(r"  skipped: (?P<name>.+) \((?P<why>[^()]+)\)")
 _FAILED = re.compile(r"  failed: (?P<name>.+)")
 _KEPT = "nodeletion"
@@ -57,6 +59,8 @@ class Outcome:
     """Changed at both ends."""
     kept: tuple[str, ...] = ()
     """Deleted at one end only."""
+    changed: tuple[str, ...] = ()
+    """Brought to the other end, or deleted there."""
 
 
 def program() -> str:
@@ -123,6 +127,7 @@ def _once(
 
 class _Read:
     def __init__(self) -> None:
+        self.changed: dict[str, None] = {}
         self.conflicts: dict[str, None] = {}
         self.kept: dict[str, None] = {}
         self.failed: dict[str, None] = {}
@@ -136,6 +141,7 @@ def _read(lines: Iterable[str], say: Callable[[str], None]) -> _Read:
         line = raw.rstrip("\n")
         read.last = [*read.last[-7:], line]
         if found := _COPYING.fullmatch(line):
+            read.changed[found["name"]] = None
             say(f"{found['verb'].lower()} {found['what']}")
         elif found := _SKIPPED.fullmatch(line):
             kind = read.kept if _KEPT in found["why"] else read.conflicts
@@ -164,7 +170,7 @@ def _judge(code: int, read: _Read) -> Outcome:
         raise FailedError(
             f"Not everything was brought together: {listed}", hint="Again: it goes on."
         )
-    return Outcome(tuple(read.conflicts), tuple(read.kept))
+    return Outcome(tuple(read.conflicts), tuple(read.kept), tuple(read.changed))
 
 
 def _profile(pair: Pair) -> Path:

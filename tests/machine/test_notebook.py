@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import ssl
 from contextlib import closing
@@ -213,7 +214,8 @@ def test_a_command_over_ssh_ends_as_there_and_files_go_there_and_back(
         return done.stdout
 
     assert typed("ssh", live.name, "--", "id -un; exit 7", code=7) == "notebook\n"
-    typed("push", str(here), "--name", live.name)
+    sent = json.loads(typed("push", str(here), "--name", live.name, "--json"))
+    assert sorted(sent["changed"]) == [".gitignore", "a b", "deep/$(x)"]
     listed = typed("ssh", live.name, "--", "cd work/tree; find . -type f | sort")
     assert listed.splitlines() == ["./.gitignore", "./a b", "./deep/$(x)"]
     typed("ssh", live.name, "--", "echo result > work/tree/deep/result")
@@ -221,7 +223,8 @@ def test_a_command_over_ssh_ends_as_there_and_files_go_there_and_back(
     assert (tmp_path / "back/deep/result").read_text() == "result\n"
     assert (tmp_path / "back/a b").read_text() == "a b"
     typed("ssh", live.name, "--", "echo both > work/tree/deep/both")
-    typed("sync", str(here), "--name", live.name)
+    synced = json.loads(typed("sync", str(here), "--name", live.name, "--json"))
+    assert sorted(synced["changed"]) == ["deep/both", "deep/result"]
     assert (here / "deep/both").read_text() == "both\n"
     assert (here / "left.log").exists()
 

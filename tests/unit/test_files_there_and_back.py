@@ -89,6 +89,26 @@ def test_a_folder_is_there_under_its_name_with_odd_ones_in_it(ends: Ends) -> Non
     assert (ends.there / "a b").read_text() == "of project: a b"
 
 
+@pytest.mark.parametrize("dry_run", [False, True], ids=["done", "only told"])
+def test_what_goes_is_listed_by_name(
+    dry_run: bool, ends: Ends, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(ends.here, "a b", "deep/c", "both")
+    fill(ends.there, "gone", "both")
+    newer(ends.there / "both")
+    (ends.here / "out").symlink_to("/etc/passwd")
+    how = How(listed=True, delete=True, dry_run=dry_run)
+    moved = deployment.push(ends.world, "moon", ends.here, None, how)
+    assert set(moved.changed) == {"a b", "deep/c"}
+    assert (moved.deleted, moved.newer) == (("gone",), ("both",))
+    assert len(moved.left_out) == 1
+    assert "out" in moved.left_out[0]
+    assert capfd.readouterr().out == ""
+    assert (ends.there / "gone").exists() == dry_run
+    back = deployment.pull(ends.world, "moon", "project", ends.here, How(listed=True))
+    assert set(back.changed) == ({"both", "gone"} if dry_run else {"both"})
+
+
 def test_it_comes_back_as_it_was(ends: Ends) -> None:
     fill(ends.there, *ODD, "deep/er/file")
     ends.pull()

@@ -56,6 +56,10 @@ class Ends:
         self.there = home / "work" / here.name
 
     def sync(self, **wish: bool) -> Outcome:
+        """What did not come together; what did is seen in the folders."""
+        return dataclasses.replace(self.synced(**wish), changed=())
+
+    def synced(self, **wish: bool) -> Outcome:
         return deployment.sync(self.world, "moon", self.here, None, Wish(**wish))
 
 
@@ -100,6 +104,15 @@ def test_both_ends_become_the_same(ends: Ends) -> None:
             "deep/result",
         }
     )
+
+
+def test_what_went_over_is_listed_by_name(ends: Ends) -> None:
+    fill(ends.here, "a b", "deep/c")
+    fill(ends.there, "from d")
+    assert set(ends.synced().changed) == {"a b", "deep", "from d"}
+    (ends.here / "deep/c").write_text("changed")
+    (ends.here / "a b").unlink()
+    assert set(ends.synced(delete=True).changed) == {"a b", "deep/c"}
 
 
 def test_a_change_at_one_end_goes_to_the_other(ends: Ends) -> None:

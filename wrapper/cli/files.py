@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wrapper.deployment import How, World
+    from wrapper.rsync import Moved
+    from wrapper.unison import Outcome
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -30,6 +34,7 @@ def _options(function: F) -> F:
             click.option("--overwrite", is_flag=True, help="Also what is newer at the other end."),
             click.option("--no-gitignore", is_flag=True, help="Also what git would leave out."),
             click.option("--force", is_flag=True, help="Also a home directory, or all of a disk."),
+            options.as_json,
         )
     ):
         function = one(function)
@@ -54,7 +59,8 @@ def push(ctx: click.Context, /, source: str, target: str | None, **given: Any) -
     ctx.obj["name"] = name = given["name"]
     with Screen() as screen:
         world = worlds.real(screen.report, Person(yes=False))
-        deployment.push(world, name, Path(source), target, _how(given))
+        moved = deployment.push(world, name, Path(source), target, _how(given))
+    _tell(name, moved, given)
 
 
 @click.command()
@@ -76,7 +82,8 @@ def pull(ctx: click.Context, /, source: str | None, target: str | None, **given:
     with Screen() as screen:
         world = worlds.real(screen.report, Person(yes=False))
         into = Path(target) if target else None
-        deployment.pull(world, name, source, into, _how(given))
+        moved = deployment.pull(world, name, source, into, _how(given))
+    _tell(name, moved, given)
 
 
 @click.command()
@@ -87,6 +94,7 @@ def pull(ctx: click.Context, /, source: str | None, target: str | None, **given:
 @click.option("--delete", is_flag=True, help="What was deleted at one end goes at the other too.")
 @click.option("--no-gitignore", is_flag=True, help="Also what git would leave out.")
 @click.option("--force", is_flag=True, help="Also a home directory, or all of a disk.")
+@options.as_json
 @click.pass_context
 def sync(ctx: click.Context, /, directory: str, target: str | None, **given: Any) -> None:
     """Bring a folder here and one on the machine together, both ways.
@@ -100,6 +108,8 @@ def sync(ctx: click.Context, /, directory: str, target: str | None, **given: Any
     from wrapper.cli import news  # noqa: PLC0415 (after --help)
     from wrapper.deployment.syncing import Wish  # noqa: PLC0415 (after --help)
 
+    if given["watch"] and given["as_json"]:
+        raise click.UsageError("--json tells how it ended, and --watch does not end.")
     ctx.obj["name"] = name = given["name"]
     wish = Wish(
         watch=given["watch"],
@@ -110,6 +120,7 @@ def sync(ctx: click.Context, /, directory: str, target: str | None, **given: Any
     with Screen() as screen:
         world = worlds.real(news.also_on_the_desktop(screen.report), Person(yes=False))
         found = deployment.sync(world, name, Path(directory), target, wish)
+    _tell(name, found, given)
     if found.conflicts:
         raise FailedError(
             f"Changed at both ends, and left at both: {', '.join(found.conflicts)}",
@@ -147,5 +158,11 @@ def _how(given: dict[str, Any]) -> How:
         overwrite=given["overwrite"],
         gitignore=not given["no_gitignore"],
         force=given["force"],
-        progress=sys.stdout.isatty(),
+        progress=sys.stdout.isatty() and not given["as_json"],
+        listed=given["as_json"],
     )
+
+
+def _tell(name: str, found: Moved | Outcome, given: dict[str, Any]) -> None:
+    if given["as_json"]:
+        click.echo(json.dumps({"name": name, **asdict(found)}, indent=2))

@@ -15,6 +15,7 @@ from wrapper.rsync import Transfer
 
 if TYPE_CHECKING:
     from wrapper.deployment.world import World
+    from wrapper.rsync import Moved
 
 WORK = "work"
 """The work folder, as seen from where ssh arrives."""
@@ -32,9 +33,11 @@ class How:
     force: bool = False
     """Also a home directory, or all of a disk."""
     progress: bool = False
+    listed: bool = False
+    """What goes is returned, and not shown."""
 
 
-def push(world: World, name: str, source: Path, target: str | None, how: How) -> None:
+def push(world: World, name: str, source: Path, target: str | None, how: How) -> Moved:
     """What is in the local source is on the machine. FailedError, NoAnswerError, DiskError.
 
     SettingsError: a home directory, and not forced.
@@ -57,10 +60,10 @@ def push(world: World, name: str, source: Path, target: str | None, how: How) ->
         gitignore=how.gitignore and ignored is None,
         **_words(how),
     )
-    _carry(world, name, transfer)
+    return _carry(world, name, transfer)
 
 
-def pull(world: World, name: str, source: str | None, target: Path | None, how: How) -> None:
+def pull(world: World, name: str, source: str | None, target: Path | None, how: How) -> Moved:
     """What is in the machine's source is here. FailedError, NoAnswerError, DiskError.
 
     SettingsError: into a home directory, and not forced.
@@ -87,15 +90,15 @@ def pull(world: World, name: str, source: str | None, target: Path | None, how: 
         gitignore=how.gitignore,
         **_words(how),
     )
-    _carry(world, name, transfer)
+    return _carry(world, name, transfer)
 
 
-def _carry(world: World, name: str, transfer: Transfer) -> None:
+def _carry(world: World, name: str, transfer: Transfer) -> Moved:
     try:
-        rsync.run(transfer, world.environment)
+        return rsync.run(transfer, world.environment)
     except rsync.NotThereError:
         far_end.have(world, transfer.ssh_config.parent, name, "rsync")
-        rsync.run(transfer, world.environment)
+        return rsync.run(transfer, world.environment)
 
 
 def far(path: str) -> str:
@@ -144,4 +147,5 @@ def _words(how: How) -> dict[str, bool]:
         "delete": how.delete,
         "overwrite": how.overwrite,
         "progress": how.progress,
+        "listed": how.listed,
     }

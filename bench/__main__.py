@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import door, images, market, measure, recovery, tutorial, unattended
+from bench import door, files, images, market, measure, recovery, tutorial, unattended
 from bench.embedded import TYPE, Account
 from bench.memory import in_use
 from bench.plain import PlainTerraform
@@ -76,6 +76,11 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
     rows += door.rows()
     say("a notebook, unattended")
     rows += unattended.rows(folder, environment, made, password)
+    say("files there")
+    # The same machine: only its port 22 is opened.
+    measure.wrapper(*arguments, "--ssh", environment=environment)
+    (folder / "files").mkdir()
+    rows += files.rows(folder / "files", environment, "bench")
     say("an image of it")
     measure.wrapper("bake", "bench", "--yes", environment=environment)
     say("down")

@@ -247,4 +247,4 @@ def test_a_repository_is_cloned_and_one_that_is_not_there_is_told(live: Live) ->
         assert live.shell.run(CLONE.format(name="absent")).returncode != 0
         told = notebook.clouds_status().phases["repository"]
     assert told.state == "failed"
-    assert "absent" in str(told.error)
+    assert "the repository exists" in str(told.error)

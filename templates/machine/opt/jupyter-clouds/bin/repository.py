@@ -45,9 +45,9 @@ def clone(url: str, branch: str, place: Path) -> None:
     def attempt(_: int) -> None:
         clouds.run(["mkdir", "-p", place.parent], as_user=True)
         clouds.run(["rm", "-rf", partial], as_user=True)
-        command = ["git", "clone", "--quiet", "--recurse-submodules", *wanted, "--", url, partial]
+        command = ["git", "clone", "--quiet", "--recurse-submodules", *wanted, "--", url]
         try:
-            clouds.run(command, as_user=True)
+            clouds.run([*command, partial], as_user=True)
         except clouds.PassingError as error:
             if re.search(REFUSED, str(error)):
                 raise SystemExit(

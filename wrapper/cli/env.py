@@ -43,9 +43,9 @@ def update(ctx: click.Context, file: str, *, name: str, detach: bool, as_json: b
             started = deployment.start_run(world, name, plan)
             click.echo(json.dumps(asdict(started), indent=2) if as_json else started.name)
             return
-        found = deployment.run(world, name, plan)
+        found = deployment.run(world, name, plan, fetch=False)
     if as_json:
-        click.echo(json.dumps({**asdict(found), "exit_code": found.exit_code}, indent=2))
+        click.echo(json.dumps(asdict(found.run), indent=2))
     elif found.exit_code == 0:
         click.echo("Kernels that run keep what they have imported: restart them.", err=True)
     ctx.exit(found.exit_code)

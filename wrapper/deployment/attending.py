@@ -43,15 +43,17 @@ class Fetched:
         return code or int(bool(self.run.missing))
 
 
-def attend(world: World, name: str, which: str, *, since_start: bool = False) -> Fetched:
-    """It has ended, what it printed was reported, and its results are here.
+def attend(
+    world: World, name: str, which: str, *, since_start: bool = False, fetch: bool = True
+) -> Fetched:
+    """It has ended, what it printed was reported, and its results are here, if they are wanted.
 
     Interrupted: left, and it goes on. NoAnswerError: the machine is silent, or stopped.
     """
     with Line(world, name) as line:
         try:
             ended = _follow(line, which, 0 if since_start else _TAIL)
-            return _fetch(line, ended)
+            return _fetch(line, ended) if fetch else Fetched(run=ended, folder="", files=())
         except KeyboardInterrupt as error:
             raise Interrupted(
                 f"Left. {which} goes on, or its results wait, on {name}.",

@@ -25,14 +25,16 @@ _PATIENCE = 45 * 60.0
 _PAUSE = 1.0
 
 
-def run(world: World, name: str, plan: Plan, *, beside: Path | None = None) -> Fetched:
-    """It has run there, and what it made is here.
+def run(
+    world: World, name: str, plan: Plan, *, beside: Path | None = None, fetch: bool = True
+) -> Fetched:
+    """It has run there, and what it made is here, if it is wanted.
 
     SettingsError: a kernel that is not there. FailedError: no environment, or no start. Interrupted
     once it runs: it goes on.
     """
     started = start(world, name, plan, beside=beside)
-    return attend(world, name, started.name, since_start=True)
+    return attend(world, name, started.name, since_start=True, fetch=fetch)
 
 
 def start(world: World, name: str, plan: Plan, *, beside: Path | None = None) -> Run:

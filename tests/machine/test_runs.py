@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.machine import story
 from tests.machine.conftest import (
     ROOT,
     UP_SECONDS,
@@ -228,16 +229,33 @@ def test_the_environment_is_brought_up_to_a_file_or_stays(machine: Machine) -> N
     def update(line: str) -> subprocess.CompletedProcess[str]:
         (machine.here / "requirements.txt").write_text(f"{line}\n")
         words = ("env", "update", str(machine.here / "requirements.txt"), "--name", machine.name)
-        return wrapper(*words, environment=machine.environment)
+        return _typed(words, machine.here, machine.environment)
 
+    fetched = set((machine.here / "runs").iterdir())
     done = update("iniconfig==2.0.0")
     assert done.returncode == 0, done.stderr
     assert "iniconfig - -> 2.0.0" in done.stdout.splitlines()
     done = update("iniconfig==999")
     assert done.returncode == 1
     assert "Nothing changed." in done.stdout
+    assert set((machine.here / "runs").iterdir()) == fetched
     show = "import importlib.metadata as m; print(m.version('iniconfig'))"
     assert machine.run("--", "python", "-c", show)[:2] == (0, "2.0.0\n")
+
+
+def test_the_tutorials_story_is_true(machine: Machine) -> None:
+    folder = machine.here / "trips"
+    folder.mkdir()
+    printed = story.typed(folder, machine.name, machine.environment)
+    assert "500,000 trips" in printed
+    assert "Run on all trips" in printed
+    speeds = [line.split(",") for line in (folder / "speed.csv").read_text().splitlines()[1:]]
+    slowest = min(speeds, key=lambda one: float(one[1]))
+    assert len(speeds) == 24
+    assert slowest[0] in ("8", "9", "17", "18")
+    (executed,) = folder.glob("runs/*-analysis/*.executed.ipynb")
+    with story.opened(machine.name, machine.environment) as link:
+        story.shown(link, str(executed.relative_to(folder)), "500,000 trips")
 
 
 @pytest.mark.parametrize(

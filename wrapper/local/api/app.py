@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from wrapper.local.machines import Machines
 
-SERVICES: Final = ("iam", "kms", "ssm", "sts")
+SERVICES: Final = ("kms", "ssm", "sts")
 """Whatever else the module and the wrapper call beside EC2."""
 
 
@@ -61,7 +61,8 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
     Behind each instance is one of `machines`; with None, nothing: instances just change states.
     The market goes by `clock`, seconds since 1970.
     """
-    room = Room(machines or ImaginaryMachines(), clock)
+    account = buckets.account()
+    room = Room(machines or ImaginaryMachines(), clock, account)
     factory = cast("type[Ec2]", partial(Ec2, room=room))
     backends, lock = BackendDict(factory, "ec2"), RLock()
     bound = type("BoundActions", (Actions,), {"backends": backends, "lock": lock})
@@ -83,14 +84,16 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
         "pricing": create_json_service("pricing", price_list.operations(), room, lock),
         "servicequotas": create_json_service("servicequotas", quotas.operations(room), room, lock),
     }
-    return App(partial(_service, ours, buckets.account()), Control(room, backends, lock))
+    return App(partial(_service, ours, account), Control(room, backends, lock))
 
 
 def _service(ours: Mapping[str, Flask], account: str, name: str) -> Any:
     if name in ours:
         return ours[name]
     if name == "s3":
-        return buckets.of_account(create_backend_app("s3"), account)
+        return buckets.closed(buckets.of_account(create_backend_app("s3"), account))
+    if name == "iam":
+        return buckets.of_account(create_backend_app("iam"), account)
     if name in SERVICES:
         return create_backend_app(cast("Any", name))
     return _absent(name)

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.exceptions import EC2ClientError, InvalidInstanceIdError
 from moto.ec2.models import EC2Backend
 
@@ -44,6 +45,8 @@ class Room:
 
     machines: Machines
     clock: Callable[[], float] = time.time
+    account: str = DEFAULT_ACCOUNT_ID
+    """Of the roles and buckets."""
     addresses: AddressPool = field(default_factory=AddressPool)
     capacity: Capacity = field(default_factory=Capacity)
     budgets: Budgets = field(default_factory=Budgets)
@@ -57,7 +60,7 @@ class Room:
         object.__setattr__(self, "prices", Prices(self.clock))
         object.__setattr__(self, "placement", Placement(self.capacity, self.clock))
         object.__setattr__(self, "trail", Trail(self.clock))
-        object.__setattr__(self, "schedules", Schedules(self.clock))
+        object.__setattr__(self, "schedules", Schedules(self.clock, self.account))
 
 
 class Ec2(VolumeStore, OwnImages, EC2Backend):

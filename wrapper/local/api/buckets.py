@@ -47,17 +47,26 @@ setattr(FakeBucket, "get_permission", _permission)  # noqa: B010 - to mypy a met
 
 
 def account() -> str:
-    """An account that has no bucket; the process's first is the one of all other services."""
+    """An account with no bucket and no role; the process's first is that of all other services."""
     return str(next(_ACCOUNTS))
 
 
 def of_account(app: WSGIApplication, number: str) -> WSGIApplication:
-    """moto's S3 for one account, closed to whoever shows no credentials."""
+    """moto's service for one account; it keeps what it holds for the whole process else."""
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return app({**environ, "HTTP_X_MOTO_ACCOUNT_ID": number}, start_response)
+
+    return serve
+
+
+def closed(app: WSGIApplication) -> WSGIApplication:
+    """S3, closed to whoever shows no credentials."""
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         signed = "HTTP_AUTHORIZATION" in environ or "X-Amz-Signature=" in environ["QUERY_STRING"]
         if signed:
-            return app({**environ, "HTTP_X_MOTO_ACCOUNT_ID": number}, start_response)
+            return app(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "application/xml")])
         return [_REFUSED]
 

@@ -36,8 +36,8 @@ class _RefusedError(Exception):
 class Schedules:
     """Those of all regions, by region and name."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float], account: str) -> None:
+        self._clock, self._account = clock, account
         self._all: dict[tuple[str, str], dict[str, Any]] = {}
 
     def carry_out(self, backend: Ec2) -> None:
@@ -63,7 +63,7 @@ class Schedules:
         """CreateSchedule or UpdateSchedule."""
         if new == ((region, name) in self._all):
             raise _RefusedError(*_CONFLICT) if new else _RefusedError(*_NOT_FOUND)
-        _check(name, asked)
+        _check(name, asked, self._roles())
         self._all[region, name] = {**asked, "Name": name, "GroupName": "default"}
         return {"ScheduleArn": _arn(region, name)}
 
@@ -78,6 +78,9 @@ class Schedules:
         self.get(region, name)
         del self._all[region, name]
         return {}
+
+    def _roles(self) -> set[str]:
+        return {role.name for role in iam_backends[self._account]["aws"].roles.values()}
 
     def every(self, region: str) -> dict[str, Any]:
         """ListSchedules."""
@@ -98,7 +101,7 @@ def _moment(one: Mapping[str, Any]) -> float:
     return datetime.fromisoformat(match[1]).replace(tzinfo=UTC).timestamp() if match else 0.0
 
 
-def _check(name: str, asked: Mapping[str, Any]) -> None:
+def _check(name: str, asked: Mapping[str, Any], roles: set[str]) -> None:
     target = asked.get("Target", {})
     wrong = None
     if not NAME.fullmatch(name):
@@ -111,9 +114,7 @@ def _check(name: str, asked: Mapping[str, Any]) -> None:
         wrong = "FlexibleTimeWindow is required"
     elif not TARGET.fullmatch(target.get("Arn", "")):
         wrong = f"{target.get('Arn')} is not supported here"
-    elif target.get("RoleArn") not in {
-        role.arn for role in iam_backends[DEFAULT_ACCOUNT_ID]["aws"].roles.values()
-    }:
+    elif target.get("RoleArn", "").partition(":role/")[2] not in roles:
         wrong = "The execution role you provide must allow AWS EventBridge Scheduler to assume it."
     if wrong:
         raise _RefusedError(400, "ValidationException", wrong)

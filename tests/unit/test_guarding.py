@@ -83,9 +83,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setattr(take_down, "_AGAIN", (0.0, 0.1))
     clock = Clock()
     with served(clock=clock) as account:
-        made = Scene(account, clock, bare_world(tmp_path, account, StandIn(), []))
-        yield made
-        guarding.end(made.world, made.way, None, Record("one", PLACE))
+        yield Scene(account, clock, bare_world(tmp_path, account, StandIn(), []))
 
 
 def test_it_stops_a_machine_that_did_not_stop_by_itself_and_is_gone(scene: Scene) -> None:
@@ -146,9 +144,39 @@ def test_without_permission_it_is_a_line_of_status_and_no_error(scene: Scene) ->
     scene.guard()
     told = deployment.status(scene.world, "one").guard or ""
     assert told.startswith("none but the machine itself: The AWS user may not do this")
+    assert scene.roles() == []
     scene.account.control.refuse("scheduler:CreateSchedule", None)
     scene.guard()
     assert "even where it hangs" in (deployment.status(scene.world, "one").guard or "")
+
+
+@pytest.mark.parametrize(
+    "denied",
+    [
+        pytest.param(["UpdateSchedule"], id="moving it"),
+        pytest.param(["UpdateSchedule", "DeleteSchedule"], id="both"),
+    ],
+)
+def test_one_that_may_not_be_moved_is_not_left_for_ever(scene: Scene, denied: list[str]) -> None:
+    scene.machine()
+    scene.guard(hours=1)
+    for one in denied:
+        scene.account.control.refuse(f"scheduler:{one}", "denied")
+    scene.guard(hours=9)
+    assert "none but the machine itself" in (deployment.status(scene.world, "one").guard or "")
+    for one in denied:
+        scene.account.control.refuse(f"scheduler:{one}", None)
+    scene.clock.advance(TRANSITION_SECONDS)
+    deployment.down(scene.world, "one")
+    assert (scene.schedules(), scene.roles()) == ([], [])
+
+
+def test_accounts_see_their_own_roles(scene: Scene) -> None:
+    scene.machine()
+    scene.guard()
+    with served() as other:
+        assert other.client(service="iam").list_roles()["Roles"] == []
+    assert scene.roles()
 
 
 def test_a_machine_that_is_gone_is_guarded_by_nobody(scene: Scene) -> None:

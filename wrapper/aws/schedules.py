@@ -88,21 +88,30 @@ def _role(account: Account, name: str, instance_id: str, action: Action) -> str:
 
 
 def remove(account: Account, name: str) -> bool:
-    """There is no schedule of it and no role for one; whether there was a schedule."""
+    """There is no schedule of it and no role for one; whether there was a schedule.
+
+    AwsError when one of them could not be removed, after the others were tried.
+    """
     role = f"{schedule_name(name)[:48]}-{account.region}"[:64]
+    steps: tuple[Callable[[], Any], ...] = (
+        lambda: account.scheduler.delete_schedule(Name=schedule_name(name)),
+        lambda: account.iam.delete_role_policy(RoleName=role, PolicyName=POLICY),
+        lambda: account.iam.delete_role(RoleName=role),
+    )
+    refused: list[ClientError] = []
+    was = [_gone(step, refused) for step in steps]
     with account.mapped(f"removing the schedule {schedule_name(name)}"):
-        was = _gone(lambda: account.scheduler.delete_schedule(Name=schedule_name(name)))
-        _gone(lambda: account.iam.delete_role_policy(RoleName=role, PolicyName=POLICY))
-        _gone(lambda: account.iam.delete_role(RoleName=role))
-    return was
+        for error in refused:
+            raise error
+    return was[0]
 
 
-def _gone(delete: Callable[[], Any]) -> bool:
+def _gone(delete: Callable[[], Any], refused: list[ClientError]) -> bool:
     try:
         delete()
     except ClientError as error:
         if code_of(error) not in _ABSENT:
-            raise
+            refused.append(error)
         return False
     return True
 

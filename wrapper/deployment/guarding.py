@@ -6,7 +6,6 @@ may add hours, and the wrapper alone can move the schedule.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -35,13 +34,16 @@ def guard(world: World, way: Way, home: Home, found: Instance, ends: datetime | 
     if ends is None:
         release(world, way, home, record)
         return
-    at = ends + GRACE
+    was, at = record.guard.get("at"), ends + GRACE
     # Before it is made: who is killed now still has it removed by `down`.
     record = _remember(home, record, {"at": at.isoformat(timespec="seconds")})
     try:
         way.aws.put_schedule(record.name, found.instance_id, _action(way, record, found), at)
     except CloudsError as error:
-        _remember(home, record, {"refused": error.message})
+        # Its role may have been made all the same, and an earlier schedule guards no more.
+        gone = _removed(way, record.name)
+        kept = {"at": was} if was and not gone else {}
+        _remember(home, record, {**kept, "refused": error.message})
 
 
 def end_of(told: Autostop) -> datetime | None:
@@ -73,8 +75,15 @@ def end(world: World, way: Way, home: Home | None, record: Record) -> None:
     if home:
         release(world, way, home, record)
         return
-    with contextlib.suppress(CloudsError):
-        way.aws.remove_schedule(record.name)
+    _removed(way, record.name)
+
+
+def _removed(way: Way, name: str) -> bool:
+    try:
+        way.aws.remove_schedule(name)
+    except CloudsError:
+        return False
+    return True
 
 
 def _remember(home: Home, record: Record, guard: dict[str, str]) -> Record:

@@ -68,7 +68,7 @@ from wrapper.notebook.pinning import trust_only
 pem = Path(sys.argv[1], "certificate.pem").read_text()
 there = Upstream("127.0.0.1", int(sys.argv[2]), trust_only(pem), {})
 
-def told(url, port, *, first):
+def told(url, port, *, first, token):
     print(json.dumps([url, port]), flush=True)
 
 serve("bench", there, lambda: there, told)

@@ -45,8 +45,8 @@ def link(lab: Lab) -> Iterator[str]:
     running: queue.Queue[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = queue.Queue()
     first = upstream(lab)
 
-    def told(url: str, port: int, *, first: bool) -> None:
-        del port, first
+    def told(url: str, port: int, *, first: bool, token: str) -> None:
+        del port, first, token
         heard.put(url)
 
     async def main() -> None:

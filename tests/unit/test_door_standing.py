@@ -52,7 +52,7 @@ def end(*_):
 signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else end)
 with standing.claimed(folder, "moon"):
     server = HTTPServer(("127.0.0.1", port), Closed)
-    standing.tell(folder, f"http://127.0.0.1:{port}/open/secret", port)
+    standing.tell(folder, f"http://127.0.0.1:{port}/open/secret", port, "token")
     print("open", flush=True)
     server.serve_forever()
 """
@@ -132,7 +132,7 @@ def test_another_server_at_its_port_is_no_door(tmp_path: Path) -> None:
 
     with HTTPServer(("127.0.0.1", 0), Other) as server:
         threading.Thread(target=server.handle_request).start()
-        assert not standing.answers(Standing(1, server.server_port, str(tmp_path)))
+        assert not standing.answers(Standing(1, server.server_port, str(tmp_path), ""))
 
 
 @pytest.fixture

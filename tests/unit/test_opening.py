@@ -93,8 +93,8 @@ def stood_in(
 
     def door(_: Any, __: str, told: Any, *, port: int | None) -> None:
         assert port == 8899
-        told("http://127.0.0.1:8899/open/secret", 8899, first=True)
-        told("http://127.0.0.1:8899/open/next", 8899, first=False)
+        told("http://127.0.0.1:8899/open/secret", 8899, first=True, token="t0")
+        told("http://127.0.0.1:8899/open/next", 8899, first=False, token="t0")
         assert not [*tmp_path.rglob("open.html")], "the link's file outlived its use"
         raise KeyboardInterrupt
 
@@ -123,6 +123,13 @@ def test_without_a_browser_there_is_a_document(
     main(["open", "moon", "--port", "8899", "--no-browser", "--json"])
     assert not stood_in[0]
     document = json.loads(capsys.readouterr().out.splitlines()[0])
-    assert document == {
-        "name": "moon", "url": "http://127.0.0.1:8899/open/secret", "port": 8899
-    }  # fmt: skip
+    url = "http://127.0.0.1:8899/open/secret"
+    assert document == {"name": "moon", "url": url, "port": 8899, "token": "t0"}
+
+
+def test_an_editor_is_given_an_address_with_a_token_and_no_browser_starts(
+    stood_in: tuple[list[str], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["open", "moon", "--port", "8899", "--editor"])
+    assert not stood_in[0]
+    assert capsys.readouterr().out == "http://127.0.0.1:8899/?token=t0\n"

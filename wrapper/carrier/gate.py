@@ -1,10 +1,14 @@
-"""Who may pass the door: this user's browser, with a page of the door's own."""
+"""Who may pass the door: this user's browser with a page of the door's own, and programs.
+
+The latter were given the door's token, as they are for a Jupyter server of this computer.
+"""
 
 from __future__ import annotations
 
 import hmac
 import secrets
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from wrapper.carrier.messages import MalformedError
 
@@ -12,7 +16,9 @@ if TYPE_CHECKING:
     from wrapper.carrier.messages import Head
 
 _LINK = "/open/"
+_SCHEMES = ("token", "bearer")
 _READING = ("GET", "HEAD")
+PARAMETER = "token"
 
 
 class Gate:
@@ -26,6 +32,8 @@ class Gate:
         self._name = f"clouds-door-{port}"
         self._secret = secrets.token_urlsafe(32)
         self._once = secrets.token_urlsafe(32)
+        self.token = secrets.token_hex(24)
+        """For editors and other programs; as Jupyter's own, in the address or as a header."""
 
     @property
     def link(self) -> str:
@@ -56,6 +64,8 @@ class Gate:
         them out: https://developer.mozilla.org/en-US/docs/Glossary/Site. Origin and
         Sec-Fetch-Site do.
         """
+        if self._has_token(head):
+            return True  # which no page of another origin knows
         method = head.first.split(" ")[0]
         try:
             origin, site = head.one("origin"), head.one("sec-fetch-site")
@@ -68,6 +78,16 @@ class Gate:
         if site in ("cross-site", "same-site") and not (visited and method == "GET"):
             return False
         return self._has_cookie(head)
+
+    def _has_token(self, head: Head) -> bool:
+        """As Jupyter takes it: https://jupyter-server.readthedocs.io/en/latest/operators/security.html"""
+        query = head.first.split(" ")[1].partition("?")[2]
+        shown = [value for name, value in parse_qsl(query) if name == PARAMETER]
+        for line in head.all("authorization"):
+            scheme, _, value = line.strip().partition(" ")
+            shown += [value.strip()] * (scheme.lower() in _SCHEMES)
+        known = self.token.encode()
+        return any(hmac.compare_digest(one.encode("latin-1", "replace"), known) for one in shown)
 
     def _has_cookie(self, head: Head) -> bool:
         pairs = (

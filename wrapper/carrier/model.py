@@ -29,6 +29,6 @@ class Upstream:
 class Told(Protocol):
     """Hears of the link that opens the door next: the first one, and one after each use."""
 
-    def __call__(self, url: str, port: int, *, first: bool) -> None:
-        """The link is good for one use."""
+    def __call__(self, url: str, port: int, *, first: bool, token: str) -> None:
+        """The link is good for one use, the token for as long as the door is open."""
         ...

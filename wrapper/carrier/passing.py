@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 from wrapper.carrier import messages
+from wrapper.carrier.gate import PARAMETER
 from wrapper.carrier.messages import ClosedError, Head
 from wrapper.errors import NoAnswerError
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 _HOP = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade")
 """They are for one connection only: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1"""
-_REWRITTEN = ("host", "origin", "referer", "cookie", "x-xsrftoken", "expect")
+_REWRITTEN = ("host", "origin", "referer", "cookie", "x-xsrftoken", "expect", "authorization")
 _KEPT_BACK = ("set-cookie", "strict-transport-security", "alt-svc")
 _SWITCHING, _OVER = 101, 200
 _REDIRECTED, _REFUSED = 302, 403
@@ -159,7 +161,15 @@ def _for_notebook(head: Head, origin: str, there: Upstream) -> Head:
         fields.append(("X-XSRFToken", there.cookies["_xsrf"]))
     if "upgrade" in head.tokens("connection") and head.tokens("upgrade") == {"websocket"}:
         fields += [("Connection", "Upgrade"), ("Upgrade", "websocket")]
-    return Head(head.first, (*fields, *head.without(*_HOP, *_REWRITTEN)))
+    return Head(_without_token(head.first), (*fields, *head.without(*_HOP, *_REWRITTEN)))
+
+
+def _without_token(line: str) -> str:
+    """The request's first line; the door's token is for the door."""
+    method, target, version = line.split(" ")
+    path, mark, query = target.partition("?")
+    kept = [one for one in query.split("&") if unquote_plus(one.partition("=")[0]) != PARAMETER]
+    return f"{method} {path}{mark * bool(kept)}{'&'.join(kept)} {version}"
 
 
 async def _splice(*ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:

@@ -50,7 +50,7 @@ async def _serve(
     server = await _listen(one, name, port)
     gate = Gate(server.sockets[0].getsockname()[1])
     ready.set_result(gate)
-    told(gate.link, gate.port, first=True)
+    told(gate.link, gate.port, first=True, token=gate.token)
     async with server:
         await server.serve_forever()
 
@@ -113,7 +113,7 @@ class _Visit:
             self._say(
                 HTTPStatus.OK, "Opening", "JupyterLab opens.", "0; url=/lab", self._gate.set_cookie
             )
-            self._told(self._gate.link, self._gate.port, first=False)
+            self._told(self._gate.link, self._gate.port, first=False, token=self._gate.token)
         elif not self._gate.lets_in(head):
             self._say(
                 HTTPStatus.FORBIDDEN,

@@ -40,6 +40,8 @@ class Standing:
     port: int
     url: str
     """Opens it, once; secret."""
+    token: str
+    """Lets programs pass; secret."""
 
 
 @contextmanager
@@ -61,9 +63,9 @@ def claimed(folder: Path, name: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def tell(folder: Path, url: str, port: int) -> None:
+def tell(folder: Path, url: str, port: int, token: str) -> None:
     """Others find the door, with the link that is good now. DiskError."""
-    write_private(folder / _FILE, json.dumps(asdict(Standing(os.getpid(), port, url))))
+    write_private(folder / _FILE, json.dumps(asdict(Standing(os.getpid(), port, url, token))))
 
 
 def found(folder: Path) -> Standing | None:

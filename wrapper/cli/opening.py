@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -34,6 +35,11 @@ _PAGE = "open.html"
     metavar="PORT",
     help="Port here.  [default: always the same for NAME, where it is free]",
 )
+@click.option(
+    "--editor",
+    is_flag=True,
+    help="Print an address for editors and other programs, with a token; start no browser.",
+)
 @click.option("--background", is_flag=True, help="Leave it open, and return.")
 @click.option("--stop", is_flag=True, help="Close the one that is open.")
 @click.option("--as-process", is_flag=True, hidden=True)
@@ -49,6 +55,7 @@ def open_door(name: str, *, port: int | None, stop: bool, as_json: bool, **how: 
     if stop and (how["background"] or port):
         raise click.UsageError("--stop closes it: nothing else goes with it.")
     here = home.Home(home.root(os.environ) / name)
+    browser = not (how["no_browser"] or how["editor"])
     with Screen() as screen:
         world = worlds.real(screen.report, Person(yes=False))
         if how["as_process"]:
@@ -67,19 +74,27 @@ def open_door(name: str, *, port: int | None, stop: bool, as_json: bool, **how: 
         if door is None and how["background"]:
             door = deployment.open_behind(world, name, port=port)
         if door is None:
-            told = _telling(here, as_json=as_json, browser=not how["no_browser"])
+            told = _telling(here, as_json=as_json, browser=browser, editor=how["editor"])
             _hold_open(world, here, port, told)
             return
-        _show(here, door, as_json=as_json, browser=not how["no_browser"])
+        _show(here, door, as_json=as_json, browser=browser, editor=how["editor"])
 
 
-def _telling(here: Home, *, as_json: bool, browser: bool) -> Told:
+def _for_editors(port: int, token: str) -> str:
+    return f"http://127.0.0.1:{port}/?token={token}"
+
+
+def _telling(here: Home, *, as_json: bool, browser: bool, editor: bool) -> Told:
     """Says the first link, and each that follows."""
 
-    def told(url: str, port: int, *, first: bool) -> None:
+    def told(url: str, port: int, *, first: bool, token: str) -> None:
         if as_json:
             if first:
-                click.echo(json.dumps({"name": here.name, "url": url, "port": port}))
+                known = {"name": here.name, "url": url, "port": port, "token": token}
+                click.echo(json.dumps(known))
+        elif editor:
+            if first:
+                click.echo(_for_editors(port, token))
         else:
             click.echo(url if first else f"Opened. The next link: {url}", err=not first)
         if first and browser:
@@ -91,8 +106,8 @@ def _telling(here: Home, *, as_json: bool, browser: bool) -> Told:
 def _hold_open(world: World, here: Home, port: int | None, told: Told) -> None:
     from wrapper import deployment  # noqa: PLC0415 (after --help)
 
-    def heard(url: str, port: int, *, first: bool) -> None:
-        told(url, port, first=first)
+    def heard(url: str, port: int, *, first: bool, token: str) -> None:
+        told(url, port, first=first, token=token)
         if not first:
             (here.path / _PAGE).unlink(missing_ok=True)
 
@@ -102,13 +117,12 @@ def _hold_open(world: World, here: Home, port: int | None, told: Told) -> None:
         (here.path / _PAGE).unlink(missing_ok=True)
 
 
-def _show(here: Home, door: Standing, *, as_json: bool, browser: bool) -> None:
+def _show(here: Home, door: Standing, *, as_json: bool, browser: bool, editor: bool) -> None:
     """The link of a door that another process holds open, and a page of it."""
     if as_json:
-        known = {"name": here.name, "url": door.url, "port": door.port, "pid": door.pid}
-        click.echo(json.dumps(known))
+        click.echo(json.dumps({"name": here.name, **asdict(door)}))
     else:
-        click.echo(door.url)
+        click.echo(_for_editors(door.port, door.token) if editor else door.url)
         end = fitting(f"Open until: python -m wrapper open {here.name} --stop", here.name)
         click.echo(f"{end} (process {door.pid})", err=True)
     if browser:

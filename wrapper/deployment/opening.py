@@ -39,9 +39,9 @@ def open_door(world: World, name: str, told: carrier.Told, *, port: int | None =
         )
     key = record.key_sha256
 
-    def tell(url: str, port: int, *, first: bool) -> None:
-        standing.tell(home.path, url, port)
-        told(url, port, first=first)
+    def tell(url: str, port: int, *, first: bool, token: str) -> None:
+        standing.tell(home.path, url, port, token)
+        told(url, port, first=first, token=token)
 
     with standing.claimed(home.path, name):
         world.report(Step(f"Logging in to {name}"))

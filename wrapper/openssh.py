@@ -149,6 +149,19 @@ def try_to(
     )
 
 
+def feed(
+    folder: Path, words: Sequence[str], options: Sequence[str], text: str, given: Mapping[str, str]
+) -> int:
+    """The words were run there, which read the text; what they say on stderr is said on ours."""
+    return subprocess.run(
+        command(folder, words, options),
+        check=False,
+        input=text.encode(),
+        stdout=subprocess.DEVNULL,
+        env=environment(given),
+    ).returncode
+
+
 def become(words: Sequence[str], given: Mapping[str, str]) -> NoReturn:
     """This process is that program: its terminal, its signals, its exit status."""
     os.execve(words[0], list(words), environment(given))  # noqa: S606 - no shell is wanted

@@ -187,7 +187,8 @@ def check(settings: Settings) -> Settings:
     _check_data(settings)
     if settings.repository is not None and not _REPOSITORY.fullmatch(settings.repository):
         raise SettingsError(
-            "--repo is not https://HOST/PATH[@BRANCH], with no user, password or token in it.",
+            "--repo is neither https://HOST/PATH[@BRANCH], with no user, password or token in it, "
+            "nor git@HOST:PATH[@BRANCH].",
             hint="--repo https://github.com/jupyterlab/jupyterlab-demo@main",
         )
     return settings

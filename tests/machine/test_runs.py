@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -283,6 +283,47 @@ def test_without_the_notebook_and_with_ssh_the_journal_is_read_by_that(machine: 
     assert document(done)["source"] == "journal"
     assert "over SSH" in done.stderr
     assert "Stopped jupyter-clouds-notebook.service" in document(done)["text"]
+
+
+# Of the user with sudo, whom the deployment's key does not let in.
+PRIVATE = """set -e
+rm -rf private && git init -q private && cd private && echo ok >words && git add .
+git -c user.name=me -c user.email=me@example.org commit -qm one
+"""
+
+
+def test_a_private_repository_is_cloned_with_this_computers_agent(
+    machine: Machine, tmp_path: Path
+) -> None:
+    assert machine.shell.run(PRIVATE).returncode == 0
+    url, (_, key, *_) = f"{machine.shell.admin}@127.0.0.1:private", machine.shell.options
+    (known,) = machine.here.parent.glob("known_hosts")
+    here = known.read_text().replace(f"{machine.shell.host} ", "127.0.0.1 ")
+    (tmp_path / "known").write_text(here)
+    words = ("clone", url, "--name", machine.name, "--known-hosts", str(tmp_path / "known"))
+    with _agent(tmp_path, key) as agent:
+        environment = {**machine.environment, "SSH_AUTH_SOCK": agent}
+        done = wrapper(*words, "--json", environment=environment)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["folder"] == "private"
+    seen = "cat work/private/words; ssh-add -l; git -C work/private fetch"
+    done = wrapper("ssh", machine.name, "--", seen, environment=machine.environment)
+    assert done.stdout == "ok\n"
+    assert "Permission denied" in done.stderr, "what let it in is still there"
+
+
+@contextmanager
+def _agent(folder: Path, key: str) -> Iterator[str]:
+    """Where an agent listens that has the key."""
+    where = folder / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", where], stdout=subprocess.DEVNULL) as child:
+        try:
+            until(where.exists, "no agent")
+            environment = {**os.environ, "SSH_AUTH_SOCK": str(where)}
+            subprocess.run(["ssh-add", "-q", key], env=environment, check=True)
+            yield str(where)
+        finally:
+            child.terminate()
 
 
 def test_the_tutorials_story_is_true(machine: Machine) -> None:

@@ -136,7 +136,7 @@ def test_one_that_cannot_be_cloned_is_told_at_once(
     assert machine.phase("repository").returncode == 1
     error = machine.status()["repository"]["error"]
     assert words in error
-    assert "by hand, in a terminal of JupyterLab" in error
+    assert "A private one: python -m wrapper clone http" in error
     assert not (work / "code").exists()
 
 

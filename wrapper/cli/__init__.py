@@ -14,6 +14,7 @@ import click
 
 from wrapper import project_file
 from wrapper.cli import (
+    cloning,
     costs,
     daily,
     data,
@@ -109,6 +110,7 @@ for command in (
     opening.open_door,
     ways.ssh,
     ways.ssh_config,
+    cloning.clone,
     files.push,
     files.pull,
     files.sync,

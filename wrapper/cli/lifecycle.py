@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wrapper.cli import everywhere, files, needing, options, run_options, runs, wanting, worlds
+from wrapper.cli import (
+    bringing,
+    everywhere,
+    needing,
+    options,
+    run_options,
+    runs,
+    wanting,
+    worlds,
+)
 from wrapper.cli.failure import fitting, program
 from wrapper.cli.options import option
 from wrapper.cli.person import Person
@@ -54,13 +63,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="Of the kernel: an environment.yml, requirements.txt or pyproject.toml.",
 )
-@option(
-    "--repo",
-    "--repository",
-    "repository",
-    metavar="URL[@BRANCH]",
-    help="A git repository to clone into the work folder; one that everybody may read.",
-)
+@bringing.options
 @option("--root-volume-size", type=click.IntRange(min=10), metavar="GIB", help="Size of the disk.")
 @option(
     "--data-size",
@@ -112,13 +115,6 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Stay, until Ctrl-C: where EC2 takes the machine, wait, or move as --fallback allows.",
 )
-@click.option(
-    "--sync",
-    "synced",
-    type=click.Path(exists=True, file_okay=False),
-    metavar="DIR",
-    help="Bring DIR and the work folder's together, both ways; with --ssh.",
-)
 @run_options.of_up
 @click.option("--fresh", is_flag=True, help="Begin with Ubuntu's image, whatever was baked.")
 @click.option("--replace", is_flag=True, help="Another machine: newest image and environment.")
@@ -137,9 +133,8 @@ def up(ctx: click.Context, /, **given: Any) -> None:
     person = Person(yes=given["yes"])
     plan = runs.of_up_planned(given)
     with Screen(all_to_stderr=given["as_json"]) as screen:
-        if given["synced"]:
-            files.refuse_to_sync(given["synced"])
         world, wanted = worlds.real(screen.report, person), wanting.wanted(name, given, person)
+        bringing.refuse(world, given)
         wanted = deployment.settled(world, wanted)
         done = deployment.up(world, wanted)
 
@@ -149,8 +144,7 @@ def up(ctx: click.Context, /, **given: Any) -> None:
                 click.echo(fitting(ending(answers), name))
 
         tell(done)
-        if given["synced"]:
-            files.sync_once(world, name, given["synced"])
+        bringing.bring(world, name, given)
         if plan:
             ctx.exit(runs.done_by_up(world, name, plan, given, done.summary.document()))
         if wanted.watch:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wrapper.cli import everywhere, needing
+from wrapper.cli import bringing, everywhere, needing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,9 +53,12 @@ def _settings(given: dict[str, Any]) -> Settings:
 
     kept = {key: given[key] for key in settings.PLAIN if given[key] is not None}
     kept |= {key: True for key in ("allow_world",) if given[key]}
-    if given["synced"] or given["beside"]:
+    private = bringing.is_ours(given)
+    if private:
+        del kept["repository"]
+    if given["synced"] or given["beside"] or private:
         if given["ssh"] is False:
-            raise click.UsageError("--sync and --with go by SSH: leave out --no-ssh.")
+            raise click.UsageError("--sync, --with and git@... go by SSH: leave out --no-ssh.")
         kept["ssh"] = True
     if given["fresh_data"]:
         kept["data_snapshot_id"] = _no_data(given)

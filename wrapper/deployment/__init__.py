@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.budgeting import budget, remove_budget
     from wrapper.deployment.change import allow, new_password, password
     from wrapper.deployment.choosing import settled
+    from wrapper.deployment.cloning import CloneWish, clone
     from wrapper.deployment.copies import Where, delete_kept, snapshot, snapshots
     from wrapper.deployment.listing import every
     from wrapper.deployment.live import watch_status
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.world import World
 
 __all__ = [
+    "CloneWish",
     "How",
     "Looking",
     "Wanted",
@@ -56,6 +58,7 @@ __all__ = [
     "cancel",
     "census",
     "check",
+    "clone",
     "close_door",
     "configure",
     "connect",
@@ -98,6 +101,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "CloneWish": "cloning",
     "How": "bringing_files",
     "Looking": "offering",
     "Wanted": "wanted",
@@ -111,6 +115,7 @@ _ROOMS = {
     "cancel": "running",
     "census": "whole_account",
     "check": "look",
+    "clone": "cloning",
     "close_door": "opening",
     "configure": "plain_terraform",
     "connect": "ssh",

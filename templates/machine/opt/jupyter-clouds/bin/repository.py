@@ -51,8 +51,8 @@ def clone(url: str, branch: str, place: Path) -> None:
         except clouds.PassingError as error:
             if re.search(REFUSED, str(error)):
                 raise SystemExit(
-                    f"{error}: is it there, and open to everybody? A private one is cloned by hand,"
-                    " in a terminal of JupyterLab"
+                    f"{error}: is it there, and open to everybody? A private one:"
+                    f" python -m wrapper clone {url}"
                 ) from error
             raise
 

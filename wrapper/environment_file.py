@@ -10,14 +10,16 @@ from __future__ import annotations
 import gzip
 import re
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from wrapper import current_environment
 from wrapper.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
 MOST_BYTES = 2048
 """Of it, gzipped: EC2 takes 16 KB of user data, and the rest of ours is never below 14 KB. Whether
@@ -28,6 +30,24 @@ _HERE = re.compile(
     r"^(-r|-c|-e|--requirement|--constraint|--editable)\b|^\.{0,2}/|^\.(\[|$)|\bfile:|@ *\.{0,2}/"
 )
 _SECRET = re.compile(r"://[^/\s]*@")
+
+
+def of_word(
+    word: str, given: Mapping[str, str], said: Callable[[str], None], *, for_user_data: bool = True
+) -> str:
+    """As `read`, of the environment that is active in this shell where the word says so.
+
+    Where it cannot be the same, a line is said. SettingsError.
+    """
+    if word != current_environment.WORD:
+        return read(Path(word).expanduser(), for_user_data=for_user_data)
+    found = current_environment.current(given)
+    for line in found.differences:
+        said(line)
+    content = str(yaml.safe_dump(found.environment, sort_keys=False))
+    if for_user_data:
+        _check_size(content, f"environment {found.prefix}")
+    return content
 
 
 def read(path: Path, *, for_user_data: bool = True) -> str:
@@ -49,7 +69,7 @@ def read(path: Path, *, for_user_data: bool = True) -> str:
         content = _of_pip(*_project(path, content))
     _check(content, path)
     if for_user_data:
-        _check_size(content, path)
+        _check_size(content, f"environment file {path}")
     return content
 
 
@@ -115,11 +135,11 @@ def _check(content: str, path: Path) -> None:
         )
 
 
-def _check_size(content: str, path: Path) -> None:
+def _check_size(content: str, what: str) -> None:
     packed = len(gzip.compress(content.encode()))
     if packed > MOST_BYTES:
         raise SettingsError(
-            f"The environment file {path} is too large for EC2's user data: "
+            f"The {what} is too large for EC2's user data: "
             f"{packed} bytes gzipped, {MOST_BYTES} fit.",
             hint="Name only what you import, not the whole of `conda env export`: conda env export "
             "--from-history. Or later, at any size: python -m wrapper env update",

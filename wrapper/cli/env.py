@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
-from pathlib import Path
+from functools import partial
 
 import click
 
@@ -28,6 +29,8 @@ def env() -> None:
 def update(ctx: click.Context, file: str, *, name: str, detach: bool, as_json: bool) -> None:
     """Install what FILE asks for: an environment.yml, requirements.txt or pyproject.toml.
 
+    "current" is the environment that is active in this shell, conda's or a virtual one.
+
     It goes on when this computer is closed; `run --attach` comes back. Kernels run on, with what
     they have imported. Where it cannot be solved, everything stays as it was; the exit code is
     conda's.
@@ -35,7 +38,8 @@ def update(ctx: click.Context, file: str, *, name: str, detach: bool, as_json: b
     from wrapper import deployment, environment_file, run_plan  # noqa: PLC0415 (after --help)
 
     ctx.obj["name"] = name
-    text = environment_file.read(Path(file).expanduser(), for_user_data=False)
+    said = partial(click.echo, err=True)
+    text = environment_file.of_word(file, os.environ, said, for_user_data=False)
     plan = run_plan.of_environment(text)
     with Screen(all_to_stderr=as_json) as screen:
         world = worlds.real(screen.report, Person(yes=False))

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 @option(
     "--environment",
     type=click.Path(dir_okay=False),
-    help="Of the kernel: an environment.yml, requirements.txt or pyproject.toml.",
+    help="Of the kernel: environment.yml, requirements.txt, pyproject.toml; current: this shell's.",
 )
 @bringing.options
 @option("--root-volume-size", type=click.IntRange(min=10), metavar="GIB", help="Size of the disk.")

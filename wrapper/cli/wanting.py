@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,7 +72,9 @@ def _settings(given: dict[str, Any]) -> Settings:
     if given["environment"]:
         from wrapper import environment_file  # noqa: PLC0415 (yaml when needed)
 
-        kept["environment"] = environment_file.read(Path(given["environment"]).expanduser())
+        kept["environment"] = environment_file.of_word(
+            given["environment"], os.environ, partial(click.echo, err=True)
+        )
     if given["ssh_public_key"]:
         kept["ssh_public_key"] = settings.public_key(Path(given["ssh_public_key"]).expanduser())
     return settings.Settings(**kept)

@@ -58,6 +58,11 @@ locals {
             path    = "/etc/jupyter-clouds/repository"
             content = var.repository
           },
+          ], var.tls != "letsencrypt" ? [] : [
+          {
+            path    = "/etc/jupyter-clouds/acme.json"
+            content = jsonencode({ ca = var.acme_ca, directory = var.acme_directory })
+          },
         ])
     }))
   }

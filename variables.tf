@@ -1,3 +1,25 @@
+variable "acme_ca" {
+  description = "Of an authority of your own, with `tls = \"letsencrypt\"`: the certificate (PEM) that its directory is verified by."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.acme_ca == null ? true : strcontains(var.acme_ca, "-----BEGIN CERTIFICATE-----")
+    error_message = "acme_ca: a certificate as PEM, such as file(\"ca.pem\")."
+  }
+}
+
+variable "acme_directory" {
+  description = "Which authority `tls = \"letsencrypt\"` asks, by the address of its ACME directory: Let's Encrypt's own, its staging one, or one of yours."
+  type        = string
+  default     = "https://acme-v02.api.letsencrypt.org/directory"
+
+  validation {
+    condition     = startswith(var.acme_directory, "https://") && !can(regex("[[:space:]@]", var.acme_directory))
+    error_message = "acme_directory: an address that begins with https://, with no user in it."
+  }
+}
+
 variable "allow_world" {
   description = "Lets allowed_cidrs and ssh_cidrs hold the whole internet (or a range as good as that). The password is then all that stands before the notebook."
   type        = bool
@@ -369,5 +391,16 @@ variable "tags" {
   validation {
     condition     = alltrue([for key in keys(var.tags) : key != "Name" && !startswith(key, "jupyter-clouds:") && !startswith(key, "aws:")])
     error_message = "tags: Name and keys beginning with jupyter-clouds: or aws: are taken."
+  }
+}
+
+variable "tls" {
+  description = "`self-signed`: the machine's own certificate, whose key's fingerprint its console shows. `letsencrypt`: in its place, as soon as there is one, a certificate that browsers trust, for the address and `domain` and of the same key. Port 80 is then open to the world, where something answers only while the authority looks. Your agreement to its terms. Taken when the machine is made."
+  type        = string
+  default     = "self-signed"
+
+  validation {
+    condition     = contains(["self-signed", "letsencrypt"], var.tls)
+    error_message = "tls: self-signed or letsencrypt."
   }
 }

@@ -13,11 +13,11 @@ from wrapper.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 DEFAULT_NAME = "notebook"
 DEFAULT_TYPE = "t3.large"
 """The module's own default, for questions asked before Terraform runs."""
+LETSENCRYPT = "letsencrypt"
 ZONE, ON_DEMAND, AUTO = "zone", "on-demand", "auto"
 """Words of --market and --fallback."""
 _TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
@@ -25,15 +25,19 @@ DEFAULT_DATA_GIB = 50
 NO_DATA = "none"
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _REPOSITORY = re.compile(r"https://[^/@?#\s]+(/[A-Za-z0-9._~-]+)+/?(@[A-Za-z0-9._/-]+)?")
+_DIRECTORY = re.compile(r"https://[^@\s]+")
 _SNAPSHOT = re.compile(r"snap-[0-9a-f]{8,17}")
 _VOLUME = re.compile(r"vol-[0-9a-f]{8,17}")
-_PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ AAAA[0-9A-Za-z+/]+={0,3}( [^\n]*)?")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What `up` was asked for; None is "not said"."""
 
+    acme_ca: str | None = None
+    """PEM that the directory's own certificate is verified by."""
+    acme_directory: str | None = None
+    """Whom `tls` asks; Let's Encrypt unless said."""
     ami_id: str | None = None
     allow: tuple[str, ...] | None = None
     allow_world: bool | None = None
@@ -73,6 +77,8 @@ class Settings:
     subnet_id: str | None = None
     sudo: bool | None = None
     tags: dict[str, str] | None = None
+    tls: str | None = None
+    """self-signed or letsencrypt."""
 
     def over(self, before: dict[str, Any]) -> Settings:
         """These, and where they say nothing, those of before."""
@@ -191,7 +197,21 @@ def check(settings: Settings) -> Settings:
             "nor git@HOST:PATH[@BRANCH].",
             hint="--repo https://github.com/jupyterlab/jupyterlab-demo@main",
         )
+    _check_authority(settings)
     return settings
+
+
+def _check_authority(settings: Settings) -> None:
+    if settings.tls != LETSENCRYPT and (settings.acme_directory or settings.acme_ca):
+        raise SettingsError(
+            "--acme-directory and --acme-ca say whom --tls letsencrypt asks.",
+            hint="--tls letsencrypt",
+        )
+    if settings.acme_directory and not _DIRECTORY.fullmatch(settings.acme_directory):
+        raise SettingsError(
+            f"--acme-directory {settings.acme_directory} is not https://HOST/PATH.",
+            hint="--acme-directory https://acme-staging-v02.api.letsencrypt.org/directory",
+        )
 
 
 def _check_data(settings: Settings) -> None:
@@ -218,6 +238,7 @@ def _check_data(settings: Settings) -> None:
 
 
 PLAIN = (
+    "acme_directory",
     "ami_id",
     "data_snapshot_id",
     "data_volume_id",
@@ -239,11 +260,14 @@ PLAIN = (
     "ssh",
     "subnet_id",
     "sudo",
+    "tls",
 )
 """Settings that are what was typed."""
 
 
 AT_FIRST_BOOT = (
+    "acme_ca",
+    "acme_directory",
     "ami_id",
     "domain",
     "environment",
@@ -252,6 +276,7 @@ AT_FIRST_BOOT = (
     "repository",
     "ssh_public_key",
     "sudo",
+    "tls",
 )
 """Settings that a machine is told once: for a running one they change nothing."""
 
@@ -265,20 +290,3 @@ def tags(given: Iterable[str]) -> dict[str, str]:
             raise SettingsError(f"--tag {word} is not KEY=VALUE.", hint="--tag project=moon")
         found[key] = value
     return found
-
-
-def public_key(path: Path) -> str:
-    """The file's one line. SettingsError when it is no public key."""
-    try:
-        content = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"The public key {path} cannot be read: {error}.", hint=f"ls -l {path}"
-        ) from error
-    if not _PUBLIC_KEY.fullmatch(content):
-        private = "PRIVATE KEY" in content
-        raise SettingsError(
-            f"{path} is {'a private key' if private else 'no public key of SSH'}.",
-            hint=f"--ssh-public-key {path}.pub" if private else "ssh-keygen -t ed25519",
-        )
-    return content

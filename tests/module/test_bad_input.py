@@ -77,6 +77,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, shared_account: Account) ->
         pytest.param(
             {"ssh_cidrs": ["203.0.113.7/32"]}, "ssh_cidrs: give ssh_public_key too", id="ssh-no-key"
         ),
+        pytest.param({"tls": "lets-encrypt"}, "tls: self-signed or letsencrypt", id="tls"),
+        pytest.param(
+            {"acme_directory": "http://ca.example/dir"},
+            "acme_directory: an address",
+            id="acme-http",
+        ),
+        pytest.param({"acme_ca": "ca.pem"}, "acme_ca: a certificate as PEM", id="acme-path"),
         pytest.param({"ssh_public_key": "~/.ssh/id_ed25519.pub"}, "not a path", id="key-path"),
         pytest.param({"password_hash": "secret"}, "in no known format", id="plain-password"),
         pytest.param({"password_hash": ""}, "in no known format", id="empty-password"),

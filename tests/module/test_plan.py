@@ -32,6 +32,7 @@ CASES: dict[str, dict[str, Any]] = {
     "gpu_without_driver": {"instance_type": "p3dn.24xlarge"},
     "own_image": {"ami_id": "debian-13-amd64-*"},
     "tagged": {"name": "mine", "owner": "ada", "tags": {"team": "blue"}, "allowed_cidrs": [ME]},
+    "browsers_trust_it": {"allowed_cidrs": [ME], "https": False, "tls": "letsencrypt"},
     "no_address": {"elastic_ip": False, "root_volume_size": 55},
 }
 
@@ -60,6 +61,8 @@ def planned(make_copy: Callable[..., Copy], shared_account: Account) -> dict[str
         ("host_bits", {(9999, "203.0.113.0/24"), (9999, "2001:db8::/64")}),
         ("world", {(9999, "0.0.0.0/0")}),
         ("ssh", {(22, ME)}),
+        # An authority does not say from where it looks.
+        ("browsers_trust_it", {(9999, ME), (80, "0.0.0.0/0")}),
     ],
 )
 def test_only_what_was_asked_for_is_open(

@@ -358,8 +358,13 @@ def _terminate(stage: Stage, instance_id: str | None) -> None:
         ({"new_password": lambda: "password1"}, UsageError, "weak"),
         ({"region": "atlantis-1"}, RequestError, "atlantis-1"),
         ({"certificate": True}, UsageError, "go together"),
+        (
+            {"certificate": 1, "private_key": 1, "settings": Settings(tls="letsencrypt")},
+            UsageError,
+            "two certificates",
+        ),
     ],
-    ids=["name", "cidr", "type", "domain", "password", "region", "certificate"],
+    ids=["name", "cidr", "type", "domain", "password", "region", "certificate", "certificates"],
 )
 def test_bad_input_is_refused_before_anything_is_made(
     stage: Stage, more: dict[str, Any], kind: type[Exception], said: str

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wrapper import cidrs, settings
+from wrapper import cidrs, public_files, settings
 from wrapper.errors import SettingsError
 from wrapper.settings import Settings
 
@@ -131,7 +131,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3pzLZ5QgIwHyTCgQ6v me@here"
 def test_a_public_key_is_read(tmp_path: Path) -> None:
     file = tmp_path / "id.pub"
     file.write_text(KEY + "\n")
-    assert settings.public_key(file) == KEY
+    assert public_files.public_key(file) == KEY
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,51 @@ def test_what_is_no_public_key_is_refused(tmp_path: Path, content: str, reason: 
     file = tmp_path / "id"
     file.write_text(content)
     with pytest.raises(SettingsError, match=reason):
-        settings.public_key(file)
+        public_files.public_key(file)
 
 
 def test_a_missing_public_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
-        settings.public_key(tmp_path / "none")
+        public_files.public_key(tmp_path / "none")
+
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+def test_an_authoritys_certificate_is_read_without_the_words_around_it(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text(f"# of the company\n{CERTIFICATE}subject=O=company\n{CERTIFICATE}")
+    assert public_files.authority(file) == CERTIFICATE * 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("hello", id="none"),
+        pytest.param(f"{CERTIFICATE}-----BEGIN PRIVATE KEY-----\nMC4\n", id="with a key"),
+        pytest.param("\xff", id="no text"),
+    ],
+)
+def test_what_is_no_certificate_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(SettingsError):
+        public_files.authority(file)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        pytest.param({"acme_directory": "https://ca.example/dir"}, "say whom", id="alone"),
+        pytest.param({"acme_ca": CERTIFICATE}, "say whom", id="its certificate alone"),
+        pytest.param(
+            {"tls": "letsencrypt", "acme_directory": "http://ca.example"}, "is not https", id="http"
+        ),
+        pytest.param(
+            {"tls": "letsencrypt", "acme_directory": "https://me@ca.example"}, "is not", id="user"
+        ),
+    ],
+)
+def test_another_authority_goes_with_letsencrypt(given: dict[str, str], reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        settings.check(Settings(**given))  # type: ignore[arg-type]

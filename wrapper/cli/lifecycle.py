@@ -16,6 +16,7 @@ from wrapper.cli import (
     options,
     run_options,
     runs,
+    tls_options,
     wanting,
     worlds,
 )
@@ -83,9 +84,7 @@ if TYPE_CHECKING:
 @click.option("--from-region", metavar="REGION", help="Region of the snapshot; it is copied.")
 @option("--ami-id", metavar="AMI", help="Image to start from.  [default: Ubuntu 24.04]")
 @option("--subnet-id", metavar="SUBNET", help="Subnet.  [default: of the default VPC]")
-@option("--domain", metavar="DOMAIN", help="Name that the notebook is to be reached by.")
-@option("--certificate", type=click.Path(dir_okay=False), help="Certificate of your own (PEM).")
-@option("--private-key", type=click.Path(dir_okay=False), help="Its key (PEM).")
+@tls_options.options
 @option("--ssh/--no-ssh", help="Open 22 too, to who may reach it, with a key made for it.")
 @option("--ssh-public-key", type=click.Path(dir_okay=False), help="Lets its owner in by SSH.")
 @option("--ssh-cidr", "ssh_cidrs", multiple=True, metavar="CIDR", help="From where SSH may come.")

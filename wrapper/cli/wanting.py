@@ -51,7 +51,7 @@ def wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
 def _settings(given: dict[str, Any]) -> Settings:
     from pathlib import Path  # noqa: PLC0415 (after --help)
 
-    from wrapper import settings  # noqa: PLC0415 (after --help)
+    from wrapper import public_files, settings  # noqa: PLC0415 (after --help)
 
     kept = {key: given[key] for key in settings.PLAIN if given[key] is not None}
     kept |= {key: True for key in ("allow_world",) if given[key]}
@@ -75,8 +75,10 @@ def _settings(given: dict[str, Any]) -> Settings:
         kept["environment"] = environment_file.of_word(
             given["environment"], os.environ, partial(click.echo, err=True)
         )
+    if given["acme_ca"]:
+        kept["acme_ca"] = public_files.authority(Path(given["acme_ca"]).expanduser())
     if given["ssh_public_key"]:
-        kept["ssh_public_key"] = settings.public_key(Path(given["ssh_public_key"]).expanduser())
+        kept["ssh_public_key"] = public_files.public_key(Path(given["ssh_public_key"]).expanduser())
     return settings.Settings(**kept)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wrapper import certificate
 from wrapper.errors import UsageError
+from wrapper.settings import LETSENCRYPT
 
 if TYPE_CHECKING:
     from wrapper.certificate import Pair
@@ -23,6 +24,10 @@ def read(wanted: Wanted, asked: Settings, before: Record | None) -> Pair | None:
         )
     if wanted.certificate is None or wanted.private_key is None:
         return None
+    if asked.tls == LETSENCRYPT:
+        raise UsageError(
+            "--certificate and --tls letsencrypt are two certificates.", hint="Say one of them."
+        )
     host = asked.domain or (before.outputs.get("public_ip") if before else None)
     pair = certificate.read_pair(wanted.certificate, wanted.private_key, host=host)
     if host is None:

@@ -64,7 +64,7 @@ def sources(image: str) -> list[str]:
     return lines
 
 
-def _apt_options() -> list[str]:
+def apt_options() -> list[str]:
     """How the host's apt reaches its mirror: proxies and certificates."""
     dump = run(["apt-config", "dump", "--no-empty", "Acquire"])
     names = ("http::Proxy", "https::Proxy", "https::CAInfo")
@@ -112,7 +112,7 @@ def _build(image: str, target: Path) -> None:
         "--format=directory",
         "--variant=minbase",
         f"--include={','.join(PACKAGES)}",
-        *_apt_options(),
+        *apt_options(),
         SUITES[image],
         str(building),
         *sources(image),

@@ -12,15 +12,20 @@ CERTIFICATE = clouds.STATE / "tls/certificate.pem"
 HOST_KEY = clouds.ROOT / "etc/ssh/ssh_host_ed25519_key.pub"
 
 
-def certificate() -> None:
-    """The notebook has a key and a certificate with the names that people type."""
+def names() -> str:
+    """What people type, as openssl prints it."""
     settings = clouds.settings()
     address = settings["address"] or network.metadata("public-ipv4")
-    names = f"IP Address:{address or network.metadata('local-ipv4') or '127.0.0.1'}"
+    found = f"IP Address:{address or network.metadata('local-ipv4') or '127.0.0.1'}"
     if settings["domain"]:
-        names += f", DNS:{settings['domain']}"
+        found += f", DNS:{settings['domain']}"
+    return found
+
+
+def certificate() -> None:
+    """The notebook has a key and a certificate with the names that people type."""
     script = clouds.BIN / "certificate.sh"
-    clouds.run(["bash", script, CERTIFICATE.parent, names], as_user=True)
+    clouds.run(["bash", script, CERTIFICATE.parent, names()], as_user=True)
 
 
 def fingerprint() -> None:

@@ -11,6 +11,8 @@ x509() { openssl x509 -noout -in certificate.pem -nameopt RFC2253 "$@"; }
 fits() { [ "$(openssl pkey -pubout -in key.pem)" = "$(x509 -pubkey)" ]; }
 # A certificate of the user's own, or of an authority, is left alone.
 ours() { [ "$(x509 -subject -issuer | cut -d= -f2- | uniq)" = O=jupyter-clouds ]; }
+# letsencrypt.py left a copy and its names: in days it runs out, and nobody else would renew it.
+stale() { cmp -s acme.pem certificate.pem && ! { x509 -checkend 0 && [ "$(cat acme.names)" = "$names" ]; }; }
 good() { x509 -checkend 2592000 && x509 -ext subjectAltName | grep -Fqx "    $names"; }
 make() {
   # A configuration of our own: the system's would add that this is an authority.
@@ -35,6 +37,7 @@ fi
 # A pair of the user's own may be halfway through being stored.
 [ ! -e certificate.pem ] || fits || sleep 1
 fits || make
+! stale || make
 # Renewed with the same key: pins hold. Where there is no room, the old one serves on.
 ! ours || good || make || rm -f new.pem
 x509 -subject -enddate -ext subjectAltName

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from wrapper.home import Home
     from wrapper.notebook import Pin
 
-EVERY = 0.5
+EVERY = 0.25
 """Seconds between tries."""
 TIMEOUT = 2.0
 """Seconds for one: before the notebook is up, its address may swallow what is sent."""

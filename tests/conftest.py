@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 SHARED = {
     "test_bad_input": "plan",
     "test_changes": "lives",
+    "test_in_a_browser": "live",
     "test_lifecycle": "lives",
     "test_notebook": "live",
     "test_notebook_endures": "live",

@@ -52,7 +52,7 @@ machine: setup ## boots the real thing; needs root or sudo
 	@$(pytest) -n 3 --dist loadscope $(filter-out tests/machine/test_local_%,$(wildcard tests/machine/test_*.py))
 
 browser: setup ## headless Chromium
-	@$(pytest) tests/browser
+	@scripts/apart $(pytest) tests/browser
 
 rehearsal: setup ## three interruptions with somebody at work, and what they cost; needs root or sudo
 	@$(python) -m tests.machine.rehearsal

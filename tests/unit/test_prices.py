@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts import price_picture
 from tests.ec2 import served
 from tests.unit.local_api import Clock
 from wrapper import cli, plot
@@ -142,6 +143,21 @@ def test_a_plot_names_its_lines_axes_and_the_zone_in_use(tmp_path: Path) -> None
     assert {"us-east-1a (in use)", "us-east-1b", "on-demand", "US dollars an hour"} <= said
     assert "date (UTC)" in said
     assert svg == (tmp_path / "b.svg").read_text()
+
+
+def test_prices_of_a_file_are_drawn_where_they_moved(tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    told.write_text(json.dumps({"us-east-1a_x": [1.6, 1.6, 1.7], "eu-west-1a_x": [9.0]}))
+    out = tmp_path / "a.svg"
+    words = "--begin 2023-02-15T22:08:16+00:00 --step 195 --zones us-east --title T --on-demand 3"
+    price_picture.main([str(told), str(out), *words.split()], standalone_mode=False)
+    said = set(re.findall(r"<!-- (.*?) -->", out.read_text()))
+    assert {"us-east-1a", "on-demand"} <= said
+    assert "eu-west-1a" not in said
+    begin = datetime(2023, 2, 15, tzinfo=UTC)
+    moved = price_picture.changes([1.6, 1.6, 1.7], begin, timedelta(seconds=195))
+    assert [*moved.times] == [begin, begin + timedelta(seconds=390)]
+    assert [*moved.dollars] == [1.6, 1.7]
 
 
 def test_without_matplotlib_the_way_to_it_is_told_before_anything_is_asked(

@@ -43,6 +43,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         machine = self.server.machine
         prefix, _, rest = self.path.partition("/latest/meta-data/")
         if not prefix and rest:
+            if rest in machine.broken:
+                self.answer(500, b"")
+                return
             tokened = self.headers["X-aws-ec2-metadata-token"] == "token"
             value = machine.metadata.get(rest)
             self.answer(200 if value and tokened else 404, (value or "").encode())
@@ -70,6 +73,8 @@ class MachineRoot:
         self.root = root
         self.user, self.home = account.pw_name, account.pw_dir
         self.metadata: dict[str, str] = {"local-ipv4": "10.0.0.5"}
+        self.broken: set[str] = set()
+        """Of the metadata: what it is asked for in vain."""
         self.replies: list[tuple[int, int | None]] = []
         self.requests: list[int] = []
         self.pauses = "0.01 0.01"

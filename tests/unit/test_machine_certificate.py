@@ -21,6 +21,7 @@ from tests.unit.machine_root import MachineRoot
 from wrapper import console
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 PEM = serialization.Encoding.PEM
@@ -43,7 +44,12 @@ def key(machine: MachineRoot) -> bytes:
     return (folder(machine) / "key.pem").read_bytes()
 
 
-def mint(*, private: bytes, organization: str, days: int) -> bytes:
+def names_of(found: x509.Certificate) -> list[str]:
+    extension = found.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    return [str(name.value) for name in extension.value]
+
+
+def mint(*, private: bytes, organization: str, days: int, extensions: Iterable[Any] = ()) -> bytes:
     """A self-signed certificate of that organization for a key, for so many days more."""
     loaded = serialization.load_pem_private_key(private, None)
     assert isinstance(loaded, ec.EllipticCurvePrivateKey)
@@ -51,6 +57,8 @@ def mint(*, private: bytes, organization: str, days: int) -> bytes:
     now = datetime.now(UTC)
     end = now + timedelta(days=days)
     builder = x509.CertificateBuilder(name, name, loaded.public_key(), 1, now, end)
+    for one in extensions:
+        builder = builder.add_extension(one.value, one.critical)
     return builder.sign(loaded, hashes.SHA256()).public_bytes(PEM)
 
 
@@ -86,8 +94,7 @@ def test_the_certificate_names_what_people_type(
 
     assert machine.phase("certificate").returncode == 0
 
-    extension = certificate(machine).extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    assert [str(name.value) for name in extension.value] == names
+    assert names_of(certificate(machine)) == names
 
 
 def test_the_key_is_readable_by_its_owner_only(machine: MachineRoot) -> None:
@@ -174,6 +181,38 @@ def test_renewal_keeps_the_key(machine: MachineRoot, change: str) -> None:
     shown = console.parse(machine.console()).fingerprint
     assert shown is not None
     assert shown.certificate_sha256 == after.fingerprint(hashes.SHA256()).hex()
+
+
+@pytest.mark.parametrize("silent", ["public-ipv4", "all"])
+def test_a_metadata_service_that_does_not_answer_changes_no_certificate(
+    machine: MachineRoot, silent: str
+) -> None:
+    machine.metadata["public-ipv4"] = "198.18.0.7"
+    machine.phase("certificate")
+    before = certificate(machine)
+    machine.broken = {"public-ipv4"} if silent == "public-ipv4" else {"public-ipv4", "local-ipv4"}
+
+    assert machine.phase("fingerprint").returncode == 0
+
+    assert certificate(machine) == before
+    # What is due is done, with the names that it has.
+    ending = mint(
+        private=key(machine), organization="jupyter-clouds", days=20, extensions=before.extensions
+    )
+    (folder(machine) / "certificate.pem").write_bytes(ending)
+    assert machine.phase("fingerprint").returncode == 0
+    renewed = certificate(machine)
+    assert names_of(renewed) == ["198.18.0.7"]
+    assert renewed.not_valid_after_utc > datetime.now(UTC) + timedelta(days=300)
+
+
+def test_a_first_certificate_does_not_wait_for_the_metadata(machine: MachineRoot) -> None:
+    machine.broken = {"public-ipv4"}
+    assert machine.phase("certificate").returncode == 0
+    assert names_of(certificate(machine)) == ["127.0.0.1"]
+    machine.broken = set()
+    machine.phase("fingerprint")
+    assert names_of(certificate(machine)) == ["10.0.0.5"]
 
 
 def test_the_ten_minutes_check_says_nothing_but_the_fingerprint(machine: MachineRoot) -> None:

@@ -13,10 +13,14 @@ HOST_KEY = clouds.ROOT / "etc/ssh/ssh_host_ed25519_key.pub"
 
 
 def names() -> str:
-    """What people type, as openssl prints it."""
+    """What people type, as openssl prints it; empty when the metadata does not answer."""
     settings = clouds.settings()
     address = settings["address"] or network.metadata("public-ipv4")
-    found = f"IP Address:{address or network.metadata('local-ipv4') or '127.0.0.1'}"
+    if address == "":
+        address = network.metadata("local-ipv4")
+    if not address:
+        return ""
+    found = f"IP Address:{address}"
     if settings["domain"]:
         found += f", DNS:{settings['domain']}"
     return found

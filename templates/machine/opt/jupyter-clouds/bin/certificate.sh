@@ -1,6 +1,7 @@
 #!/bin/bash
 # certificate.sh FOLDER NAMES: a key made here, and a certificate that names the machine, is the
-# key's and is in date. NAMES as openssl prints them: "IP Address:192.0.2.1, DNS:lab.example.org".
+# key's and is in date. NAMES as openssl prints them: "IP Address:192.0.2.1, DNS:lab.example.org";
+# none leave it the ones that it has.
 # Run as the notebook's user, who may rearrange the folder.
 set -e
 umask 077
@@ -12,7 +13,7 @@ fits() { [ "$(openssl pkey -pubout -in key.pem)" = "$(x509 -pubkey)" ]; }
 # A certificate of the user's own, or of an authority, is left alone.
 ours() { [ "$(x509 -subject -issuer | cut -d= -f2- | uniq)" = O=jupyter-clouds ]; }
 # letsencrypt.py left a copy and its names: in days it runs out, and nobody else would renew it.
-stale() { cmp -s acme.pem certificate.pem && ! { x509 -checkend 0 && [ "$(cat acme.names)" = "$names" ]; }; }
+stale() { cmp -s acme.pem certificate.pem && ! { x509 -checkend 0 && [ "$(cat acme.names)" = "${given:-$(cat acme.names)}" ]; }; }
 good() { x509 -checkend 2592000 && x509 -ext subjectAltName | grep -Fqx "    $names"; }
 make() {
   # A configuration of our own: the system's would add that this is an authority.
@@ -26,7 +27,9 @@ make() {
   openssl x509 -noout -in new.pem && mv new.pem certificate.pem
 }
 
-names=$2
+given=$2
+names=${given:-$(x509 -ext subjectAltName | sed -n "2s/^ *//p")}
+names=${names:-IP Address:127.0.0.1}
 if ! openssl pkey -noout -in key.pem; then
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.pem
   # The console tells of it, once for all: no power loss takes it back.

@@ -6,6 +6,7 @@ import http.client
 import os
 import shutil
 import time
+import urllib.error
 import urllib.request
 
 import clouds
@@ -38,10 +39,12 @@ def ask(path: str, header: str, value: str, method: str = "GET") -> str:
 
 
 def metadata(path: str) -> str | None:
-    """What the instance metadata says; None when it says nothing, or is not there."""
+    """What the instance metadata says, empty for nothing; None when it does not answer."""
     try:
         token = ask("api/token", "-ttl-seconds", "60", "PUT")
         return ask(f"meta-data/{path}", "", token)
+    except urllib.error.HTTPError as error:
+        return "" if error.code == 404 else None  # noqa: PLR2004 - not there
     except (OSError, http.client.HTTPException):
         return None
 

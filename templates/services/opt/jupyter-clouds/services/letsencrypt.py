@@ -7,6 +7,7 @@ and the status says why. https://letsencrypt.org/docs/profiles/#shortlived
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
@@ -51,6 +52,14 @@ def due(names: str) -> bool:
     begin, end = (ssl.cert_time_to_seconds(date) for date in told[:2])
     # Half of six days are left for an authority that is away.
     return told[2:] != [names] or time.time() > (begin + end) / 2
+
+
+def named() -> None:
+    """The machine knows what people type. Raises PassingError."""
+    if not certificate.names():
+        error = clouds.PassingError("the metadata service does not answer")
+        error.tries = 5
+        raise error
 
 
 def install() -> Path:
@@ -104,7 +113,8 @@ def why(output: str) -> str:
 
 def letsencrypt() -> None:
     """The notebook shows a certificate that browsers trust, with half of its time left."""
-    names = certificate.names()
+    if not (names := certificate.names()):
+        raise SystemExit("the metadata service does not tell this machine's address")
     # One that has run out, or has another address, goes before anything is asked for.
     certificate.certificate()
     chain = ask(install(), names)
@@ -113,7 +123,10 @@ def letsencrypt() -> None:
 
 
 def main() -> int:
-    if not due(certificate.names()):
+    with contextlib.suppress(clouds.PassingError):
+        clouds.retry(lambda _: named())
+    # Without names, it is the phase that fails, and says so.
+    if (names := certificate.names()) and not due(names):
         return 0
     phase.prepare()
     phase.PHASES += (letsencrypt,)

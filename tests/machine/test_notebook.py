@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import ssl
+import subprocess
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -13,7 +16,13 @@ import pytest
 import websocket
 from cryptography import x509
 
-from tests.machine.conftest import answering, open_channels, wrapper
+from tests.machine.conftest import (
+    PASSWORD_VARIABLE,
+    ROOT,
+    answering,
+    open_channels,
+    wrapper,
+)
 from wrapper.certificate import fingerprints
 from wrapper.errors import FingerprintError, LoginError, NoAnswerError
 from wrapper.notebook import Notebook, Pin, pin
@@ -194,6 +203,35 @@ def test_a_closed_port_is_closed(live: Live, port: int) -> None:
     socket.create_connection((live.host, live.port), 10).close()
     with pytest.raises(OSError, match=r"timed out|refused|unreachable"):
         socket.create_connection((live.host, port), 3)
+
+
+def test_the_same_checks_verify_a_notebook_that_is_pointed_at(live: Live) -> None:
+    """As somebody does with one on AWS; a wrong fingerprint fails them."""
+    if not live.own:
+        pytest.skip("is pointed at one already")
+
+    def pointed(fingerprint: str) -> subprocess.CompletedProcess[str]:
+        checks = "tls_is_verified or a_cell_runs or plain_http"
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", checks),
+                *(f"--notebook-url={live.url}", f"--notebook-fingerprint={fingerprint}"),
+                "tests/machine/test_notebook.py",
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, PASSWORD_VARIABLE: live.password},
+            timeout=300,
+        )
+
+    done = pointed(live.key_sha256)
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
+    refused = pointed("0" * 64)
+    assert refused.returncode == 1
+    assert "another key" in refused.stdout
 
 
 def test_a_command_over_ssh_ends_as_there_and_files_go_there_and_back(

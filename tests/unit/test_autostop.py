@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from wrapper import journal
 from wrapper.deployment import autostop, place
 from wrapper.deployment.autostop import Before
 from wrapper.deployment.events import Warned
@@ -84,7 +85,11 @@ class Scene:
             "state": state,
             "public_ip": "198.18.0.1",
             "instance_id": "i-1",
+            "instance_type": "t3.large",
+            "zone": "us-east-1a",
             "market": "on-demand",
+            "stopped_at": None,
+            "state_reason": None,
             "launched_at": datetime(2026, 11, 23, 10, tzinfo=UTC),
         }
         found = SimpleNamespace(**facts) if state else None
@@ -181,10 +186,17 @@ def test_a_machine_that_cannot_be_told_is_warned_of(scene: Scene) -> None:
 def test_whether_it_rested_is_seen_before(
     tmp_path: Path, state: str | None, *, rested: bool
 ) -> None:
-    way = Scene(tmp_path, Notebook(), state).way
-    assert autostop.before(way, RECORD) == Before(RECORD, rested=rested)
-    assert autostop.before(way, None) == Before(None)
-    assert autostop.before(way, replace(RECORD, ended=True)) == Before(None)
+    scene = Scene(tmp_path, Notebook(), state)
+
+    def before(record: Record | None) -> Before:
+        return autostop.before(scene.world, scene.home, scene.way, record)
+
+    assert before(RECORD) == Before(RECORD, rested=rested)
+    assert before(None) == Before(None)
+    assert before(replace(RECORD, ended=True)) == Before(None)
+    assert [one.what for one in journal.read(scene.home).moments] == (
+        ["started", "stopped"] if rested else []
+    )
 
 
 def test_hours_are_added(scene: Scene) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.ec2 import served
 from tests.unit.ending import PLACE
 from tests.unit.fleet import data_volume, fulfilled, launch, request_spot, state, until
+from tests.unit.local_api import Machines
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment, journal
-from wrapper.deployment import spent
+from wrapper.deployment import answering, remembering, spent
 from wrapper.deployment.events import Warned
-from wrapper.errors import UnknownDeploymentError, UsageError
+from wrapper.errors import NoAnswerError, UnknownDeploymentError, UsageError
 from wrapper.home import Home, Record, root
 from wrapper.journal import Machine
 from wrapper.local import Status
@@ -103,6 +106,54 @@ def test_what_another_computer_did_is_found_in_cloudtrail(
     assert [run.ended is None for run in found.runs] == [False, True]
     assert {run.market for run in found.runs} == {"on-demand"}
     assert any("by CloudTrail's events of 90 days" in text for text in found.assumptions)
+
+
+def _nobody(*_: Any, **__: Any) -> Any:
+    raise NoAnswerError("Nobody answers.", hint="")
+
+
+def test_the_night_after_an_end_from_inside_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[Any]
+) -> None:
+    machines = Machines()
+    with served(machines) as account:
+        ec2 = account.client()
+        world = replace(bare_world(tmp_path, account, StandIn(), told), pin=_nobody)
+        home = Home(root(world.environment) / "night")
+        home.create()
+        machine = launch(ec2, home.name)
+        remember(home, machine, hourly_price="3.6")
+        deployment.cost(world, home.name)
+        machines.decided[machine] = "stopped"
+        until(lambda: state(ec2, machine) == "stopped")
+
+        def answer(*_: Any) -> Any:
+            ec2.start_instances(InstanceIds=[machine])
+            until(lambda: state(ec2, machine) == "running")
+
+        monkeypatch.setattr(answering, "answer", answer)
+        deployment.start(world, home.name)
+        (found,) = deployment.cost(world, home.name)
+    assert [run.ended is None for run in found.runs] == [False, True]
+    # CloudTrail knows both starts, and no end: nobody called for one.
+    assert not any("nobody saw the end" in text for text in found.assumptions)
+
+
+def test_a_machine_knows_better_than_who_saw_it_last(world: World, home: Home) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    began, went, seen = (now - timedelta(hours=hours) for hours in (20, 18, 2))
+    ran(home, began, seen, Machine("t3.large", ZONE, "on-demand", "0.1"))
+    known = SimpleNamespace(last_ended=went.isoformat().replace("+00:00", "Z"))
+    found: Any = SimpleNamespace(instance_id=GONE, launched_at=seen + timedelta(minutes=1))
+    for _ in range(2):
+        remembering.hear(world, home, found, known)  # type: ignore[arg-type] # as much as is asked
+    (spent_,) = deployment.cost(world, home.name)
+    assert spent_.hours == 2
+    # Older than its start it must be: clocks go wrong.
+    found.launched_at = began
+    known.last_ended = (began + timedelta(hours=1)).isoformat()
+    remembering.hear(world, home, found, known)  # type: ignore[arg-type] # likewise
+    assert deployment.cost(world, home.name)[0].hours == 2
 
 
 @pytest.fixture

@@ -242,6 +242,10 @@ def test_the_wrapper_understands_what_is_passed_on(server: Server, watch: Any) -
         watch.answer = {**known, "busy": ["processor 93%"], "stopping": None}
         found = notebook.autostop({"do": "stay"})
         assert found == Autostop(**known, busy=("processor 93%",))  # type: ignore[arg-type]
+        watch.answer |= {"last_ended": "2026-11-22T21:00:00Z"}
+        told = notebook.autostop()
+        assert told
+        assert told.last_ended == "2026-11-22T21:00:00Z"
         watch.answer = {"error": "not a number"}
         with pytest.raises(NoAnswerError, match="400: not a number"):
             notebook.autostop({"do": "set", "max_hours": -1})

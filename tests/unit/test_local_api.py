@@ -190,6 +190,7 @@ def test_a_shutdown_from_inside_shows_as_such(ec2: Any, machines: Machines) -> N
     shown = describe(ec2, instance)
     assert shown["State"]["Name"] == "stopped"
     assert shown["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    assert shown["StateTransitionReason"] == "User initiated", "EC2 does not tell when"
 
 
 def test_a_shutdown_from_inside_ends_an_instance_that_was_asked_to(

@@ -413,6 +413,23 @@ def stopped_from_outside(machine: Stopping) -> None:
     machine.end(signal.SIGTERM)
 
 
+def test_the_next_boot_tells_when_it_went_down(machine: Stopping) -> None:
+    machine.run(1)
+    assert machine.ask()["last_ended"] is None
+    stopped_from_outside(machine)
+    at = json.loads((machine.root / "var/lib/jupyter-clouds/autostop.json").read_text())["ended_at"]
+    machine.boot("second")
+    machine.run(1)
+    assert machine.ask()["last_ended"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    machine.ask(do="begin")
+    machine.end()
+    # Its data on another machine, which has never ended.
+    (machine.root / "etc/machine-id").write_text("elsewhere\n")
+    machine.boot("third")
+    machine.run(1)
+    assert machine.ask()["last_ended"] is None
+
+
 def interrupted(machine: Stopping) -> None:
     (machine.root / "run/jupyter-clouds/notice-interruption.acted").touch()
     stopped_from_outside(machine)

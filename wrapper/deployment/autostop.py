@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wrapper import hours as limits
-from wrapper.deployment import guarding, look, place, verify
+from wrapper.deployment import guarding, look, place, remembering, verify
 from wrapper.deployment.events import Warned
 from wrapper.errors import CloudsError, FailedError, UsageError
 
@@ -37,12 +37,15 @@ class Before:
     """Its machine was stopped: whoever starts it wants all its hours."""
 
 
-def before(way: Way, record: Record | None) -> Before:
-    """How it is now. AwsError."""
+def before(world: World, home: Home, way: Way, record: Record | None) -> Before:
+    """How it is now, and the journal knows since when it rests. AwsError."""
     if record is None or record.ended or record.instance_id is None:
         return Before(None)
     found = way.aws.instance(record.instance_id)
-    return Before(record, rested=found is not None and found.state in ("stopping", "stopped"))
+    rested = found is not None and found.state in ("stopping", "stopped")
+    if found and rested:
+        remembering.see_rest(world, home, record, found)
+    return Before(record, rested=rested)
 
 
 def settle(world: World, home: Home, way: Way, was: Before) -> None:
@@ -73,6 +76,8 @@ def settle(world: World, home: Home, way: Way, was: Before) -> None:
         return
     if told is None and changed:
         world.report(Warned(f"--idle, --hours: {_too_old(record)}"))
+    if found:
+        remembering.hear(world, home, found, told)
     if found and (told or not same):
         ends = guarding.end_of(told) if told else guarding.end_of_new(record, found)
         guarding.guard(world, way, home, found, ends)

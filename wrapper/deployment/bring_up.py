@@ -41,7 +41,7 @@ def up(world: World, wanted: Wanted) -> Up:
     with home.locked(f"up {wanted.name}") as lock:
         known = home.record()
         ready = preparing.prepare(world, home, wanted, lock)
-        was = autostop.before(ready.way, known)
+        was = autostop.before(world, home, ready.way, known)
         _ask(world, home, ready, wanted.max_price)
         meter = Meter(world.report)
         watch = Watch(

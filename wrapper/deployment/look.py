@@ -91,6 +91,7 @@ def status(world: World, name: str) -> Status:
             own = _ask_notebook(world, home, following(record, instance))
     if instance:
         remembering.observe(home, record, instance)
+        remembering.hear(world, home, instance, own.autostop if own else None)
     if own is None and instance and instance.state in ("pending", "running"):
         told = _from_console(way, instance.instance_id)
     else:

@@ -79,7 +79,7 @@ def start(world: World, name: str) -> Up:
         way = place.back_to(world, record)
         meter = Meter(world.report)
         watch = Watch(world.aws_like(way), name, meter.event)
-        was = autostop.before(way, record)
+        was = autostop.before(world, home, way, record)
         try:
             done = answering.answer(Going(world, home, way, meter, watch), record)
         except KeyboardInterrupt as error:

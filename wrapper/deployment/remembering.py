@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
     from wrapper.home import Home, Record
+    from wrapper.notebook import Autostop
 
 RESTS = frozenset({"stopping", "stopped", "shutting-down", "terminated"})
 
@@ -33,14 +34,40 @@ def see(world: World, way: Way, home: Home, record: Record) -> None:
         world.report(Warned(f"What it costs was not written down: {error.message}"))
 
 
+def see_rest(world: World, home: Home, record: Record, found: Instance) -> None:
+    """The journal knows when a machine at rest stopped: once it is started, EC2 forgets it."""
+    try:
+        observe(home, record, found)
+    except CloudsError as error:
+        world.report(Warned(f"When it stopped was not written down: {error.message}"))
+
+
+def hear(world: World, home: Home, found: Instance, told: Autostop | None) -> None:
+    """The journal knows when the machine went down before this boot, as it says itself.
+
+    A shutdown from inside is in no event of CloudTrail, and EC2 tells of it without a time.
+    """
+    if told is None or told.last_ended is None:
+        return
+    try:
+        at = datetime.fromisoformat(told.last_ended).astimezone(UTC)
+        if at < found.launched_at:
+            machine = journal.read(home).machine(found.instance_id, at) or _of(found, None)
+            journal.add_moment(home, Moment(at, "stopped", found.instance_id), machine)
+    except (CloudsError, ValueError) as error:
+        world.report(Warned(f"When it stopped was not written down: {error}"))
+
+
+def _of(found: Instance, hourly: str | None) -> journal.Machine:
+    return journal.Machine(found.instance_type, found.zone, found.market, hourly)
+
+
 def observe(home: Home, record: Record, found: Instance, *, now: datetime | None = None) -> None:
     """The journal knows when the machine started last, and when it stopped if it did. DiskError."""
     hourly = record.hourly_price if found.instance_id == record.instance_id else None
     known = journal.read(home)
     before = known.machine(found.instance_id, found.launched_at)
-    machine = journal.Machine(
-        found.instance_type, found.zone, found.market, hourly or (before.hourly if before else None)
-    )
+    machine = _of(found, hourly or (before.hourly if before else None))
     journal.add_moment(home, Moment(found.launched_at, "started", found.instance_id), machine)
     if found.state not in RESTS:
         return

@@ -57,6 +57,8 @@ class Autostop:
     idle_stops_at: str | None
     stopping: str | None = None
     """idle or lifetime, while all is being saved."""
+    last_ended: str | None = None
+    """When the machine went down before this boot; an older one does not tell."""
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ def autostop(raw: Mapping[str, Any]) -> Autostop:
         began=str(raw["began"]),
         **{name: raw[name] for name in ("ends_at", "idle_since", "idle_stops_at")},
         stopping=raw.get("stopping"),
+        last_ended=raw.get("last_ended"),
     )
 
 

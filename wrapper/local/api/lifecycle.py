@@ -191,7 +191,10 @@ class Lifecycle:
             code, words = reason
             instance.state_reason = StateReason(f"{code}: {words}", code)
             who = "Service" if code.startswith("Server.") else "User"
-            instance._reason = f"{who} initiated ({utcnow():%Y-%m-%d %H:%M:%S} GMT)"  # noqa: SLF001 - likewise
+            # Of a shutdown from inside EC2 gives no time:
+            # https://github.com/cloud-custodian/cloud-custodian/issues/6924
+            at = "" if reason is FROM_INSIDE else f" ({utcnow():%Y-%m-%d %H:%M:%S} GMT)"
+            instance._reason = f"{who} initiated{at}"  # noqa: SLF001 - likewise
         self._backend.consoles.transition(instance.id)
 
     def _push(self, instance: Any) -> None:

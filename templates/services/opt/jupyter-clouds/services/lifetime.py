@@ -63,8 +63,12 @@ class Lifetime:
         if before["boot"] == self.here["boot"] and "begun" in self.known:
             self.booted = self.known["booted"]
             return
+        same = before["machine"] == self.here["machine"]
+        if not same:
+            # Another machine's, whose data this one has.
+            self.known.pop("ended_at", None)
         # EC2 starts a machine that it took back by itself, perhaps at night: that is no new life.
-        goes_on = before["machine"] == self.here["machine"] and not self.known.get("ended")
+        goes_on = same and not self.known.get("ended")
         if not goes_on or "begun" not in self.known:
             self.begin()
         self.known |= {**self.here, "booted": self.booted, "ended": None}
@@ -118,8 +122,17 @@ class Lifetime:
 
     def end(self, why: str) -> None:
         """The next boot is a new beginning: somebody will have wanted it."""
-        self.known["ended"] = why
+        self.known |= {"ended": why, "ended_at": time.time()}
         self.write()
+
+    @property
+    def last_ended(self) -> float | None:
+        """When this machine went down before this boot; None where nobody knows.
+
+        EC2 does not tell of a shutdown from inside when it was.
+        """
+        at = self.known.get("ended_at")
+        return float(at) if at and at < self.booted else None
 
 
 def _text(path: Any) -> str:

@@ -208,7 +208,7 @@ class Verdict:
     def status(self) -> dict[str, Any]:
         """What everybody who got in may know."""
         ends, known = self.ends(), self.lifetime.known
-        world = time.time() - time.monotonic()
+        world, last = time.time() - time.monotonic(), self.lifetime.last_ended
         quiet = bool(self.lifetime.window) and not self.busy
         idle_end = max(ends.get("idle", 0.0), self.due().get("idle", 0.0))
         return {
@@ -220,6 +220,7 @@ class Verdict:
             "idle_since": None if self.busy else instant(self.active + world),
             "idle_stops_at": instant(idle_end + world) if quiet else None,
             "began": instant(known["begun"]),
+            "last_ended": last and instant(last),
             "ends_at": None if self.lifetime.ends is None else instant(self.lifetime.ends),
         }
 

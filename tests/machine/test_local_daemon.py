@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,8 @@ import pytest
 
 from wrapper import local
 from wrapper.errors import LocalError
-from wrapper.local.host import CACHE, STATE
+from wrapper.local import cgroups, firewall, health, loop, network, service
+from wrapper.local.host import CACHE, RUN, STATE, unmount_below
 from wrapper.local.record import port
 
 if TYPE_CHECKING:
@@ -178,14 +180,75 @@ def test_after_a_killed_daemon_its_remains_are_cleaned(then: str) -> None:
     assert not BLOCKS.exists()
 
 
-def test_a_daemon_that_does_not_answer_is_replaced() -> None:
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+
+
+def reboot(pid: int) -> None:
+    """What a reboot of the host takes: every process, mount, link, namespace, and /run."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    cgroups.kill()
+    cgroups.remove()
+    unmount_below(STATE)
+    for device in loop.below(BLOCKS):
+        loop.detach(device)
+    for name in network.namespaces():
+        output("ip", "netns", "delete", name)
+    subprocess.run(["ip", "link", "delete", firewall.HOST_LINK], check=False, capture_output=True)
+    output("nft", "delete", "table", "ip", firewall.TABLE)
+    for trace in Path("/run/systemd/nspawn").glob("*/i-*"):
+        shutil.rmtree(trace)
+    shutil.rmtree(RUN)
+
+
+@pytest.mark.parametrize("then", ["start", "stop"])
+def test_after_a_reboot_of_the_host_nothing_stale_is_left(then: str) -> None:
+    before = host()
+    forwarded = FORWARDING.read_text()
+    status = local.start()
+    instance_id = launch(status)
+    assert status.pid is not None
+    reboot(status.pid)
+    # Whoever decides about it at boot decides otherwise than before.
+    decided = "0\n" if forwarded == "1\n" else "1\n"
+    FORWARDING.write_text(decided)
+    try:
+        assert (STATE / "machines" / instance_id).is_dir(), "nothing was left to clean"
+        if then == "start":
+            again = local.start()
+            assert again.machines == []
+            assert not (STATE / "machines" / instance_id).exists()
+            assert FORWARDING.read_text() == "1\n"
+        local.stop()
+        assert FORWARDING.read_text() == decided
+    finally:
+        FORWARDING.write_text(forwarded)
+    assert changed(before) == {}
+    assert not BLOCKS.exists()
+    assert not (STATE / "machines").exists()
+
+
+def test_a_daemon_that_does_not_answer_is_replaced_unless_machines_are_on_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "SLOW", 1.0)
+    monkeypatch.setattr(health, "_ONE_REQUEST", 1.0)
     status = local.start()
     assert status.pid is not None
     os.kill(status.pid, signal.SIGSTOP)
-    assert not local.status().running
+    monkeypatch.setattr(service, "_STOP", 1.0)
     again = local.start()
     assert again.running
-    assert again.pid != status.pid
+    assert again.pid not in (None, status.pid)
+
+    instance_id = launch(again)
+    assert again.pid is not None
+    os.kill(again.pid, signal.SIGSTOP)
+    with pytest.raises(LocalError, match="holds 1 machine, which would end with it"):
+        local.start()
+    os.kill(again.pid, signal.SIGCONT)
+    (machine,) = local.start().machines
+    assert (machine["instance_id"], machine["state"]) == (instance_id, "running")
 
 
 def test_a_port_in_use_is_named_and_freed_it_works() -> None:

@@ -106,6 +106,13 @@ class NoEmbedded:
         """Not running."""
         return Status(running=False)
 
+    def settled(self, **_: Any) -> Any:
+        """Likewise."""
+        return self.status()
+
+    def clear(self) -> None:
+        """Nothing was left."""
+
 
 @dataclass
 class Stage:

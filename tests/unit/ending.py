@@ -139,6 +139,10 @@ class Embedded:
         """It runs."""
         return Status(running=True, env=self._account.environment)
 
+    def settled(self, **_: Any) -> Status:
+        """Likewise."""
+        return self.status()
+
     def start(self, **_: Any) -> Status:
         """Likewise."""
         return self.status()

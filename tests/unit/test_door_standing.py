@@ -193,8 +193,11 @@ def test_down_closes_the_door(
     tmp_path: Path, moon: Home, hold: Callable[..., subprocess.Popen[str]], account: Account
 ) -> None:
     class Off:
-        def status(self) -> Status:
+        def settled(self, **_: Any) -> Status:
             return Status(running=False)
+
+        def clear(self) -> None:
+            pass
 
     world = bare_world(tmp_path, account, StandIn(), [])
     world = dataclasses.replace(world, embedded=Off)  # type: ignore[arg-type]

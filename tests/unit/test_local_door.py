@@ -14,9 +14,9 @@ from wrapper import local
 from wrapper.errors import LocalError
 from wrapper.local import door, market
 from wrapper.local.api import create_app
+from wrapper.local.health import CONTROL, HEALTH
 from wrapper.local.record import Record
 from wrapper.local.room import Room
-from wrapper.local.service import CONTROL, HEALTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

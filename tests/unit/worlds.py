@@ -42,6 +42,10 @@ class Embedded:
         """It runs."""
         return self.status()
 
+    def settled(self, **_: Any) -> Status:
+        """Likewise."""
+        return self.status()
+
     def status(self) -> Status:
         """Likewise."""
         return Status(running=True, env=self.env)

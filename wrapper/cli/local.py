@@ -108,6 +108,8 @@ def _tell(found: Status, *, as_json: bool) -> None:
         click.echo(json.dumps(_document(found), indent=2))
         return
     click.echo(f"running    {'yes' if found.running else 'no'}")
+    if found.stage:
+        click.echo(f"process    {found.pid}, {found.stage}")
     if found.running:
         click.echo(f"endpoint   {found.endpoint}\nprocess    {found.pid}")
         click.echo(f"machines   {len(found.machines)}")

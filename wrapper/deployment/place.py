@@ -103,6 +103,11 @@ def _start_embedded(world: World) -> Mapping[str, str]:
 def running_embedded(world: World) -> Mapping[str, str]:
     """Its variables. LocalError when it does not run."""
     status = world.embedded().status()
+    if status.stage:
+        raise LocalError(
+            f"The embedded EC2 (process {status.pid}) is {status.stage}.",
+            hint="Again in a moment, or: less " + status.log,
+        )
     if not status.running:
         raise LocalError(
             "The embedded EC2 does not run.",
@@ -110,6 +115,15 @@ def running_embedded(world: World) -> Mapping[str, str]:
             "python -m wrapper down, then up --local",
         )
     return status.env
+
+
+def embedded_runs(world: World) -> bool:
+    """Whether it does; if not, nothing that was on it is left. LocalError when it is not known."""
+    embedded = world.embedded()
+    if embedded.settled(report=lambda text: world.report(Note(text))).running:
+        return True
+    embedded.clear()
+    return False
 
 
 def _same_kind(before: Record, *, local: bool) -> bool:

@@ -96,7 +96,7 @@ def down(
     if record is None:
         return _search_only(world, home, wish, local=local, region=region)
     with home.locked(f"down {name}") as lock:
-        if record.place.kind == "local" and not world.embedded().status().running:
+        if record.place.kind == "local" and not place.embedded_runs(world):
             world.report(Note("The embedded EC2 does not run: what was on it is gone with it."))
             return _forget(home, record, Down(name, (), ()))
         way = place.back_to(world, record)
@@ -110,7 +110,7 @@ def down(
 
 
 def _search_only(world: World, home: Home, wish: Wish, *, local: bool, region: str | None) -> Down:
-    if local and not world.embedded().status().running:
+    if local and not place.embedded_runs(world):
         world.report(Note("The embedded EC2 does not run: nothing can be left on it."))
         return Down(home.name, (), ())
     way = place.search(world, local=local, region=region)

@@ -53,6 +53,14 @@ class Embedded(Protocol):
         """Whether it runs, and where."""
         ...
 
+    def settled(self, *, report: Callable[[str], None] | None = None) -> Status:
+        """Likewise, once it runs or its process is gone."""
+        ...
+
+    def clear(self) -> None:
+        """Nothing of one that ended is left on this computer."""
+        ...
+
     def missing(self) -> list[Requirement]:
         """What this computer lacks for it."""
         ...

@@ -10,7 +10,8 @@ network       the router namespace; firewall, its rules; metadata, IMDSv2 inside
               machines' door to S3 inside it
 conda/        a stand-in for Miniforge where conda's servers cannot be reached
 daemon        the process that holds it all; service, how it is started and stopped; sweep;
-              record, what it tells of itself; door, its own paths; market, who asks there
+              record, what it tells of itself; health, how it is; door, its own paths; market, who
+              asks there
 installation  whose code the daemon runs
 requirements  what this host has to have
 """
@@ -29,11 +30,13 @@ __all__ = [
     "Requirement",
     "Status",
     "capacity",
+    "clear",
     "interrupt",
     "missing",
     "price",
     "quota",
     "recommend",
+    "settled",
     "start",
     "status",
     "stop",
@@ -49,6 +52,9 @@ class Status:
     env: dict[str, str] = field(default_factory=dict)
     """Points any AWS client, and plain Terraform, at it."""
     pid: int | None = None
+    """Of its process, which may be there without running: see `stage`."""
+    stage: str = ""
+    """What it is at, or that it does not answer; empty when it runs, or is not there."""
     log: str = "/var/lib/jupyter-clouds-local/daemon.log"
     machines: list[dict[str, Any]] = field(default_factory=list)
     """instance_id, state, private_ip, public_ip, pid (of the machine's PID 1, or None)."""
@@ -78,9 +84,23 @@ def stop() -> Status:
 
 def status() -> Status:
     """Whether it runs, as its health check answers; needs no root."""
+    from . import health  # noqa: PLC0415 - likewise
+
+    return health.status()
+
+
+def settled(*, report: Callable[[str], None] | None = None) -> Status:
+    """As `status`, once it runs or its process is gone. LocalError: it is there, and silent."""
+    from . import health  # noqa: PLC0415 - likewise
+
+    return health.settled(report or (lambda _: None))
+
+
+def clear() -> None:
+    """Nothing of one that was killed, or that a reboot ended, is left on this host. LocalError."""
     from . import service  # noqa: PLC0415 - likewise
 
-    return service.status()
+    service.clear()
 
 
 def capacity(

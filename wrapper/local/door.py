@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import LocalError
 
+from .health import CONTROL, HEALTH
 from .host import log
-from .service import CONTROL, HEALTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

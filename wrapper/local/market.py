@@ -9,8 +9,8 @@ from typing import Any
 
 from wrapper.errors import LocalError
 
+from .health import CONTROL
 from .record import read
-from .service import CONTROL
 
 _TIMEOUT = 30.0
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from wrapper.errors import LocalError
 
 from . import firewall
-from .host import PREFIX, STATE, log, nft, run
+from .host import PREFIX, RUN, log, nft, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,9 @@ MIRROR_ADDRESS = "198.19.255.10"
 S3_ADDRESS = "198.19.255.11"
 METADATA_ADDRESS = "169.254.169.254"
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_FORWARDED = RUN / "ip_forward"
+"""What it was before us. Of this boot: after the next, somebody else's decision is in force."""
+_SPACES = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000
 
 
@@ -113,10 +116,15 @@ def up() -> None:
 
 
 def _remember_forwarding() -> bool:
-    saved = STATE / "ip_forward"
-    if not saved.exists():  # else: what a killed daemon had found
-        saved.write_text(_FORWARDING.read_text())
-    return saved.read_text().strip() == "1"
+    if not _FORWARDED.exists():  # else: what a killed daemon had found
+        _FORWARDED.write_text(_FORWARDING.read_text())
+    return _FORWARDED.read_text().strip() == "1"
+
+
+def is_there() -> bool:
+    """Something of ours is in the host's network; needs no root."""
+    spaces = any(_SPACES.glob(f"{PREFIX}-*"))
+    return spaces or Path(f"/sys/class/net/{firewall.HOST_LINK}").exists() or _FORWARDED.exists()
 
 
 def down() -> None:
@@ -125,10 +133,9 @@ def down() -> None:
         run(["ip", "netns", "delete", name], check=False)
     if Path(f"/sys/class/net/{firewall.HOST_LINK}").exists():
         run(["ip", "link", "delete", firewall.HOST_LINK], check=False)
-    saved = STATE / "ip_forward"
-    if saved.exists():
-        _FORWARDING.write_text(saved.read_text())
-        saved.unlink()
+    if _FORWARDED.exists():
+        _FORWARDING.write_text(_FORWARDED.read_text())
+        _FORWARDED.unlink()
     firewall.remove_from_host()
 
 
@@ -181,7 +188,7 @@ def listen(address: str, port: int) -> socket.socket:
 
     def make() -> None:
         libc = ctypes.CDLL(None, use_errno=True)
-        descriptor = os.open(f"/run/netns/{ROUTER}", os.O_RDONLY)
+        descriptor = os.open(_SPACES / ROUTER, os.O_RDONLY)
         try:
             # Only this thread moves, and it ends below: the daemon stays where it was.
             if libc.setns(descriptor, _CLONE_NEWNET) != 0:

@@ -8,63 +8,25 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wrapper.errors import LocalError
 
-from . import Status, guest, installation
+from . import guest, health, installation
+from .health import STARTING, status
 from .host import LOG, RUN, STATE, locked, log
-from .record import FILE, PORT_VARIABLE, Record, forget, is_daemon, port, read
+from .record import FILE, PORT_VARIABLE, forget, is_daemon, port, read
 from .requirements import missing, search_path, sudo
+from .sweep import held, remains, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HEALTH = "/_jupyter_clouds/health"
-CONTROL = "/_jupyter_clouds/control/"
+    from . import Status
+
 _STOP = 60.0
-_START = 900.0
 _KEYS = ("PATH", PORT_VARIABLE, "JUPYTER_CLOUDS_LOCAL_CONDA", "PIP_INDEX_URL", *guest.PASSED_ON)
-
-
-def _health(record: Record) -> dict[str, Any] | None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    url = f"http://127.0.0.1:{record.port}{HEALTH}"
-    try:
-        with opener.open(url, timeout=3) as reply:
-            answer: dict[str, Any] = json.loads(reply.read())
-    except (OSError, ValueError):
-        return None
-    return answer if answer.get("pid") == record.pid else None
-
-
-def status() -> Status:
-    """See the door."""
-    record = read()
-    health = _health(record) if record and not record.stage else None
-    if record is None or health is None:
-        return Status(running=False)
-    endpoint = f"http://127.0.0.1:{record.port}"
-    env = {
-        "AWS_ACCESS_KEY_ID": "embedded",
-        "AWS_DEFAULT_REGION": "us-east-1",  # boto3 does not read AWS_REGION, Go does not read this
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_REGION": "us-east-1",
-        "AWS_SECRET_ACCESS_KEY": "embedded",
-    }
-    return Status(
-        running=True,
-        endpoint=endpoint,
-        env=env | record.variables,
-        pid=record.pid,
-        machines=health["machines"],
-        installation=record.package,
-        market=health.get("market", {}),
-    )
 
 
 def start(report: Callable[[str], None]) -> Status:
@@ -114,12 +76,11 @@ def _as_root(verb: str) -> None:
 def _start(report: Callable[[str], None]) -> None:
     RUN.mkdir(parents=True, exist_ok=True)
     STATE.mkdir(parents=True, exist_ok=True)
-    with locked(RUN / "start.lock", wait=_START):
-        if status().running:  # somebody else was faster
+    with locked(RUN / "start.lock", wait=STARTING):
+        if _answers(report):  # somebody else was faster, or it was slow
             return
-        old = read()
-        if old:
-            _end(old.pid, patience=5)  # it runs, and does not answer
+        if old := read():
+            _end(old.pid, patience=_STOP)
         forget()
         if LOG.exists() and LOG.stat().st_size > 1 << 24:
             LOG.replace(LOG.with_suffix(".log.1"))
@@ -137,8 +98,21 @@ def _start(report: Callable[[str], None]) -> None:
         _wait(process, report)
 
 
+def _answers(report: Callable[[str], None]) -> bool:
+    """Whether the daemon that is there does; LocalError when it does not, and may not be ended."""
+    try:
+        return health.settled(report).running
+    except LocalError as error:
+        if not (lost := held()):
+            return False
+        raise LocalError(
+            f"{error.message}; it holds {lost}, which would end with it",
+            hint=f"again in a moment, or less {LOG}; to lose them: python -m wrapper local stop",
+        ) from error
+
+
 def _wait(process: subprocess.Popen[bytes], report: Callable[[str], None]) -> None:
-    end, stage = time.monotonic() + _START, ""
+    end, stage = time.monotonic() + STARTING, ""
     while time.monotonic() < end:
         record = read()
         if record and record.pid == process.pid:
@@ -148,7 +122,7 @@ def _wait(process: subprocess.Popen[bytes], report: Callable[[str], None]) -> No
             if record.stage and record.stage != stage:
                 stage = record.stage
                 report(stage)
-            if not record.stage and _health(record):
+            if not record.stage and health.ask(record):
                 return
         if process.poll() is not None:
             _explain(process.returncode)
@@ -173,11 +147,9 @@ def _explain(code: int) -> None:
 def stop() -> Status:
     """See the door."""
     if os.geteuid() != 0:
-        if read() or (STATE / "ip_forward").exists() or list((STATE / "machines").glob("*")):
+        if read() or remains():
             _as_root("stop")
         return status()
-    from .sweep import sweep  # noqa: PLC0415 - only root comes here
-
     RUN.mkdir(parents=True, exist_ok=True)
     with locked(RUN / "start.lock", wait=_STOP):
         record = read()
@@ -186,6 +158,33 @@ def stop() -> Status:
         sweep()
         forget()
     return status()
+
+
+def clear() -> None:
+    """See the door."""
+    if not remains():
+        return
+    if os.geteuid() != 0:
+        _as_root("clear")
+    else:
+        _clear()
+    if remains():
+        raise LocalError(
+            "of an embedded EC2 that was killed something is left on this host, and stays",
+            hint=f"python -m wrapper local stop, and less {LOG}",
+        )
+
+
+def _clear() -> None:
+    RUN.mkdir(parents=True, exist_ok=True)
+    with locked(RUN / "start.lock", wait=STARTING):
+        if record := read():
+            raise LocalError(
+                f"the embedded EC2 was started meanwhile, as process {record.pid}", hint="again"
+            )
+        with locked(RUN / "daemon.lock", wait=5):  # held by one that has no record any more, too
+            sweep()
+        forget()
 
 
 def _end(pid: int, *, patience: float) -> None:
@@ -207,6 +206,8 @@ def _main(verb: str) -> int:
     try:
         if verb == "start":
             _start(lambda stage: print(f"embedded EC2: {stage}", file=sys.stderr))
+        elif verb == "clear":
+            _clear()
         else:
             stop()
     except LocalError as error:

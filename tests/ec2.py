@@ -17,6 +17,7 @@ from botocore.loaders import JSONFileLoader
 from werkzeug.serving import make_server
 
 from wrapper.local.api import create_app
+from wrapper.local.door import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +114,8 @@ def served(
     """An empty account, served threaded until the block ends; its market goes by the clock."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = create_app(machines, clock)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    # Guarded as the daemon's, so that whatever Terraform and boto3 send is seen to get through.
+    server = make_server("127.0.0.1", 0, guarded(app), threaded=True)
     # A tenth of the usual interval: every test waits for one at its end.
     asked = {"poll_interval": 0.05}
     thread = threading.Thread(target=server.serve_forever, kwargs=asked, daemon=True)

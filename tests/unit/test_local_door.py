@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 import requests
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from werkzeug.serving import make_server
 
 from tests.unit.local_api import Clock, Machines
@@ -37,6 +40,18 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def client_of(endpoint: str) -> Any:
+    """A program's client, of its own: what is done to it is done to no other."""
+    return boto3.client(
+        "ec2",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
 
 
 def decided(endpoint: str) -> dict[str, Any]:
@@ -81,7 +96,6 @@ def test_without_a_daemon_there_is_nobody_to_ask(monkeypatch: pytest.MonkeyPatch
     ("method", "path", "headers"),
     [
         pytest.param("POST", "capacity", {"Content-Type": "text/plain"}, id="a form of a page"),
-        pytest.param("POST", "capacity", {"Host": "evil.example:5999"}, id="a name made to point"),
         pytest.param("GET", "capacity", {}, id="a link"),
         pytest.param("POST", "describe", {}, id="no such verb"),
     ],
@@ -105,3 +119,71 @@ def test_what_makes_no_sense_is_said_to(endpoint: str, body: str) -> None:
 
     assert answer.status_code == 400
     assert "makes no sense" in answer.json()["message"]
+
+
+REBOUND = "evil.example:{port}"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Host": REBOUND}, id="a name made to point here"),
+        pytest.param({"Host": "127.0.0.1"}, id="no port"),
+        pytest.param({"Host": "127.0.0.1:1"}, id="another port"),
+        pytest.param({"Host": "127.0.0.1.evil.example:{port}"}, id="a name that begins well"),
+        pytest.param({"Host": ""}, id="no name"),
+        pytest.param({"Origin": "http://evil.example"}, id="another page"),
+        pytest.param({"Origin": "null"}, id="a page in a sandbox"),
+        pytest.param({"Origin": "http://127.0.0.1:{port}"}, id="a page of the API's own"),
+        pytest.param({"Sec-Fetch-Site": "cross-site"}, id="a picture of a page"),
+    ],
+)
+def test_a_page_can_ask_nothing_of_the_api(endpoint: str, headers: dict[str, str]) -> None:
+    port = endpoint.rsplit(":", 1)[1]
+    sent = {name: value.format(port=port) for name, value in headers.items()}
+
+    def marked(request: Any, **_: Any) -> None:
+        for name, value in sent.items():
+            request.headers[name] = value
+
+    ours = client_of(endpoint)
+    image = ours.describe_images()["Images"][0]["ImageId"]
+    given: dict[str, Any] = {"ImageId": image, "InstanceType": "t3.small"}
+    (made,) = ours.run_instances(**given, MinCount=1, MaxCount=1)["Instances"]
+    page = client_of(endpoint)  # signed, as no page could; and marked as a browser marks
+    page.meta.events.register("before-send.ec2", marked)
+    for ask in (
+        lambda: page.run_instances(**given, MinCount=1, MaxCount=1),
+        lambda: page.terminate_instances(InstanceIds=[made["InstanceId"]]),
+        page.describe_instances,
+    ):
+        with pytest.raises(ClientError, match="answers no web page"):
+            ask()
+    for path in (HEALTH, CONTROL + "capacity"):
+        kind = {"Content-Type": "application/json"}
+        answer = requests.post(endpoint + path, data="{}", headers={**kind, **sent}, timeout=5)
+        assert answer.status_code == 403
+
+    (kept,) = ours.describe_instances()["Reservations"]
+    # Its clock stands still.
+    assert [one["State"]["Name"] for one in kept["Instances"]] == ["pending"]
+    assert decided(endpoint)["capacity"] == []
+
+
+def test_a_preflight_gets_nothing(endpoint: str) -> None:
+    asked = {
+        "Origin": "http://evil.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization, content-type",
+    }
+    for path in ("/", HEALTH, CONTROL + "capacity", "/bucket/key"):
+        answer = requests.options(endpoint + path, headers=asked, timeout=5)
+        assert answer.status_code == 403
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_programs_of_this_computer_are_answered(endpoint: str, name: str) -> None:
+    port = endpoint.rsplit(":", 1)[1]
+    answer = requests.get(endpoint + HEALTH, headers={"Host": f"{name}:{port}"}, timeout=5)
+    assert answer.status_code == 200

@@ -1,7 +1,8 @@
-"""The daemon's own paths beside the API: its health, and the hand on its market.
+"""Who may ask the API; and the daemon's own paths beside it: its health, the hand on its market.
 
-On loopback, for every user of the computer, as the API is. A page in a browser is kept out: it can
-send JSON nowhere without being asked about it first, and reaches no other host name than its own.
+On loopback, for every user of the computer. A page in a browser is kept out of all of it: one
+whose name was made to point here (DNS rebinding) has that name in Host, and any other's requests
+are marked by the browser. https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Origin
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import inspect
 import json
 import os
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 from wrapper.errors import LocalError
 
@@ -24,12 +26,44 @@ if TYPE_CHECKING:
     from .api.control import Control
     from .room import Room
 
-_HOSTS = ("127.0.0.1", "localhost")
+_NAMES = ("127.0.0.1", "localhost")
 _LONGEST = 1 << 16
+_REFUSED = (
+    "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>The embedded EC2 answers "
+    "no web page: {}</Message></Error></Errors></Response>"
+)
+"""As EC2 refuses, for AWS clients that come another way, through a tunnel."""
+
+
+def guarded(app: WSGIApplication) -> WSGIApplication:
+    """The application for programs of this computer, and for no page in a browser."""
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if complaint := _stranger(environ):
+            log.warning("refused: %s", complaint)
+            start_response("403 Forbidden", [("Content-Type", "text/xml")])
+            return [_REFUSED.format(escape(complaint)).encode()]
+        return app(environ, start_response)
+
+    return serve
+
+
+def _stranger(environ: WSGIEnvironment) -> str | None:
+    """By what a request shows that no program of this computer sent it; None if nothing does."""
+    # The socket's own port, which no request decides.
+    hosts = [f"{name}:{environ['SERVER_PORT']}" for name in _NAMES]
+    if (host := environ.get("HTTP_HOST")) not in hosts:
+        return f"Host is {host!r}, not {hosts[0]}"
+    if (origin := environ.get("HTTP_ORIGIN")) is not None:
+        return f"Origin is {origin!r}"
+    # Pictures and links of pages have no Origin. https://www.w3.org/TR/fetch-metadata/
+    if (site := environ.get("HTTP_SEC_FETCH_SITE", "none")) != "none":
+        return f"Sec-Fetch-Site is {site!r}"
+    return None
 
 
 def beside(app: WSGIApplication, room: Room, control: Control) -> WSGIApplication:
-    """The application with these paths before it."""
+    """The application with these paths before it, guarded."""
     verbs: Mapping[str, Callable[..., Any]] = {
         "capacity": control.capacity,
         "interrupt": control.interrupt,
@@ -45,12 +79,12 @@ def beside(app: WSGIApplication, room: Room, control: Control) -> WSGIApplicatio
         if not path.startswith(CONTROL):
             return app(environ, start_response)
         verb = verbs.get(path.removeprefix(CONTROL))
-        if verb is None or environ["REQUEST_METHOD"] != "POST" or not _is_ours(environ):
+        if verb is None or environ["REQUEST_METHOD"] != "POST" or not _is_json(environ):
             told = {"message": f"the embedded EC2 does not answer {path}", "hint": None}
             return _answer(start_response, "404 Not Found", told)
         return _answer(start_response, *_obey(verb, environ))
 
-    return serve
+    return guarded(serve)
 
 
 def _health(room: Room, control: Control) -> dict[str, Any]:
@@ -68,9 +102,8 @@ def _health(room: Room, control: Control) -> dict[str, Any]:
     return {"pid": os.getpid(), "machines": machines, "market": control.describe()}
 
 
-def _is_ours(environ: WSGIEnvironment) -> bool:
-    host = str(environ.get("HTTP_HOST", "")).rsplit(":", 1)[0]
-    return host in _HOSTS and environ.get("CONTENT_TYPE") == "application/json"
+def _is_json(environ: WSGIEnvironment) -> bool:
+    return environ.get("CONTENT_TYPE") == "application/json"
 
 
 def _obey(verb: Callable[..., Any], environ: WSGIEnvironment) -> tuple[str, dict[str, Any]]:

@@ -80,7 +80,8 @@ ERRORS = _known(
             "python -m wrapper up with --fallback zone, with --instance-type of another type, or, "
             "for spot, --on-demand"),
     Refusal("InsufficientHostCapacity", "there is no host with room for it now", _EVERYWHERE,
-            "python -m wrapper up with --fallback zone, or with another --instance-type"),
+            "python -m wrapper up with --fallback zone, or with another --instance-type; on the "
+            "embedded EC2, once this computer has room"),
     Refusal("SpotMaxPriceTooLow", "the spot price is above the highest that the request pays",
             _EVERYWHERE),
     Refusal("MaxSpotInstanceCountExceeded", "the account's quota of spot vCPUs is used up",

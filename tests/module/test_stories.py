@@ -37,6 +37,7 @@ from wrapper.errors import (
     LoginError,
     NoAnswerError,
     NothingToDo,
+    RefusedError,
     RequestError,
     SettingsError,
     UnknownDeploymentError,
@@ -415,6 +416,23 @@ def test_another_accounts_credentials_are_noticed(stage: Stage) -> None:
     with pytest.raises(CredentialsError, match="account 999999999999"):
         deployment.status(stage.world, "there")
     assert [one.state for one in deployment.every(stage.world)] == ["unknown"]
+
+
+def test_a_computer_without_room_is_told_of_and_with_room_it_works(stage: Stage) -> None:
+    launch = stage.machines.launch
+
+    def full(spec: Any) -> None:
+        del spec
+        raise LocalError("5 MiB free, 2000 MiB are needed: the disk is full", hint="df -h /var")
+
+    stage.machines.launch = full  # type: ignore[method-assign] # what Room does, see its own test
+    with pytest.raises(RefusedError, match=r"the disk is full \(df -h /var\)") as raised:
+        deployment.up(stage.world, stage.wanted("full"))
+    assert "once this computer has room" in str(raised.value.hint)
+    stage.machines.launch = launch  # type: ignore[method-assign] # likewise
+    assert deployment.up(stage.world, stage.wanted("full")).summary.state == "running"
+    deployment.down(stage.world, "full")
+    assert stage.aws().leftovers("full") == []
 
 
 def test_what_was_on_a_stopped_embedded_ec2_is_gone(stage: Stage) -> None:

@@ -28,6 +28,11 @@ _ROOM_MIB = 2000
 _GLANCE = 0.1
 
 
+def need_room() -> None:
+    """This computer's disk has room for one more; LocalError otherwise."""
+    need_space(STATE, _ROOM_MIB)
+
+
 class Machine:
     """Safe to use from many threads; a thread of its own follows each run of the machine."""
 
@@ -40,6 +45,8 @@ class Machine:
         self.directory = STATE / "machines" / spec.instance_id
         self.console = Console(self.directory / "console")
         self.state: State = "pending"
+        self.failure = ""
+        """Why it could not be made, or not be started the last time."""
         self._attached = False
         self._ingress: Sequence[IngressRule] = spec.ingress
         self._blocks = blocks
@@ -54,7 +61,7 @@ class Machine:
         self._life.start()
 
     def _live(self, first: bool) -> None:
-        booted = False
+        booted, self.failure = False, ""
         try:
             if first:
                 self._prepare()
@@ -67,6 +74,7 @@ class Machine:
         except LocalError as error:
             log.exception("%s: cannot run", self.spec.instance_id)
             self.console.say(error.message)
+            self.failure = error.message
         finally:
             # A launch that fails ends terminated, as on AWS; a start that fails, stopped.
             if not booted and self._goal == "running":
@@ -76,7 +84,6 @@ class Machine:
     def _prepare(self) -> None:
         spec = self.spec
         root = image.ensure(spec.image)
-        need_space(STATE, _ROOM_MIB)
         below = self._blocks.layers(spec.root_snapshot) if spec.root_snapshot else ()
         guest.personalise(disk.make(self.directory, spec.root_gib, below))
         disk.mount(self.directory, root, fresh=True)

@@ -162,6 +162,10 @@ class Machines(Protocol):
         """As it is now: a machine that shut itself down is "stopped"."""
         ...
 
+    def failure(self, instance_id: str) -> str:
+        """Why the host could not make or start it, empty when it could: then nobody ended it."""
+        ...
+
     def console(self, instance_id: str) -> bytes:
         """The last 64 KiB of what it wrote to its console; kept after termination."""
         ...

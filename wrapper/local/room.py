@@ -10,7 +10,7 @@ from wrapper.errors import LocalError
 from . import network
 from .blocks import Blocks
 from .host import log
-from .machine import Machine
+from .machine import Machine, need_room
 from .metadata import Server
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Room:
                 "space for all its networks",
                 hint="give the subnet another range",
             )
+        need_room()  # here, where whoever asked can be told; not when the machine is being made
         with self._lock:
             self._machines[spec.instance_id] = Machine(spec, self.blocks)
 
@@ -106,6 +107,10 @@ class Room:
     def state(self, instance_id: str) -> State:
         """See machines.Machines."""
         return self._machines[instance_id].state
+
+    def failure(self, instance_id: str) -> str:
+        """See machines.Machines."""
+        return self._machines[instance_id].failure
 
     def console(self, instance_id: str) -> bytes:
         """See machines.Machines."""

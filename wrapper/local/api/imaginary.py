@@ -118,6 +118,7 @@ class ImaginaryMachines:
         self.addresses: dict[str, str | None] = {}
         self.ingress: dict[str, tuple[IngressRule, ...]] = {}
         self.notices: dict[str, Notice | None] = {}
+        self.failures: dict[str, str] = {}
         self._states: dict[str, tuple[State, float]] = {}
 
     def launch(self, spec: MachineSpec) -> None:
@@ -150,6 +151,9 @@ class ImaginaryMachines:
         if self._clock() - since < TRANSITION_SECONDS:
             return state
         return SETTLED.get(state, state)
+
+    def failure(self, instance_id: str) -> str:
+        return self.failures.get(instance_id, "")
 
     def console(self, instance_id: str) -> bytes:
         return f"imaginary machine {instance_id}: {self.state(instance_id)}\n".encode()

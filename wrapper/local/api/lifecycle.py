@@ -57,7 +57,10 @@ class Lifecycle:
             self._machines.launch(spec)
         except LocalError as error:
             instance.terminate()
-            raise EC2ClientError("InsufficientHostCapacity", error.message) from error
+            what_helps = f" ({error.hint})" if error.hint else ""
+            raise EC2ClientError(
+                "InsufficientHostCapacity", f"{error.message}{what_helps}"
+            ) from error
         self._pushed[instance.id] = (spec.public_ip, spec.ingress)
         self._enter(instance, "pending")
 
@@ -157,13 +160,22 @@ class Lifecycle:
             state = "terminated"
         if state != instance.state:
             asked = instance.state in ("stopping", "shutting-down")
-            self._enter(instance, state, None if asked or state == "running" else FROM_INSIDE)
+            self._enter(
+                instance, state, None if asked or state == "running" else self._why(instance.id)
+            )
         if state in ("stopped", "terminated") and self._settled.get(instance.id) != state:
             self._settled[instance.id] = state
             if state == "stopped":
                 self._stopped(instance)
             else:
                 self._terminated(instance)
+
+    def _why(self, instance_id: str) -> tuple[str, str]:
+        try:
+            failure = self._machines.failure(instance_id)
+        except KeyError:
+            failure = ""
+        return ("Server.InternalError", failure) if failure else FROM_INSIDE
 
     def _stopped(self, instance: Any) -> None:
         for nic in instance.nics.values():

@@ -76,7 +76,11 @@ locals {
   # EC2 starts a stopped machine again in place only for persistent requests. A one-time request is
   # an instance with market options: its resource can say more (tags, IMDSv2).
   persistent = var.spot && var.on_interruption != "terminate"
+  hibernates = var.spot && var.on_interruption == "hibernate"
   market     = !var.spot ? "on-demand" : local.persistent ? "persistent" : "one-time"
+
+  # Not instance store, which is no EBS volume.
+  further_disks = [for device in data.aws_ami.this.block_device_mappings : device.device_name if device.device_name != data.aws_ami.this.root_device_name && try(length(device.ebs) > 0, false)]
 
   # By name, not by look-up: what replaces a machine must be known whenever a plan is made.
   graviton = can(regex("^(a1\\.|[a-z]+[0-9]+[a-z]*g)", var.instance_type))
@@ -123,16 +127,25 @@ resource "terraform_data" "generation" {
       error_message = "root_volume_size: image ${data.aws_ami.this.id} needs a larger disk than ${local.root_volume_size} GiB."
     }
     precondition {
-      condition     = !(var.spot && var.on_interruption == "hibernate") || (data.aws_ec2_instance_type.this.hibernation_supported && local.root_volume_size * 1024 >= data.aws_ec2_instance_type.this.memory_size + 8192)
-      error_message = "on_interruption: hibernation needs a type that supports it, and a root_volume_size of 8 GiB more than the machine's memory."
+      # Such a disk comes with the machine, and may be there before the volume is: docs/adr/0007-data-volume.md
+      condition     = !local.data_volume_managed || length(local.further_disks) == 0
+      error_message = "ami_id: image ${data.aws_ami.this.id} brings further disks (${join(", ", local.further_disks)}), which the machine could take for its new data volume. Give an image of its root disk alone, a volume that exists (data_volume_id), or data_volume_size = 0."
     }
     precondition {
       # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/hibernating-prerequisites.html
-      condition     = !(var.spot && var.on_interruption == "hibernate") || data.aws_ec2_instance_type.this.memory_size <= 150 * 1024
+      condition     = !local.hibernates || data.aws_ec2_instance_type.this.hibernation_supported
+      error_message = "on_interruption: EC2 does not hibernate ${var.instance_type}. Choose a type that it does (aws ec2 describe-instance-types --filters Name=hibernation-supported,Values=true), or on_interruption = \"stop\"."
+    }
+    precondition {
+      condition     = !local.hibernates || local.root_volume_size * 1024 >= data.aws_ec2_instance_type.this.memory_size + 8192
+      error_message = "on_interruption: the memory of a machine that hibernates is written to its root disk. Give a root_volume_size of ${ceil(data.aws_ec2_instance_type.this.memory_size / 1024) + 8} (8 GiB more than ${var.instance_type}'s memory), or on_interruption = \"stop\"."
+    }
+    precondition {
+      condition     = !local.hibernates || data.aws_ec2_instance_type.this.memory_size <= 150 * 1024
       error_message = "on_interruption: ${var.instance_type} has more than the 150 GiB of memory that EC2 hibernates. Choose a smaller type, or on_interruption = \"stop\"."
     }
     precondition {
-      condition     = !(var.spot && var.on_interruption == "hibernate") || data.aws_ami.this.owner_id != local.debian
+      condition     = !local.hibernates || data.aws_ami.this.owner_id != local.debian
       error_message = "on_interruption: EC2 does not hibernate Debian (${data.aws_ami.this.id}). Leave ami_id out for Ubuntu, or on_interruption = \"stop\"."
     }
     precondition {
@@ -235,6 +248,14 @@ check "imdsv2" {
   assert {
     condition     = !local.persistent || data.aws_ami.this.imds_support == "v2.0"
     error_message = "Image ${data.aws_ami.this.id} does not ask for IMDSv2, and a spot request cannot. Ask for it yourself: aws ec2 modify-instance-metadata-options --http-tokens required --instance-id ID (jupyter-clouds up does)."
+  }
+}
+
+# What is in an image of one's own, nothing here can tell: no refusal.
+check "hibernation" {
+  assert {
+    condition     = !local.hibernates || can(regex("ubuntu-(bionic|focal|jammy)-|^al2023-ami-|^amzn2-ami-", data.aws_ami.this.name))
+    error_message = "EC2 hibernates the images of its list: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/hibernating-prerequisites.html. By its name, ${data.aws_ami.this.id} (${data.aws_ami.this.name}) is not among those that were there in 2026-11. Where an image cannot, EC2 stops the machine instead; all but its memory is kept."
   }
 }
 

@@ -9,10 +9,11 @@ import pytest
 
 from tests.module.cases import ARGON2, ED25519, HASH, RSA, write_cases
 from tests.module.copies import REPOSITORY, Copy
+from wrapper.local.api.images import Image
 from wrapper.local.machines import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.ec2 import Account
     from tests.module.conftest import Blocks
@@ -152,8 +153,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no_such_type": ({"instance_type": "t9.large"}, "do not exist: [t9.large]"),
     "no_spot": ({"instance_type": "hpc7g.4xlarge", "spot": True}, "is not sold as spot"),
     "memory": (
-        {"spot": True, "on_interruption": "hibernate", "root_volume_size": 10},
-        "8 GiB more than the machine's memory",
+        {
+            "instance_type": "m5.large",
+            "spot": True,
+            "on_interruption": "hibernate",
+            "root_volume_size": 10,
+        },
+        "Give a root_volume_size of 16 (8 GiB more than m5.large's memory)",
+    ),
+    "no_hibernation": (
+        {"instance_type": "m5n.large", "spot": True, "on_interruption": "hibernate"},
+        "EC2 does not hibernate m5n.large. Choose a type that it does",
+    ),
+    "further_disk": (
+        {"ami_id": "one with /dev/sdb", "data_volume_size": 8},
+        "brings further disks (/dev/sdb), which the machine could take for its new data volume",
     ),
     "no_such_image": (
         {"ami_id": "ami-0123456789abcdef0"},
@@ -258,14 +272,40 @@ def _large_image(ec2: Any, image: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def refusals(make_copy: Callable[..., Copy], shared_account: Account, blocks: Blocks) -> str:
+def module_patch() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+def _with_a_second_disk(patch: pytest.MonkeyPatch, image_id: str) -> None:
+    """The image maps one, as one that was made of a machine with all its volumes does."""
+    alone = Image.block_device_mappings.fget
+    assert alone
+
+    def mappings(self: Image) -> list[dict[str, Any]]:
+        (root,) = alone(self)
+        again = {**root, "DeviceName": "/dev/sdb"}
+        return [root, again] if self.id == image_id else [root]
+
+    patch.setattr(Image, "block_device_mappings", property(mappings))
+
+
+@pytest.fixture(scope="module")
+def refusals(
+    make_copy: Callable[..., Copy],
+    shared_account: Account,
+    blocks: Blocks,
+    module_patch: pytest.MonkeyPatch,
+) -> str:
     copy = make_copy(shared_account, "refused")
     ec2 = shared_account.client()
     debian = _image(shared_account, "debian-12-amd64-*")
     large = _large_image(ec2, debian)
+    _with_a_second_disk(module_patch, twofold := _image(shared_account, "debian-13-amd64-*"))
     cases = {name: dict(variables) for name, (variables, _) in REFUSED.items()}
     cases["architecture"]["ami_id"] = _image(shared_account, "debian-12-arm64-*")
     cases["disk"]["ami_id"] = large
+    cases["further_disk"]["ami_id"] = twofold
     cases["zone"]["subnet_id"] = _subnet(ec2, "us-east-1e")
     cases["volume_elsewhere"]["subnet_id"] = _subnet(ec2, "us-east-1a")
     for case, zone in {"volume_elsewhere": "us-east-1b", "unoffered_zone": "us-east-1e"}.items():

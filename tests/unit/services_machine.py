@@ -13,6 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.machine_tree import lay_out
 
 if TYPE_CHECKING:
@@ -96,18 +98,22 @@ class Machine:
             "JUPYTER_CLOUDS_DOOR": str(self.root / "run/jupyter.sock"),
         }
 
-    def start(self, program: str, *words: str) -> subprocess.Popen[str]:
+    def start(
+        self, program: str, *words: str, within: tuple[str, ...] = ()
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-Bu", self.programs / f"{program}.py", *words],
+            [*within, sys.executable, "-Bu", self.programs / f"{program}.py", *words],
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def rescue(self, reason: str = "interruption") -> tuple[int, str]:
+    def rescue(
+        self, reason: str = "interruption", *, within: tuple[str, ...] = ()
+    ) -> tuple[int, str]:
         """It has run, as its unit runs it: exit code and what it printed."""
-        child = self.start("rescue", reason)
+        child = self.start("rescue", reason, within=within)
         output, _ = child.communicate(timeout=120)
         return child.returncode, output
 
@@ -140,6 +146,17 @@ class Machine:
         text, count = re.subn(rf'("{step}": )\d+', rf"\g<1>{seconds}", path.read_text())
         assert count == 1
         path.write_text(text)
+
+
+def after_a_sleep(seconds: int) -> tuple[str, ...]:
+    """What makes a program see a machine that has hibernated for so long since it booted.
+
+    https://man7.org/linux/man-pages/man7/time_namespaces.7.html
+    """
+    leap = ("unshare", "--user", "--map-root-user", "--time", f"--boottime={seconds}")
+    if subprocess.run([*leap, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this computer makes no time namespaces")
+    return leap
 
 
 def until(done: Callable[[], object]) -> None:

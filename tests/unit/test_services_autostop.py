@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.services_machine import Machine, until
+from tests.unit.services_machine import Machine, after_a_sleep, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,9 +102,9 @@ class Stopping(Machine):
         """What Terraform gave it."""
         (self.root / "etc/jupyter-clouds/machine.json").write_text(json.dumps(settings))
 
-    def run(self, speed: float = SPEED, **environment: str) -> None:
+    def run(self, speed: float = SPEED, within: tuple[str, ...] = (), **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-Bu", self.programs / "autostop.py"],
+            [*within, sys.executable, "-Bu", self.programs / "autostop.py"],
             env={**self.environment(), "CLOUDS_CLOCK_SPEED": f"{speed}", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -144,6 +144,22 @@ class Stopping(Machine):
 
     def is_off(self) -> bool:
         return "poweroff" in self.done()
+
+    def phase(self, state: str) -> None:
+        """A phase of the boot is in that state."""
+        phases = {"conda": {"state": state}}
+        path = self.root / "run/jupyter-clouds/status.json"
+        path.write_text(json.dumps({"phases": phases}))
+
+    @property
+    def kept(self) -> Path:
+        """What outlives the boot."""
+        return self.root / "var/lib/jupyter-clouds/autostop.json"
+
+    def hours_later(self, hours: float) -> None:
+        """What it remembers of its last use is so much older."""
+        known = json.loads(self.kept.read_text())
+        self.kept.write_text(json.dumps({**known, "active": known["active"] - hours * 3600}))
 
     def looks(self, number: int = LOOKS) -> None:
         """It has looked so many times more."""
@@ -385,8 +401,7 @@ def test_nobody_else_is_answered(machine: Stopping) -> None:
 
 
 def began(machine: Stopping) -> float:
-    path = machine.root / "var/lib/jupyter-clouds/autostop.json"
-    found: float = json.loads(path.read_text())["begun"]
+    found: float = json.loads(machine.kept.read_text())["begun"]
     return found
 
 
@@ -430,8 +445,27 @@ def test_the_next_boot_tells_when_it_went_down(machine: Stopping) -> None:
     assert machine.ask()["last_ended"] is None
 
 
+def noticed(machine: Stopping, seconds: float) -> None:
+    """EC2 has announced that it takes the machine in so many seconds."""
+    folder = machine.root / "run/jupyter-clouds"
+    (folder / "notice-interruption.acted").touch()
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+    given = {"action": "stop", "time": moment}
+    (folder / "notice-interruption.json").write_text(json.dumps(given))
+
+
 def interrupted(machine: Stopping) -> None:
+    noticed(machine, 0)
+    stopped_from_outside(machine)
+
+
+def interrupted_with_half_a_notice(machine: Stopping) -> None:
     (machine.root / "run/jupyter-clouds/notice-interruption.acted").touch()
+    stopped_from_outside(machine)
+
+
+def stopped_within_the_two_minutes(machine: Stopping) -> None:
+    noticed(machine, 100)
     stopped_from_outside(machine)
 
 
@@ -455,18 +489,23 @@ def stopped_itself(machine: Stopping) -> None:
     machine.end(signal.SIGTERM)
 
 
-@pytest.mark.parametrize(
+ENDS = pytest.mark.parametrize(
     ("end", "anew"),
     [
         (stopped_from_outside, True),
+        (stopped_within_the_two_minutes, True),
         (stopped_itself, True),
         (moved, True),
         (interrupted, False),
+        (interrupted_with_half_a_notice, False),
         (rebooted, False),
         (unplugged, False),
     ],
     ids=lambda one: one.__name__ if callable(one) else str(one),
 )
+
+
+@ENDS
 def test_the_hours_are_counted_from_a_start_that_somebody_wanted(
     machine: Stopping, end: Any, *, anew: bool
 ) -> None:
@@ -478,6 +517,76 @@ def test_the_hours_are_counted_from_a_start_that_somebody_wanted(
     machine.run(1)
     assert (began(machine) > first) is anew
     machine.end()
+
+
+@ENDS
+def test_a_start_that_somebody_wanted_has_a_whole_window_and_another_goes_on(
+    machine: Stopping, end: Any, *, anew: bool
+) -> None:
+    machine.run(1)
+    end(machine)
+    machine.hours_later(0.5)
+    machine.boot("second")
+    # Setting itself up is no use of a machine.
+    machine.phase("running")
+    machine.run(1)
+    known = json.loads((machine.root / "run/jupyter-clouds/autostop.json").read_text())
+    unused = time.clock_gettime(time.CLOCK_BOOTTIME) - known["active"]
+    assert (unused < 1800) is anew
+
+
+def test_a_machine_that_came_back_unused_says_so_and_stops_when_it_is_set_up(
+    machine: Stopping,
+) -> None:
+    machine.run(1)
+    interrupted(machine)
+    machine.hours_later(5)
+    machine.boot("second")
+    machine.phase("running")
+    machine.run()
+    until(machine.shown)
+    machine.looks()
+    assert machine.done() == []
+    machine.phase("done")
+    until(machine.is_off)
+
+
+def test_who_starts_such_a_machine_has_a_whole_window(machine: Stopping) -> None:
+    machine.run(1)
+    interrupted(machine)
+    machine.hours_later(5)
+    machine.boot("second")
+    machine.run(1)
+    assert machine.shown()
+    machine.ask(do="begin")
+    until(lambda: machine.shown() is None)
+    # And so it remains after the next one that nobody wanted.
+    machine.end()
+    machine.boot("third")
+    machine.run(1)
+    assert machine.shown() is None
+
+
+def test_the_last_use_outlives_a_power_loss(machine: Stopping) -> None:
+    def noted() -> float:
+        found: float = json.loads(machine.kept.read_text())["active"]
+        return found
+
+    machine.jupyter.running = ["long.ipynb"]
+    machine.run()
+    first = noted()
+    until(lambda: noted() > first)
+
+
+def test_hours_of_hibernation_are_hours_without_use(machine: Stopping) -> None:
+    asleep = after_a_sleep(3 * 3600)
+    machine.run(1)
+    machine.end()
+    assert machine.shown() is None
+    machine.run(1, within=asleep)
+    # Nobody could answer an earlier one: it is announced first, as ever.
+    until(machine.shown)
+    assert machine.done() == []
 
 
 def test_a_machine_that_came_back_after_its_hours_says_so_and_stops(machine: Stopping) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.services_machine import Machine, until
+from tests.unit.services_machine import Machine, after_a_sleep, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -236,6 +236,13 @@ def test_a_stop_after_an_interruption_does_nothing_and_another_one_does(machine:
     machine.rescue("interruption")
     machine.rescue("stop")
     assert machine.report()["reason"] == "interruption"
+
+
+def test_a_stop_soon_after_a_hibernation_saves_what_came_since(machine: Machine) -> None:
+    asleep = after_a_sleep(3600)
+    machine.rescue("interruption")
+    machine.rescue("stop", within=asleep)
+    assert machine.report()["reason"] == "stop"
 
 
 def test_a_full_disk_ends_no_step(machine: Machine) -> None:

@@ -85,6 +85,24 @@ def test_the_next_notice_starts_another(machine: Watched) -> None:
     assert machine.started() == ["interruption"] * 2
 
 
+def test_a_notice_that_is_gone_leaves_no_mark_for_what_comes_after_a_hibernation(
+    machine: Watched,
+) -> None:
+    left = machine.root / "run/jupyter-clouds"
+    machine.metadata.texts[INTERRUPTION] = STOP
+    machine.watch()
+    machine.polls()
+    assert len(list(left.glob("notice-*"))) == 2
+    # Not to be known is not to be gone.
+    machine.metadata.broken = lambda handler: handler.answer(500)
+    machine.polls()
+    assert len(list(left.glob("notice-*"))) == 2
+    machine.metadata.broken = None
+    del machine.metadata.texts[INTERRUPTION]
+    until(lambda: not list(left.glob("notice-*")))
+    assert machine.started() == ["interruption"]
+
+
 def test_a_watch_that_was_killed_does_not_start_it_again(machine: Watched) -> None:
     machine.metadata.texts[INTERRUPTION] = STOP
     for _ in range(2):

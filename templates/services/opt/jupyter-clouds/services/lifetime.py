@@ -19,6 +19,14 @@ DEFAULTS = {"idle_minutes": 45.0, "max_hours": 12.0}
 MOST = {"idle_minutes": MOST_MINUTES, "max_hours": MOST_HOURS}
 
 
+def now() -> float:
+    """Seconds since the boot, those of a hibernation included: a monotonic clock stands still then.
+
+    https://man7.org/linux/man-pages/man2/clock_gettime.2.html
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def number(value: object, most: float) -> float:
     """The number, from 0. Raises ValueError."""
     good = isinstance(value, int | float) and not isinstance(value, bool)
@@ -71,12 +79,33 @@ class Lifetime:
         goes_on = same and not self.known.get("ended")
         if not goes_on or "begun" not in self.known:
             self.begin()
-        self.known |= {**self.here, "booted": self.booted, "ended": None}
+        self.known |= {**self.here, "booted": self.booted, "ended": None, "wanted": not goes_on}
         self.write()
 
     def begin(self) -> None:
         """The time is counted from now on."""
-        self.known |= {"begun": time.time(), "extra": 0.0, "ended": None}
+        self.known |= {"begun": time.time(), "extra": 0.0, "ended": None, "wanted": True}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody asked for this boot."""
+        return bool(self.known.get("wanted", True))
+
+    @property
+    def quiet(self) -> float | None:
+        """Seconds since the last use that was noted, boots before this one included."""
+        try:
+            return max(0.0, time.time() - float(self.known["active"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def note(self, quiet: float, least: float = 1.0) -> None:
+        """The last use was so many seconds ago; written down when that is `least` seconds news."""
+        moment = time.time() - quiet
+        before = self.quiet
+        if before is None or before - quiet > least:
+            self.known["active"] = moment
+            self.write()
 
     def write(self) -> None:
         """It outlives this boot; not where the disk is full, which is no reason to run on."""

@@ -23,6 +23,7 @@ import bounded
 import clouds
 import door
 import runs
+from lifetime import now
 
 # Seconds that each step may take, in order: together well below the two minutes of a notice.
 STEPS = {"documents": 12, "kernels": 5, "notify": 5, "git": 35, "hook": 25, "sync": 15}
@@ -205,7 +206,7 @@ class Rescue:
         for name in self.names:
             self.step(name)
         seconds = round(time.monotonic() - self.begun, 1)
-        self.report |= {"seconds": seconds, "done": time.monotonic()}
+        self.report |= {"seconds": seconds, "done": now()}
         self.write()
         clouds.console(f"jupyter-clouds: rescue done seconds={seconds}")
 
@@ -239,7 +240,7 @@ def main() -> int:
     if not re.fullmatch(r"[a-z][a-z-]{0,31}", reason):
         print("rescue.py REASON, a word: interruption, rebalance, stop, or one of yours")
         return 2
-    begun = time.monotonic()
+    begun = now()
     clouds.RUN.mkdir(parents=True, exist_ok=True)
     with (clouds.RUN / "rescue.lock").open("w") as lock:
         # A second call joins the first, or takes its turn; the watch and a stop may meet.

@@ -10,11 +10,12 @@ from typing import Any
 import clouds
 import runs
 from activity import Activity, Door, Unanswered
-from lifetime import DEFAULTS, MINUTE, MOST_HOURS, Lifetime, number, warning
+from lifetime import DEFAULTS, MINUTE, MOST_HOURS, Lifetime, now, number, warning
 
 DOOR = os.environ.get("JUPYTER_CLOUDS_DOOR", f"{clouds.RUN}/door/jupyter.sock")
 MEMORY = clouds.RUN / "autostop.json"
 LOOKS = 45  # in a window
+NOTED = 5 * MINUTE  # between two notes of the last use, which outlive this boot
 LEAST, LONGEST = 0.5, MINUTE / 2  # seconds between two looks
 AWAITED = MINUTE / 15  # likewise, while the end of a run is to stop the machine
 AFTER = MINUTE  # between a run's end and the machine's
@@ -50,28 +51,30 @@ class Verdict:
         self.door = Door(DOOR, clouds.USER.pw_uid)
         self.activity = Activity(self.door, clouds.RUN / "status.json", runs.going)
         self.active, self.announced = self._remembered()
+        self.asleep = now() - time.monotonic()
         self.awaited, self.leaving = self._awaited()
         self.busy: list[str] = []
         self.stopping = ""
         self.shown = False
 
-    @staticmethod
-    def _remembered() -> tuple[float, dict[str, float]]:
+    def _remembered(self) -> tuple[float, dict[str, float]]:
         """Since when nothing goes on and what was announced, as a watch before this one knew it.
 
-        Else one that hangs again and again would never come to an end.
+        Else one that hangs again and again would never come to an end; nor would a machine that
+        EC2 takes and brings back all night.
         """
-        now = time.monotonic()
+        present = now()
         try:
             known = json.loads(MEMORY.read_text())
             announced = {
-                kind: min(now, float(known["announced"][kind]))
+                kind: min(present, float(known["announced"][kind]))
                 for kind in TEXTS
                 if kind in known["announced"]
             }
-            return min(now, float(known["active"])), announced
+            return min(present, float(known["active"])), announced
         except (OSError, ValueError, KeyError, TypeError):
-            return now, {}
+            quiet = None if self.lifetime.wanted else self.lifetime.quiet
+            return present - (quiet or 0.0), {}
 
     @staticmethod
     def _awaited() -> tuple[set[str], bool]:
@@ -93,34 +96,48 @@ class Verdict:
     def look(self) -> None:
         """What goes on is known."""
         self.busy, quiet = self.activity.look()
-        now = time.monotonic()
-        self.active = now if self.busy else max(self.active, now - quiet)
+        present = now()
+        asleep = present - time.monotonic()
+        if asleep > self.asleep + MINUTE:
+            self.announced.clear()  # nobody could answer
+        self.asleep = asleep
+        # A boot that nobody asked for is no use, as long as it takes.
+        booting = not self.lifetime.wanted and any(one.startswith("phase ") for one in self.busy)
+        if self.busy and not booting:
+            self.active = present
+        else:
+            self.active = max(self.active, present - quiet)
         if self.awaited and not self.awaited & set(runs.going()):
             self.awaited, self.leaving = set(), True
             # Whatever was quiet until now: its end was work.
-            self.active = now
+            self.active = present
         self.remember()
 
     def remember(self) -> None:
-        """The next watch of this boot goes on from here."""
+        """The next watch of this boot goes on from here, and that of the next about from here."""
         known = {"active": self.active, "announced": self.announced}
         known |= {"awaited": sorted(self.awaited), "leaving": self.leaving}
         clouds.write(MEMORY, json.dumps(known))
+        self.note(NOTED)
+
+    def note(self, least: float = 1.0) -> None:
+        """The last use is known to the next boot, if it is news of so many seconds."""
+        self.lifetime.note(now() - self.active, least)
 
     def ends(self) -> dict[str, float]:
         """What would stop the machine, and when, on the clock of this boot."""
-        now, found = time.monotonic(), {}
+        found = {}
         if self.leaving:
             found["run"] = self.active + AFTER
         if self.lifetime.window:
             found["idle"] = self.active + self.lifetime.window
         if self.lifetime.ends is not None:
-            found["lifetime"] = now + self.lifetime.ends - time.time()
+            found["lifetime"] = now() + self.lifetime.ends - time.time()
         return found
 
     def due(self) -> dict[str, float]:
         """Of those, what is near; nothing ends sooner than it could be read and answered."""
-        now, found = time.monotonic(), {}
+        present, found = now(), {}
         spans = {
             "idle": warning(self.lifetime.window),
             "lifetime": warning(self.lifetime.seconds),
@@ -128,8 +145,8 @@ class Verdict:
         }
         for kind, end in self.ends().items():
             before = spans[kind]
-            if end - now <= before:
-                first = self.announced.setdefault(kind, now)
+            if end - present <= before:
+                first = self.announced.setdefault(kind, present)
                 # A watch that was not there for a while begins with the notice, too.
                 found[kind] = max(end, first + before * 0.9)
         for kind in set(self.announced) - set(found):
@@ -153,7 +170,7 @@ class Verdict:
         self.door.ask("POST", "/notice", {"gone": begins})
 
     def _notice(self, kind: str, end: float) -> dict[str, Any]:
-        moment = time.time() + end - time.monotonic()
+        moment = time.time() + end - now()
         return {
             # One for each time that it is announced.
             "id": f"{OURS}{kind}-{self.announced[kind]:.0f}",
@@ -174,7 +191,7 @@ class Verdict:
         doing[wish](words)
         if wish != "status":
             # Whoever says anything of this is there.
-            self.active = time.monotonic()
+            self.active = now()
             self.announced.pop("idle", None)
             if wish != "hold":
                 self.announced.pop("run", None)
@@ -208,7 +225,7 @@ class Verdict:
     def status(self) -> dict[str, Any]:
         """What everybody who got in may know."""
         ends, known = self.ends(), self.lifetime.known
-        world, last = time.time() - time.monotonic(), self.lifetime.last_ended
+        world, last = time.time() - now(), self.lifetime.last_ended
         quiet = bool(self.lifetime.window) and not self.busy
         idle_end = max(ends.get("idle", 0.0), self.due().get("idle", 0.0))
         return {
@@ -226,8 +243,10 @@ class Verdict:
 
     def over(self) -> str:
         """Why the machine stops now; empty while it does not."""
-        now = time.monotonic()
-        return next((kind for kind, end in sorted(self.due().items()) if end <= now), "")
+        present = now()
+        ended = [kind for kind, end in sorted(self.due().items()) if end <= present]
+        # Packages may still be installing.
+        return next((kind for kind in ended if kind != "idle" or not self.busy), "")
 
 
 def _nothing(_: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def fields(text: str) -> dict[str, str]:
 
 
 def mark(kind: str) -> str:
-    """The file with the notice of that kind that was acted on; it goes with the boot."""
+    """The file with the notice of that kind that was acted on; gone with the notice or the boot."""
     return f"{RUN}/notice-{kind}.acted"
 
 
@@ -116,6 +116,15 @@ def acted(kind: str, text: str) -> bool:
             return file.read() == text
     except FileNotFoundError:
         return False
+
+
+def forget(kind: str) -> None:
+    """What was announced is over; after a hibernation this boot goes on, and so does its memory."""
+    for path in (mark(kind), f"{RUN}/notice-{kind}.json"):
+        try:
+            os.unlink(path)  # noqa: PTH108 - see above
+        except FileNotFoundError:
+            continue
 
 
 def act(kind: str, text: str) -> None:
@@ -161,6 +170,7 @@ class Watch:
                     act(kind, text)
                 # The first is the worse: once it is known, the other says nothing new.
                 break
+            forget(kind)
         return True
 
     def tell(self, why: str) -> None:

@@ -21,6 +21,11 @@ FULL = "Output beyond 10 MB is not kept while no browser is connected.\n"
 VISIBLE = {"stream", "display_data", "execute_result", "error", "clear_output", "execute_input"}
 
 
+def clock() -> float:
+    """Return seconds that go on while the machine hibernates, as its watch counts them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def terminal(text: str, new: str) -> str:
     r"""Return `text` continued by `new` as JupyterLab shows it: \r and \b go back in the line."""
     if not re.search("[\b\r]", text[-1:] + new):
@@ -148,7 +153,7 @@ class Recorder(NotebookClient):
         self.received: list[list[bytes]] = []
         self.unsynced: dict[str, Sync] = {}
         # When somebody or something was last at work here.
-        self.active = time.monotonic()
+        self.active = clock()
         # Ids of messages to the kernel whose echo shows that we hear it.
         self.questions: set[str] = set()
         # Notebooks whose kernel this is.
@@ -157,7 +162,7 @@ class Recorder(NotebookClient):
     def request(self, msg_id: str, new: Execution) -> None:
         """Record the execution from now on, instead of an earlier one of the same cell."""
         self.process()
-        self.active = time.monotonic()
+        self.active = clock()
         for old, e in list(self.executions.items()):
             if (e.cell_id or e.code) == (new.cell_id or new.code):
                 self.forget(old)
@@ -173,11 +178,11 @@ class Recorder(NotebookClient):
             self.log.warning("Unreadable question of a kernel: %s", error)
             return
         if e and not e.asking:
-            e.asking, self.active = True, time.monotonic()
+            e.asking, self.active = True, clock()
 
     def answered(self) -> None:
         """Note that somebody typed what a cell was waiting for: there is one at a time."""
-        self.active = time.monotonic()
+        self.active = clock()
         for e in self.executions.values():
             e.asking = False
 
@@ -253,7 +258,7 @@ class Recorder(NotebookClient):
             if not e.running:
                 e.began = time.monotonic()
             e.running = True
-            self.active = time.monotonic()
+            self.active = clock()
         e.size += msg["size"]
         if kind in VISIBLE:
             e.touch()
@@ -266,7 +271,7 @@ class Recorder(NotebookClient):
         """Mark the execution as ended."""
         if e.running:
             e.running, e.ended = False, time.monotonic()
-            self.active = e.ended
+            self.active = clock()
             e.touch()
         if e.lost:
             self.sync()

@@ -65,7 +65,7 @@ async def activity(server: Any) -> dict[str, Any]:
             running += paths or [model["name"]]
     # Of ended kernels too: what they ran was work.
     for recorder in recorders.values():
-        since = time.monotonic() - recorder.active
+        since = time.clock_gettime(time.CLOCK_BOOTTIME) - recorder.active
         quiet = since if quiet is None else min(quiet, since)
     return {"running": running, "quiet": quiet}
 

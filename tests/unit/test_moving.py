@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,24 +14,28 @@ import pytest
 from tests.unit import fleet
 from tests.unit.fleet import fulfilled, launch, request_spot, until
 from tests.unit.worlds import StandIn, bare_world
-from wrapper.deployment import data, moving, place
+from wrapper.deployment import data, moving, place, untouched
 from wrapper.deployment.fallback import Candidate
 from wrapper.deployment.preparing import Prepared
+from wrapper.errors import AwsError, CloudsError, FailedError, RefusedError
 from wrapper.home import Home, Place, Record, root
 from wrapper.terraform import state
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mypy_boto3_ec2 import EC2Client
 
     from tests.ec2 import Account
+    from wrapper.aws import Aws
     from wrapper.deployment.world import World
 
 A, B, C = (
     Candidate("t3.large", spot=False, zone=f"us-east-1{zone}", subnet_id=f"subnet-{zone}")
     for zone in "abc"
 )
+NO_ROOM = RefusedError("No.", hint="", code="capacity-not-available")
 
 
 class Forgetful(StandIn):
@@ -135,6 +141,13 @@ class Scene:
         """The story under test."""
         return moving.towards(self.world, self.home, self.ready(), candidate)
 
+    @contextmanager
+    def refused(self, ready: Prepared, error: CloudsError = NO_ROOM) -> Iterator[None]:
+        """Terraform is asked for a machine, and fails; most often EC2 has none."""
+        with suppress(type(error)), untouched.if_refused(self.home, ready):
+            yield
+            raise error
+
     def snapshots(self) -> list[str]:
         """Ids of all that hold its data."""
         return [one.snapshot_id for one in self.way.aws.find_snapshots(self.home.name)]
@@ -197,14 +210,136 @@ def test_a_copy_that_was_never_remembered_goes_with_the_move(scene: Scene) -> No
 
 
 def test_a_zone_that_had_nothing_either_costs_no_second_snapshot(scene: Scene) -> None:
-    scene.towards(B)
+    in_b = scene.towards(B)
     (first,) = scene.snapshots()
-    untouched = scene.make_volume("us-east-1b")
+    with scene.refused(in_b):
+        new = scene.make_volume("us-east-1b")
     ready = scene.towards(C)
     assert ready.anew == (data.DATA_VOLUME,)
     assert scene.snapshots() == [first]
     assert scene.home.variables()["data_snapshot_id"] == first
-    assert scene.exists(untouched), "Terraform replaces it"
+    assert scene.exists(new), "Terraform replaces it"
+    assert ready.candidates[0] == C
+
+
+def test_what_was_written_after_a_move_that_was_cut_short_goes_along_with_the_next(
+    scene: Scene,
+) -> None:
+    scene.towards(B)
+    (first,) = scene.snapshots()
+    second = scene.make_volume("us-east-1b")
+    # A machine came, was worked on for hours, and is gone; the command that made it was killed.
+    machine = launch(scene.ec2, scene.home.name, Placement={"AvailabilityZone": "us-east-1b"})
+    scene.ec2.attach_volume(VolumeId=second, InstanceId=machine, Device="/dev/sdf")
+    scene.ec2.terminate_instances(InstanceIds=[machine])
+    until(lambda: fleet.state(scene.ec2, machine) == "terminated")
+    assert scene.towards(C).anew == ()
+    (newest, *_) = scene.way.aws.find_snapshots(scene.home.name)
+    assert (newest.volume_id, newest.state) == (second, "completed")
+    assert newest.snapshot_id != first
+    assert scene.home.variables()["data_snapshot_id"] == newest.snapshot_id
+    assert scene.exists(second)
+    assert _managed(scene.home) == []
+    third = scene.make_volume("us-east-1c")
+    moving.settle(scene.world, scene.home, scene.way)
+    assert [scene.exists(one) for one in (scene.volume, second, third)] == [False, False, True]
+    assert scene.snapshots() == []
+
+
+def test_a_volume_is_untouched_only_while_it_is_marked_and_no_machine_is_known(
+    scene: Scene,
+) -> None:
+    in_b = scene.towards(B)
+    with scene.refused(in_b):
+        new = scene.make_volume("us-east-1b")
+    record = scene.record
+    volume = scene.way.aws.volume(new)
+    assert volume
+    assert untouched.is_so(scene.way, record, volume)
+    assert not untouched.is_so(scene.way, record, replace(volume, untouched=False))
+    assert not untouched.is_so(scene.way, record, replace(volume, attached_to="i-0"))
+    launch(scene.ec2, scene.home.name)  # by hand, or by plain Terraform
+    assert not untouched.is_so(scene.way, record, volume)
+
+
+@pytest.mark.parametrize("kind", ["used before", "taken over", "a machine came", "another error"])
+def test_nothing_else_is_marked_as_untouched(scene: Scene, kind: str) -> None:
+    if kind == "taken over":
+        write_state(scene.home)  # and Terraform imports it
+    error = FailedError("failed", hint="") if kind == "another error" else NO_ROOM
+    with scene.refused(scene.ready(), error):
+        if kind in ("a machine came", "another error"):
+            scene.make_volume("us-east-1b")
+        if kind == "a machine came":
+            launch(scene.ec2, scene.home.name)
+    assert not any(one.untouched for one in scene.way.aws.find_volumes(scene.home.name))
+
+
+def test_the_mark_is_gone_while_a_machine_may_come(scene: Scene) -> None:
+    in_b = scene.towards(B)
+    with scene.refused(in_b):
+        new = scene.make_volume("us-east-1b")
+    seen = []
+    with scene.refused(scene.ready()):
+        seen.append(scene.way.aws.volume(new))
+    seen.append(scene.way.aws.volume(new))
+    assert [one.untouched for one in seen if one] == [False, True]
+
+
+def test_a_copy_of_before_a_machine_was_tried_again_is_not_trusted(scene: Scene) -> None:
+    scene.towards(B)
+    write_state(scene.home, scene.volume)  # killed before Terraform had forgotten it
+    again = moving.begin_anew(scene.home, scene.ready())
+    assert again.record.move == {"volume": scene.volume}
+    scene.home.remember(again.record)
+    scene.towards(C)
+    assert len(scene.snapshots()) == 2
+
+
+def test_a_machine_that_ec2_may_start_again_is_ended_before_its_data_is_copied(
+    scene: Scene, ec2: EC2Client, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.ec2.terminate_instances(InstanceIds=[scene.machine])
+    until(lambda: fleet.state(ec2, scene.machine) == "terminated")
+    machine = fulfilled(ec2, request_spot(ec2, scene.home.name))
+    zone = scene.way.aws.instance(machine)
+    assert zone
+    volume = scene.make_volume(zone.zone)
+    ec2.attach_volume(VolumeId=volume, InstanceId=machine, Device="/dev/sdf")
+    scene.home.remember(replace(scene.record, instance_ids=(scene.machine, machine)))
+    account.control.capacity("none", market="spot")
+    account.control.interrupt(machine, after=0)
+    until(lambda: fleet.state(ec2, machine) == "stopped")
+    whole = type(scene.way.aws).wait_for_snapshot
+    started = []
+
+    def capacity_returns(aws: Aws, snapshot_id: str, progress: Any) -> Any:
+        account.control.capacity("back")
+        end = time.monotonic() + 7  # EC2 takes five seconds
+        while time.monotonic() < end and fleet.state(ec2, machine) == "stopped":
+            time.sleep(0.1)
+        started.append(fleet.state(ec2, machine) in ("pending", "running"))
+        return whole(aws, snapshot_id, progress)
+
+    monkeypatch.setattr(type(scene.way.aws), "wait_for_snapshot", capacity_returns)
+    scene.towards(next(one for one in (A, B) if one.zone != zone.zone))
+    assert started == [False]
+
+
+def test_a_machine_that_somebody_started_during_the_copy_is_not_ended(
+    scene: Scene, ec2: EC2Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = type(scene.way.aws).wait_for_snapshot
+
+    def start(aws: Aws, snapshot_id: str, progress: Any) -> Any:
+        ec2.start_instances(InstanceIds=[scene.machine])
+        return whole(aws, snapshot_id, progress)
+
+    monkeypatch.setattr(type(scene.way.aws), "wait_for_snapshot", start)
+    with pytest.raises(AwsError, match="was started while its snapshot was taken"):
+        scene.towards(B)
+    until(lambda: fleet.state(ec2, scene.machine) == "running")
+    assert scene.exists(scene.volume)
 
 
 def test_an_interrupted_move_goes_on_with_its_snapshot(scene: Scene) -> None:
@@ -244,10 +379,21 @@ def test_in_the_same_zone_the_volume_stays_what_it_is(scene: Scene) -> None:
     assert (values["instance_type"], values["subnet_id"]) == ("m5.large", None)
 
 
-def test_before_there_was_a_machine_a_volume_in_the_wrong_zone_is_made_anew(scene: Scene) -> None:
+def test_what_was_made_for_a_first_machine_that_was_refused_is_made_anew(scene: Scene) -> None:
+    scene.ec2.terminate_instances(InstanceIds=[scene.machine])
+    scene.way.aws.delete_volume(scene.volume)
     scene.home.remember(Record(name=scene.home.name, place=scene.record.place))
+    with scene.refused(scene.ready()):
+        scene.make_volume("us-east-1a")
     assert scene.towards(B).anew == (data.DATA_VOLUME,)
     assert scene.snapshots() == []
+
+
+def test_of_a_first_machine_that_nobody_remembers_the_data_goes_along(scene: Scene) -> None:
+    scene.home.remember(Record(name=scene.home.name, place=scene.record.place))
+    assert scene.towards(B).anew == ()
+    assert fleet.state(scene.ec2, scene.machine) == "terminated"
+    assert len(scene.snapshots()) == 1
 
 
 def test_no_request_stays_open_behind_a_move(scene: Scene, ec2: EC2Client) -> None:

@@ -214,6 +214,10 @@ class Aws(CostDoor, ImageDoor, MarketDoor):
         """A final snapshot with the same mark shows all that will ever be on the volume."""
         volumes.mark_ending(self._account, volume_id, mark)
 
+    def mark_untouched(self, volume_id: str, *, untouched: bool) -> None:
+        """The volume is marked as one that no machine has ever had, or not any more."""
+        volumes.mark_untouched(self._account, volume_id, untouched=untouched)
+
     def wait_until_free(self, volume_id: str) -> None:
         """No machine holds the volume. AwsError after 10 minutes."""
         volumes.wait_until_free(self._account, volume_id)

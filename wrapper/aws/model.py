@@ -206,6 +206,8 @@ class Volume:
     """When it was released from its deployment; None unless it is kept."""
     ending: str | None
     """Mark of the `down` that began to take its final snapshot."""
+    untouched: bool = False
+    """No machine has ever had it, as far as it is marked."""
     ends_with_machine: bool = False
     """EC2 deletes it with the machine; never so when Terraform attached it."""
 

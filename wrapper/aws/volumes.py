@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ENDING_TAG = "jupyter-clouds:ending"
 KEPT_TAG = "jupyter-clouds:kept-at"
+UNTOUCHED_TAG = "jupyter-clouds:untouched"
 GOING = frozenset({"deleting", "deleted"})
 _MINUTES = 10
 
@@ -71,7 +72,8 @@ def claim(account: Account, volume_id: str, name: str) -> None:
         account.ec2.create_tags(
             Resources=[volume_id], Tags=_tags({DEPLOYMENT_TAG: name, DATA_TAG: name})
         )
-        account.ec2.delete_tags(Resources=[volume_id], Tags=_keys(KEPT_TAG, ENDING_TAG))
+        gone = _keys(KEPT_TAG, ENDING_TAG, UNTOUCHED_TAG)
+        account.ec2.delete_tags(Resources=[volume_id], Tags=gone)
 
 
 def release(account: Account, volume_id: str, name: str) -> None:
@@ -90,6 +92,18 @@ def mark_ending(account: Account, volume_id: str, mark: str) -> None:
     """
     with account.mapped(f"tagging {volume_id}"):
         account.ec2.create_tags(Resources=[volume_id], Tags=_tags({ENDING_TAG: mark}))
+
+
+def mark_untouched(account: Account, volume_id: str, *, untouched: bool) -> None:
+    """It is marked, or not any more, as one that no machine has ever had.
+
+    As with `mark_ending`, whatever takes it into use takes the mark away, also without us.
+    """
+    with account.mapped(f"tagging {volume_id}"):
+        if untouched:
+            account.ec2.create_tags(Resources=[volume_id], Tags=_tags({UNTOUCHED_TAG: "yes"}))
+        else:
+            account.ec2.delete_tags(Resources=[volume_id], Tags=_keys(UNTOUCHED_TAG))
 
 
 def wait_until_free(account: Account, volume_id: str) -> None:
@@ -136,6 +150,7 @@ def _described(raw: VolumeTypeDef) -> Volume:
         snapshot_id=raw.get("SnapshotId") or None,
         kept_at=_moment(tag(tags, KEPT_TAG)),
         ending=tag(tags, ENDING_TAG),
+        untouched=tag(tags, UNTOUCHED_TAG) is not None,
         ends_with_machine=any(one.get("DeleteOnTermination", False) for one in attached),
     )
 

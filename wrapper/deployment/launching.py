@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wrapper import refusals
-from wrapper.deployment import applying, fallback, moving
+from wrapper.deployment import applying, fallback, moving, untouched
 from wrapper.deployment.events import Note, Step
 from wrapper.errors import RefusedError
 
@@ -33,8 +33,10 @@ def launch(going: Going, ready: Prepared, *, past: Refused | None = None) -> Rec
         if refused:
             world.report(Step(f"Trying {candidate}"))
             ready = moving.towards(world, home, ready, candidate)
+        ready = moving.begin_anew(home, ready)
         try:
-            return applying.apply(going, ready)
+            with untouched.if_refused(home, ready):
+                return applying.apply(going, ready)
         except RefusedError as error:
             refused.append((candidate, error))
             learnt.append(f"{candidate}: {_words(error)}")

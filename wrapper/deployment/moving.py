@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import destroying, saving
+from wrapper.deployment import data, destroying, saving, untouched
 from wrapper.deployment.data import DATA_VOLUME, VOLUME_TYPE
 from wrapper.deployment.events import Note, Step, Warned
-from wrapper.errors import AwsError, CloudsError, UsageError
+from wrapper.errors import AwsError, UsageError
 from wrapper.settings import Settings
 from wrapper.terraform import state
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from wrapper.deployment.world import World
     from wrapper.home import Home, Record
     from wrapper.terraform import Terraform
-
-_ENDED = ("shutting-down", "terminated")
 
 
 def data_volume(way: Way, home: Home) -> Volume | None:
@@ -44,7 +42,7 @@ def towards(world: World, home: Home, ready: Prepared, candidate: Candidate) -> 
     anew: tuple[str, ...] = ()
     volume = data_volume(way, home)
     if volume and volume.zone != candidate.zone:
-        if _holds_nothing(record, volume):
+        if untouched.is_so(way, record, volume):
             anew = (DATA_VOLUME,)
         else:
             record = _pack(world, home, way, record, volume)
@@ -58,26 +56,39 @@ def towards(world: World, home: Home, ready: Prepared, candidate: Candidate) -> 
     record = home.remember(dataclasses.replace(record, chosen=chosen))
     home.write_variables({**before, **chosen})
     go_on(home, ready.terraform, record)
-    return dataclasses.replace(ready, record=record, plan=None, anew=anew)
+    rest = tuple(one for one in ready.candidates if one != candidate)
+    return dataclasses.replace(
+        ready, record=record, plan=None, anew=anew, candidates=(candidate, *rest)
+    )
 
 
 def go_on(home: Home, terraform: Terraform, record: Record) -> None:
     """Terraform does not know the volume that the data has left: it would try to attach it."""
-    old = record.move.get("volume")
-    if old and "data_snapshot_id" in record.chosen:
-        destroying.forget(terraform, home, [old])
+    if "data_snapshot_id" in record.chosen:
+        destroying.forget(terraform, home, _left(record))
+
+
+def _left(record: Record) -> list[str]:
+    """Volumes that the data has left, the last one first."""
+    return [one for one in (record.move.get("volume"), *_earlier(record)) if one]
+
+
+def _earlier(record: Record) -> list[str]:
+    return record.move.get("earlier", "").split()
 
 
 def settle(world: World, home: Home, way: Way) -> None:
-    """After a verified move, the old volume and the snapshot are gone; nothing without one."""
+    """After a verified move, the old volumes and the snapshot are gone; nothing without one."""
     record = home.record()
     if record is None or not record.move:
         return
-    old, managed = record.move.get("volume"), state.managed(home.path, VOLUME_TYPE)
+    managed = state.managed(home.path, VOLUME_TYPE)
     if not managed:
         return  # nothing has taken the old one's place
     try:
-        if old and old not in managed:  # else the move was begun in vain
+        for old in _left(record):
+            if old in managed:  # the move was begun in vain
+                continue
             way.aws.delete_volume(old)
             world.report(Note(f"The volume of before, {old}, is gone: its data has moved"))
         for one in way.aws.find_snapshots(home.name):
@@ -95,32 +106,31 @@ def settle(world: World, home: Home, way: Way) -> None:
     home.remember(dataclasses.replace(record, chosen=chosen, move={}))
 
 
-def _holds_nothing(record: Record, volume: Volume) -> bool:
-    """No machine has ever written to it: it was made for one that did not come."""
-    if not record.instance_ids:
-        return True
-    return bool(record.move.get("snapshot")) and record.move.get("volume") != volume.volume_id
+def begin_anew(home: Home, ready: Prepared) -> Prepared:
+    """A machine may come to the volume that is: what an unfinished move copied of it is no more
+    its last word, and a copy of before is not taken for one."""
+    record, there = ready.record, state.managed(home.path, VOLUME_TYPE)
+    if record.move.get("volume") not in there:
+        return ready
+    move = {key: value for key, value in record.move.items() if key != "snapshot"}
+    return dataclasses.replace(ready, record=dataclasses.replace(record, move=move))
 
 
 def _pack(world: World, home: Home, way: Way, record: Record, volume: Volume) -> Record:
-    """The data is in a completed snapshot, and nothing writes to its volume any more."""
-    _rest(world, way, record, volume)
+    """The data is in a completed snapshot, and no machine can write to its volume any more."""
+    saving.put_to_rest(world, way, record, volume)
+    volume = way.aws.volume(volume.volume_id) or volume
     done = _packed(way, record, volume)
     if done is None:
         world.report(Step(f"Taking a snapshot of {volume.volume_id}, to move its data"))
         made = way.aws.create_snapshot(volume, record.name, "move")
-        record = home.remember(
-            dataclasses.replace(
-                record, move={"volume": volume.volume_id, "snapshot": made.snapshot_id}
-            )
-        )
+        left = [one for one in _left(record) if one != volume.volume_id]
+        move = {"volume": volume.volume_id, "snapshot": made.snapshot_id}
+        if left:  # of a move that was never settled
+            move["earlier"] = " ".join(left)
+        record = home.remember(dataclasses.replace(record, move=move))
         done = way.aws.wait_for_snapshot(made.snapshot_id, saving.progress(world, made.snapshot_id))
-    if done.state != "completed" or done.gib != volume.gib or done.volume_id != volume.volume_id:
-        raise AwsError(
-            f"The snapshot {done.snapshot_id} is not all of {volume.volume_id}. Nothing was "
-            "destroyed.",
-            hint=f"Again: python -m wrapper up {record.name}",
-        )
+    saving.verify(way, record, volume, done, again=f"python -m wrapper up {record.name}")
     return record
 
 
@@ -130,30 +140,17 @@ def _packed(way: Way, record: Record, volume: Volume) -> Snapshot | None:
     if not snapshot_id or record.move.get("volume") != volume.volume_id:
         return None
     found = way.aws.snapshot(snapshot_id)
-    machines = filter(None, map(way.aws.instance, record.instance_ids))
-    if found is None or saving.any_started_since(machines, found):
+    if found is None or found.gib != volume.gib:
+        return None
+    if saving.used_since(way, record, volume.volume_id, found.started_at):
         return None
     if found.state == "pending":
         return way.aws.wait_for_snapshot(snapshot_id, lambda _: None)
     return found if found.state == "completed" else None
 
 
-def _rest(world: World, way: Way, record: Record, volume: Volume) -> None:
-    """No machine writes to the volume: its machine is stopped, or ended where it cannot be."""
-    machine = way.aws.instance(volume.attached_to) if volume.attached_to else None
-    if machine is None or machine.state in (*_ENDED, "stopped"):
-        return
-    world.report(Step(f"Stopping {machine.instance_id}, so that its data is whole"))
-    try:
-        way.aws.stop_instance(machine.instance_id)
-    except CloudsError:
-        # One-time spot, or a notice came: its end is a shutdown as well.
-        _end_machines(world, way, record)
-        way.aws.wait_until_free(volume.volume_id)
-
-
 def _end_machines(world: World, way: Way, record: Record) -> None:
-    if not record.instance_ids:
+    if not data.machines(way, record):
         return
     world.report(Step("Ending the machine of before, and its request"))
     way.aws.end_machines(

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from wrapper.deployment import data
 from wrapper.deployment.events import Note, Progress, Step
-from wrapper.errors import AwsError
+from wrapper.errors import AwsError, CloudsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+    from datetime import datetime
 
     from wrapper.aws import Ended, Instance, Snapshot, Volume
     from wrapper.deployment.place import Way
@@ -40,12 +41,8 @@ def put_to_rest(world: World, way: Way, record: Record, volume: Volume) -> list[
                 f"{record.name}. Nothing was destroyed.",
                 hint=f"Let go of it there: aws ec2 detach-volume --volume-id {volume.volume_id}",
             )
-        if _can_rest(way, machine):
-            if machine.state != "stopped":
-                world.report(Step(f"Stopping {machine.instance_id}, so that its data is whole"))
-                way.aws.stop_instance(machine.instance_id)
-            if _can_rest(way, machine):  # an interruption may have come in between
-                return []
+        if _comes_to_rest(world, way, machine):
+            return []
         world.report(Step(f"Ending {machine.instance_id}, which cannot rest; its data stays"))
     ended = _end(way, record) if volume.attached_to else []
     way.aws.wait_until_free(volume.volume_id)
@@ -73,13 +70,7 @@ def final(world: World, way: Way, record: Record, volume: Volume) -> Snapshot:
             hint=f"Again: python -m wrapper down {record.name}, or keep the volume: "
             f"python -m wrapper down {record.name} --data keep",
         ) from error
-    _verify(done, volume)
-    if _used_since(way, record, volume.volume_id, done):
-        raise AwsError(
-            f"A machine of {record.name} was started while its snapshot was taken. "
-            "Nothing was destroyed.",
-            hint=f"Again: python -m wrapper down {record.name}",
-        )
+    verify(way, record, volume, done, again=f"python -m wrapper down {record.name}")
     world.report(Note(f"{done.snapshot_id} is complete: {done.gib} GiB, verified"))
     return done
 
@@ -105,6 +96,20 @@ def _end(way: Way, record: Record) -> list[Ended]:
     )
 
 
+def _comes_to_rest(world: World, way: Way, machine: Instance) -> bool:
+    """It is stopped, and stays so; False where EC2 has its own mind about that."""
+    if not _can_rest(way, machine):
+        return False
+    if machine.state != "stopped":
+        world.report(Step(f"Stopping {machine.instance_id}, so that its data is whole"))
+        try:
+            way.aws.stop_instance(machine.instance_id)
+        except CloudsError:
+            if _can_rest(way, machine):
+                raise
+    return _can_rest(way, machine)  # an interruption may have come in between
+
+
 def _can_rest(way: Way, machine: Instance) -> bool:
     """EC2 can stop it, and leaves it stopped.
 
@@ -126,25 +131,35 @@ def _begun(way: Way, record: Record, volume: Volume) -> Snapshot | None:
     for one in way.aws.find_snapshots(record.name):
         same = (one.volume_id, one.ending) == (volume.volume_id, volume.ending)
         if same and one.state in ("pending", "completed"):
-            return None if _used_since(way, record, volume.volume_id, one) else one
+            return None if used_since(way, record, volume.volume_id, one.started_at) else one
     return None
 
 
-def _used_since(way: Way, record: Record, volume_id: str, snapshot: Snapshot) -> bool:
-    """A machine may have written to the volume after the moment that the snapshot shows."""
+def used_since(way: Way, record: Record, volume_id: str, moment: datetime) -> bool:
+    """A machine may have written to the volume after that moment.
+
+    EC2 tells a start to the second: one within the moment's own counts as later.
+    """
     found = way.aws.volume(volume_id)
-    ids = {*record.instance_ids, *([found.attached_to] if found and found.attached_to else [])}
-    return any_started_since(filter(None, map(way.aws.instance, sorted(ids))), snapshot)
+    ids = data.machines(way, record)
+    if found and found.attached_to:
+        ids.add(found.attached_to)
+    machines = filter(None, map(way.aws.instance, sorted(ids)))
+    return any(one.launched_at >= moment.replace(microsecond=0) for one in machines)
 
 
-def any_started_since(machines: Iterable[Instance], snapshot: Snapshot) -> bool:
-    """EC2 tells a start to the second: one within the snapshot's own counts as later."""
-    moment = snapshot.started_at.replace(microsecond=0)
-    return any(one.launched_at >= moment for one in machines)
-
-
-def _verify(done: Snapshot, volume: Volume) -> None:
+def verify(way: Way, record: Record, volume: Volume, done: Snapshot, *, again: str) -> None:
     """What is about to be destroyed is in the snapshot. AwsError when that is not certain."""
+    _compare(record, done, volume)
+    if used_since(way, record, volume.volume_id, done.started_at):
+        raise AwsError(
+            f"A machine of {record.name} was started while its snapshot was taken. "
+            "Nothing was destroyed.",
+            hint=f"Again: {again}",
+        )
+
+
+def _compare(record: Record, done: Snapshot, volume: Volume) -> None:
     wrong = [
         words
         for words, holds in (
@@ -159,5 +174,5 @@ def _verify(done: Snapshot, volume: Volume) -> None:
         raise AwsError(
             f"The snapshot {done.snapshot_id} is not what was asked for: {', '.join(wrong)}. "
             "Nothing was destroyed.",
-            hint="Keep the volume: python -m wrapper down --data keep",
+            hint=f"Keep the volume: python -m wrapper down {record.name} --data keep",
         )

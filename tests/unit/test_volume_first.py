@@ -11,6 +11,7 @@ import pytest
 from tests.unit.ending import Scene, read_state, scene, write_state
 from tests.unit.fleet import data_volume
 from wrapper.deployment import volume_first
+from wrapper.errors import AwsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def tags_of(scene: Scene, volume_id: str) -> dict[str, str]:
 def test_it_is_made_as_the_module_would_make_it_and_named_for_terraform(scene: Scene) -> None:
     said = {"data_volume_size": 7, "owner": "ada", "tags": {"team": "blue"}}
     scene.home.write_variables(said)
-    with volume_first.made(scene.home, ready(scene)) as volume_id:
+    with volume_first.made(scene.world, scene.home, ready(scene)) as volume_id:
         assert volume_id
         found = scene.aws.volume(volume_id)
         assert found
@@ -69,7 +70,7 @@ def test_it_begins_with_the_snapshot_that_is_pinned(scene: Scene) -> None:
     scene.aws.wait_for_snapshot(taken, lambda _: None)
     scene.aws.delete_volume(old.volume_id)
     scene.home.write_variables({"data_snapshot_id": taken, "data_volume_size": 3})
-    with volume_first.made(scene.home, ready(scene)) as volume_id:
+    with volume_first.made(scene.world, scene.home, ready(scene)) as volume_id:
         found = scene.aws.volume(volume_id or "")
         assert found
         assert (found.snapshot_id, found.gib) == (taken, 3)
@@ -82,12 +83,30 @@ def test_what_terraform_did_not_take_over_is_gone(
 ) -> None:
     made: list[str | None] = []
     expected = pytest.raises(error) if error else nullcontext()
-    with expected, volume_first.made(scene.home, ready(scene)) as volume_id:
+    with expected, volume_first.made(scene.world, scene.home, ready(scene)) as volume_id:
         made.append(volume_id)
         if error:
             raise error
     assert scene.aws.volume(made[0] or "") is None
     assert not block(scene).exists()
+
+
+def test_what_could_not_be_deleted_is_told_and_waits(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: str) -> None:
+        raise AwsError("You are not authorized.", hint="")
+
+    one = ready(scene)
+    with monkeypatch.context() as there:
+        there.setattr(scene.aws, "delete_volume", refused)
+        expected = pytest.raises(UsageError)
+        with expected, volume_first.made(scene.world, scene.home, one) as volume_id:
+            raise UsageError("refused", hint="")
+    (told,) = [text for text in scene.texts() if str(volume_id) in text]
+    assert f"is left, and costs money. End it: python -m wrapper down {scene.name}" in told
+    assert volume_first.waits(scene.home)
+    assert f'"{volume_id}"' in block(scene).read_text()
 
 
 @pytest.mark.parametrize(
@@ -100,21 +119,21 @@ def test_what_terraform_did_not_take_over_is_gone(
 )
 def test_none_is_made(scene: Scene, said: dict[str, Any], *, fresh: bool) -> None:
     scene.home.write_variables(said)
-    with volume_first.made(scene.home, ready(scene, fresh=fresh)) as volume_id:
+    with volume_first.made(scene.world, scene.home, ready(scene, fresh=fresh)) as volume_id:
         assert volume_id is None
     assert scene.aws.find_volumes(scene.name) == []
 
 
 def test_none_is_made_beside_the_one_that_terraform_has(scene: Scene) -> None:
     write_state(scene.home.path, ["vol-0123456789abcdef0"])
-    with volume_first.made(scene.home, ready(scene)) as volume_id:
+    with volume_first.made(scene.world, scene.home, ready(scene)) as volume_id:
         assert volume_id is None
     assert read_state(scene.home.path)
 
 
 def test_what_ec2_refuses_is_left_to_terraform_to_tell(scene: Scene) -> None:
     scene.home.write_variables({"data_snapshot_id": "snap-0123456789abcdef0"})
-    with volume_first.made(scene.home, ready(scene)) as volume_id:
+    with volume_first.made(scene.world, scene.home, ready(scene)) as volume_id:
         assert volume_id is None
         assert not block(scene).exists()
 

@@ -44,7 +44,7 @@ def apply(going: Going, ready: Prepared) -> Record:
         world.aws_like(ready.way), record.name, ready.give_up, ignore=record.request_ids
     )
     try:
-        with volume_first.made(home, ready) as volume_id:
+        with volume_first.made(world, home, ready) as volume_id:
             hands = Hands(
                 world.aws_like(ready.way),
                 record.name,
@@ -55,7 +55,8 @@ def apply(going: Going, ready: Prepared) -> Record:
                 _apply_twice(world, ready, meter, hands)
     except (CloudsError, KeyboardInterrupt) as error:
         if ready.fresh and isinstance(error, UsageError):
-            home.end(record)  # Terraform refused the request before it made anything
+            if not volume_first.waits(home):
+                home.end(record)  # Terraform refused the request before it made anything
             raise
         ready.give_up.clear()
         _after_failure(world, home, ready.way, record)

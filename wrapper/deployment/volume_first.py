@@ -8,11 +8,12 @@ What is imported it takes as it is: https://developer.hashicorp.com/terraform/la
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wrapper.aws.model import DATA_TAG, DEPLOYMENT_TAG
 from wrapper.deployment.data import DATA_VOLUME, VOLUME_TYPE
+from wrapper.deployment.events import Warned
 from wrapper.errors import CloudsError
 from wrapper.settings import DEFAULT_DATA_GIB
 from wrapper.terraform import state
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from wrapper.deployment.place import Way
     from wrapper.deployment.preparing import Prepared
+    from wrapper.deployment.world import World
     from wrapper.home import Home
 
 _FILE = "import.tf"
@@ -48,11 +50,16 @@ def forget(home: Home) -> None:
     (home.path / _FILE).unlink(missing_ok=True)
 
 
+def waits(home: Home) -> bool:
+    """A volume is to be taken over."""
+    return (home.path / _FILE).is_file()
+
+
 @contextmanager
-def made(home: Home, ready: Prepared) -> Iterator[str | None]:
+def made(world: World, home: Home, ready: Prepared) -> Iterator[str | None]:
     """A fresh deployment's volume, by id, is there to be taken over; None where none is made here.
 
-    What was not taken over in the end is gone.
+    What was not taken over in the end is gone, or told, and waits for the next `up` or `down`.
     """
     volume_id = _make(home, ready)
     try:
@@ -61,8 +68,14 @@ def made(home: Home, ready: Prepared) -> Iterator[str | None]:
         forget(home)
         # In the state, it is as any other; by then a machine may have written to it, too.
         if volume_id and volume_id not in state.managed(home.path, VOLUME_TYPE):
-            with suppress(CloudsError):
+            try:
                 ready.way.aws.delete_volume(volume_id)
+            except CloudsError as error:
+                _write(home, volume_id)
+                gone = f"python -m wrapper down {home.name}"
+                world.report(
+                    Warned(f"{error.message} {volume_id} is left, and costs money. End it: {gone}")
+                )
 
 
 def _make(home: Home, ready: Prepared) -> str | None:

@@ -13,13 +13,14 @@ from tests.ec2 import Account
 from tests.module.test_stories import Stage, jupyter, pytestmark, stage
 from tests.unit.conftest import QUICK
 from wrapper import deployment
-from wrapper.aws import Aws
+from wrapper.aws import Aws, Request
 from wrapper.deployment.take_down import Wish
 from wrapper.settings import Settings
 from wrapper.terraform import state
 
 if TYPE_CHECKING:
     from wrapper.aws import Snapshot
+    from wrapper.deployment.summary import Summary
 
 __all__ = ["jupyter", "pytestmark", "stage"]  # fixtures and marks, for pytest to find here
 
@@ -44,15 +45,31 @@ def test_data_is_restored_kept_adopted_and_put_into_a_snapshot(stage: Stage) -> 
 
     second = deployment.up(stage.world, stage.wanted("data", settings=Settings())).summary
     assert (second.data_volume_id, second.zone) == (made.volume_id, made.zone)
-    assert state.managed(stage.home("data").path, VOLUME) == {}, "adopted, and never its own"
+    assert list(state.managed(stage.home("data").path, VOLUME)) == [made.volume_id], "as any other"
     assert not deployment.up(stage.world, stage.wanted("data", settings=Settings())).changed
 
+    moved = _to_another_zone(stage, second)
     down = deployment.down(stage.world, "data")
     taken = aws.snapshot(down.kept[0].id)
     assert taken is not None
-    assert (taken.volume_id, taken.kind, taken.state) == (made.volume_id, "final", "completed")
-    assert aws.volume(made.volume_id) is None
+    assert (taken.volume_id, taken.kind, taken.state) == (moved, "final", "completed")
+    assert aws.volume(moved) is None
     assert aws.leftovers("data") == []
+
+
+def _to_another_zone(stage: Stage, machine: Summary) -> str:
+    """Id of the volume there. A kept one goes along, as any other that Terraform manages."""
+    aws = stage.aws()
+    subnets = aws.check_request(Request("t3.large", spot=False)).subnets
+    elsewhere = next(subnets[zone] for zone in sorted(subnets) if zone != machine.zone)
+    asked = stage.wanted("data", settings=Settings(subnet_id=elsewhere))
+    moved = deployment.up(stage.world, asked).summary
+    volume = aws.volume(moved.data_volume_id or "")
+    assert volume is not None
+    assert (volume.zone, volume.gib, volume.attached_to) == (moved.zone, 3, moved.instance_id)
+    assert (moved.zone != machine.zone, moved.url) == (True, machine.url)
+    assert aws.volume(machine.data_volume_id or "") is None
+    return volume.volume_id
 
 
 def _told_before_terraform_was_done(stage: Stage) -> None:

@@ -170,9 +170,11 @@ def test_what_was_chosen_holds_until_another_is_asked_for(
     chosen = {"instance_type": "m5.large", "spot": False, "subnet_id": "subnet-b"}
     place = Place("aws", "us-east-1", "123456789012")
     before = Record(name="x", place=place, chosen=chosen, instance_ids=("i-1",))
-    assert fallback.still_chosen(before, settings, replace=replace) == kept
+    assert fallback.still_chosen(before, settings, replace=replace, data=True) == kept
     never = dataclasses.replace(before, instance_ids=())
-    assert fallback.still_chosen(never, settings, replace=replace) == {}
+    assert fallback.still_chosen(never, settings, replace=replace, data=False) == {}
+    stays = {key: value for key, value in kept.items() if key == "subnet_id"}
+    assert fallback.still_chosen(never, settings, replace=replace, data=True) == stays
 
 
 @dataclass

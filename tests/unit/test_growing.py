@@ -59,7 +59,7 @@ def told(folder: Path, notebook: Notebook, *changes: Change, size: int | None = 
     world: Any = SimpleNamespace(
         look_whose=lambda *_: None, speak=lambda *_: nullcontext(notebook), report=events.append
     )
-    ready: Any = SimpleNamespace(record=home.record(), changes=changes)
+    ready: Any = SimpleNamespace(record=home.record(), changes=changes, fresh=False)
     growing.settle(world, home, ready)
     return events
 

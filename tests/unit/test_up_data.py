@@ -14,7 +14,7 @@ from tests.unit.ending import PLACE, Killed, Scene, read_state, scene, write_sta
 from tests.unit.fleet import data_volume
 from wrapper import deployment
 from wrapper.aws import Aws
-from wrapper.deployment import destroying, origins, preparing, restoring
+from wrapper.deployment import origins, preparing, restoring, volume_first
 from wrapper.deployment.origins import Origin
 from wrapper.deployment.place import Way
 from wrapper.deployment.take_down import Wish
@@ -86,7 +86,8 @@ def test_a_kept_volume_is_found_told_and_pinned_in_its_zone(scene: Scene) -> Non
     assert origin.volume is not None
     assert (origin.volume.volume_id, origin.volume.zone) == (volume_id, "us-east-1a")
     assert "kept since" in (origin.words or "")
-    assert asked == Settings(data_volume_id=volume_id, data_volume_size=0)
+    assert origin.taken_over == volume_id
+    assert asked == Settings(data_volume_size=50), "Terraform manages it as any other"
     time.sleep(1)  # EC2 tells the second
     # Kept earlier than the next snapshot was taken: that one has the later work.
     scene.ec2.create_tags(
@@ -104,7 +105,7 @@ def test_of_a_kept_volume_and_its_own_snapshot_the_volume_is_taken(scene: Scene)
     volume = scene.aws.volume(volume_id)
     assert volume is not None
     scene.aws.create_snapshot(volume, scene.name, "manual")
-    assert begin(scene)[1].data_volume_id == volume_id
+    assert begin(scene)[0].taken_over == volume_id
     scene.aws.delete_volume(volume_id)
 
 
@@ -127,10 +128,29 @@ def test_a_volume_is_never_smaller_than_what_is_restored_to_it(scene: Scene) -> 
         begin(scene, Settings(data_volume_size=50))
     assert begin(scene, Settings(data_volume_size=100))[1].data_volume_size == 100
     volume_id = kept_volume(scene, gib=80)
+    with pytest.raises(SettingsError, match=f"--data-size 60: {volume_id} has 80 GiB"):
+        begin(scene, Settings(data_volume_size=60))
+    for size in (None, 80, 100):
+        origin, pinned = begin(scene, Settings(data_volume_size=size))
+        assert (origin.taken_over, pinned.data_volume_size) == (volume_id, size or 80)
     with pytest.raises(SettingsError, match=f"{volume_id} has 80 GiB") as raised:
-        begin(scene, Settings(data_volume_size=100))
+        begin(scene, Settings(data_volume_id=volume_id, data_volume_size=100))
     assert "modify-volume" in (raised.value.hint or "")
-    assert begin(scene, Settings(data_volume_size=80))[1].data_volume_id == volume_id
+    scene.aws.delete_volume(volume_id)
+
+
+@pytest.mark.parametrize("why", ["named", "not encrypted", "somebody else's"])
+def test_a_kept_volume_is_only_adopted_when(scene: Scene, why: str) -> None:
+    volume_id = kept_volume(scene)
+    volume = scene.aws.volume(volume_id)
+    assert volume
+    origin = Origin(
+        volume=replace(volume, encrypted=why != "not encrypted"),
+        named=why == "named",
+        ours=why != "somebody else's",
+    )
+    assert origin.taken_over is None
+    assert restoring.pin(Settings(), origin).data_volume_id == volume_id
     scene.aws.delete_volume(volume_id)
 
 
@@ -209,22 +229,24 @@ def test_a_volume_of_the_users_own_is_taken_and_never_tagged(scene: Scene) -> No
 
 
 @pytest.mark.parametrize(
-    ("ours", "fallback", "told"),
+    ("ours", "named", "fallback", "told"),
     [
-        (True, ("zone",), "python -m wrapper down x, then python -m wrapper up x"),
-        (False, ("zone",), "python -m wrapper snapshot x; python -m wrapper down x, then"),
-        (True, ("on-demand",), None),
+        (True, True, ("zone",), "python -m wrapper down x, then python -m wrapper up x"),
+        (False, True, ("zone",), "python -m wrapper snapshot x; python -m wrapper down x, then"),
+        (True, False, ("zone",), None),
+        (True, True, ("on-demand",), None),
     ],
-    ids=["kept", "the user's own", "no other zone allowed"],
+    ids=["kept and named", "the user's own", "taken over", "no other zone allowed"],
 )
 def test_that_an_adopted_volume_never_leaves_its_zone_is_told_with_what_does(
-    scene: Scene, told: str | None, fallback: tuple[str, ...], *, ours: bool
+    scene: Scene, told: str | None, fallback: tuple[str, ...], *, ours: bool, named: bool
 ) -> None:
     volume_id = kept_volume(scene)
     volume = scene.aws.volume(volume_id)
     assert volume
     asked = Settings(spot=True, fallback=fallback)
-    origins.say_where_it_stays(scene.world, Origin(volume=volume, ours=ours), asked, "x")
+    origin = Origin(volume=volume, ours=ours, named=named)
+    origins.say_where_it_stays(scene.world, origin, asked, "x")
     texts = [text for text in scene.texts() if "never leaves us-east-1a" in text]
     assert (len(texts) == 1 and told in texts[0]) if told else not texts
     origins.say_where_it_stays(scene.world, Origin(), asked, "x")
@@ -349,10 +371,14 @@ def test_an_interrupted_keep_is_taken_back_by_the_next_up(scene: Scene) -> None:
     before = scene.home.record()
     assert before is not None
     origin, asked = begin(scene, before=before)
-    assert asked == Settings(data_volume_id=volume_id, data_volume_size=0)
-    terraform = scene.world.terraform(scene.home.path, environment={}, keep_open=())
-    destroying.forget(terraform, scene.home, [volume_id])
-    assert read_state(scene.home.path) == {}
+    assert asked == Settings(data_volume_size=50)
+    assert [*read_state(scene.home.path)] == [volume_id], "Terraform has it still"
+    way = Way(PLACE, scene.aws, scene.account.environment)
+    volume_first.take_over(way, scene.home, origin.taken_over)
+    assert volume_first.waiting(scene.home) is None
+    write_state(scene.home.path, [])  # a keep that was interrupted later
+    volume_first.take_over(way, scene.home, origin.taken_over)
+    assert volume_first.waiting(scene.home) == volume_id
     settle(scene, origin, asked)
     volume = scene.aws.volume(volume_id)
     assert volume is not None
@@ -406,23 +432,37 @@ def test_a_volume_whose_making_was_interrupted_is_taken_as_it_is(scene: Scene) -
 class Refusing:
     """A Terraform that refuses when it is to apply."""
 
+    def __init__(self, planned: Plan) -> None:
+        self.planned = planned
+
     def init(self, **_: Any) -> None:
         """Providers are there."""
 
-    def plan_and_apply(self, *_: Any, **__: Any) -> Any:
+    def plan(self) -> Plan:
+        """What is there already has somebody's work on it: looked at before it is asked."""
+        return self.planned
+
+    def apply(self, *_: Any, **__: Any) -> Any:
         """Nothing is made."""
         raise TerraformError("refused", hint="")
 
 
 def test_up_asks_with_the_data_in_its_question_and_pins_it(scene: Scene) -> None:
     volume_id = kept_volume(scene)
-    refusing: Any = lambda *_, **__: Refusing()  # noqa: E731 (as short as it gets)
+    change = Change("module.notebook.aws_ebs_volume.data[0]", "aws_ebs_volume", "replace")
+    refusing: Any = lambda *_, **__: Refusing(Plan((change,)))  # noqa: E731 (as short as it gets)
+    with pytest.raises(UsageError, match="would delete the data volume"):
+        deployment.up(replace(scene.world, terraform=refusing), wanted(scene))
+    assert scene.asked == []
+    planned = Plan((replace(change, action="update"),))
+    refusing = lambda *_, **__: Refusing(planned)  # noqa: E731 (likewise)
     world = replace(scene.world, terraform=refusing)
     with pytest.raises(TerraformError):
         deployment.up(world, wanted(scene))
     assert f"data         {volume_id}, kept since" in scene.asked[0]
     values = scene.home.variables()
-    assert (values["data_volume_id"], values["data_volume_size"]) == (volume_id, 0)
+    assert (values.get("data_volume_id"), values["data_volume_size"]) == (None, 50)
+    assert volume_first.waiting(scene.home) == volume_id
     assert [one.id for one in scene.aws.leftovers(scene.name)] == [volume_id]
     write_state(scene.home.path, [])
     done = deployment.down(scene.world, scene.name, wish=Wish("keep"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -105,8 +105,7 @@ def test_what_could_not_be_deleted_is_told_and_waits(
             raise UsageError("refused", hint="")
     (told,) = [text for text in scene.texts() if str(volume_id) in text]
     assert f"is left, and costs money. End it: python -m wrapper down {scene.name}" in told
-    assert volume_first.waits(scene.home)
-    assert f'"{volume_id}"' in block(scene).read_text()
+    assert volume_first.waiting(scene.home) == volume_id
 
 
 @pytest.mark.parametrize(
@@ -162,3 +161,19 @@ def test_nothing_else_is_taken_over(scene: Scene, how: str) -> None:
         scene.home.write_variables({"data_volume_size": 0})
     volume_first.take_over(ready(scene).way, scene.home)
     assert not block(scene).exists()
+
+
+def test_a_kept_volume_waits_until_terraform_has_taken_it_over(scene: Scene) -> None:
+    volume_id = data_volume(scene.ec2, scene.name)
+    scene.aws.release_volume(volume_id, scene.name)
+    volume_first.take_over(ready(scene).way, scene.home, volume_id)
+    one = ready(scene)
+    for error in (KeyboardInterrupt, RuntimeError):
+        with suppress(error), volume_first.made(scene.world, scene.home, one) as made:
+            assert made is None, "none beside it"
+            raise error
+        assert volume_first.waiting(scene.home) == volume_id
+        assert scene.aws.volume(volume_id)
+    with volume_first.made(scene.world, scene.home, one):
+        write_state(scene.home.path, [volume_id])
+    assert volume_first.waiting(scene.home) is None

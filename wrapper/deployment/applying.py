@@ -55,7 +55,7 @@ def apply(going: Going, ready: Prepared) -> Record:
                 _apply_twice(world, ready, meter, hands)
     except (CloudsError, KeyboardInterrupt) as error:
         if ready.fresh and isinstance(error, UsageError):
-            if not volume_first.waits(home):
+            if not volume_first.waiting(home):
                 home.end(record)  # Terraform refused the request before it made anything
             raise
         ready.give_up.clear()

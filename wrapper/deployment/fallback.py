@@ -57,15 +57,19 @@ def request(asked: Settings, region: str, *, zone: str | None = None) -> Request
     )
 
 
-def still_chosen(before: Record, now: dict[str, Any], *, replace: bool) -> dict[str, Any]:
+def still_chosen(
+    before: Record, now: dict[str, Any], *, replace: bool, data: bool
+) -> dict[str, Any]:
     """What was chosen earlier and still holds, with what is asked for now.
 
-    What was tried for a machine that never came is no choice; a machine stays where its data is.
+    What was tried for a machine that never came is no choice; but where there is `data`, a volume
+    that Terraform has, a machine stays with it.
     """
     asked = [one for one in OF_THE_MACHINE if now.get(one) != before.settings.get(one)]
-    if not before.instance_ids:
+    if not before.instance_ids and not data:
         return {}
-    kept = _OF_THE_PLACE if asked or replace else tuple(before.chosen)
+    anew = asked or replace or not before.instance_ids
+    kept = _OF_THE_PLACE if anew else tuple(before.chosen)
     return {
         key: value
         for key, value in before.chosen.items()

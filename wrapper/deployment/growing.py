@@ -44,6 +44,8 @@ def settle(world: World, home: Home, ready: Prepared) -> None:
 
 
 def _grew(ready: Prepared) -> bool:
+    if ready.fresh:  # it grows as the machine boots
+        return False
     return any(one.type == VOLUME_TYPE and one.action == "update" for one in ready.changes)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import data, destroying, saving, untouched
+from wrapper.deployment import data, destroying, saving, untouched, volume_first
 from wrapper.deployment.data import DATA_VOLUME, VOLUME_TYPE
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import AwsError, UsageError
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 
 def data_volume(way: Way, home: Home) -> Volume | None:
-    """The data volume that Terraform manages; None without one, also for one of the user's."""
-    for volume_id in state.managed(home.path, VOLUME_TYPE):
+    """The data volume that Terraform manages, or is about to take over; None without one, also
+    for one of the user's."""
+    waiting = volume_first.waiting(home)
+    for volume_id in (*state.managed(home.path, VOLUME_TYPE), *([waiting] if waiting else [])):
         if found := way.aws.volume(volume_id):
             return found
     return None
@@ -40,12 +42,13 @@ def towards(world: World, home: Home, ready: Prepared, candidate: Candidate) -> 
     way = ready.way
     record = home.record() or ready.record  # it has learnt which requests there were
     anew: tuple[str, ...] = ()
-    volume = data_volume(way, home)
+    volume, waiting = data_volume(way, home), volume_first.waiting(home)
     if volume and volume.zone != candidate.zone:
-        if untouched.is_so(way, record, volume):
+        if volume.volume_id != waiting and untouched.is_so(way, record, volume):
             anew = (DATA_VOLUME,)
         else:
             record = _pack(world, home, way, record, volume)
+            volume_first.forget(home)
     _end_machines(world, way, record)
     before = home.variables()
     asked = Settings().over(record.settings)

@@ -32,6 +32,17 @@ class Origin:
     """Where the snapshot is, unless it is here."""
     ours: bool = True
     """Of this name, and not somebody else's that the user has named."""
+    named: bool = False
+    """By --data-volume: it is the user's to look after, and stays where it is."""
+
+    @property
+    def taken_over(self) -> str | None:
+        """Id of the volume, where Terraform manages it from now on, so that it grows and moves.
+
+        One that is not encrypted it would make anew.
+        """
+        one = self.volume
+        return one.volume_id if one and self.ours and not self.named and one.encrypted else None
 
     @property
     def is_claimed(self) -> bool:
@@ -67,7 +78,7 @@ def named_volume(way: Way, name: str, volume_id: str, *, ours: Collection[str] =
             f"{volume_id} is a part of the deployment {found.deployment}.",
             hint=f"First: python -m wrapper down {found.deployment} --data keep",
         )
-    origin = Origin(volume=found, ours=found.data_of == name)
+    origin = Origin(volume=found, ours=found.data_of == name, named=True)
     return origin if found.attached_to in ours else free(origin, name)
 
 
@@ -90,7 +101,7 @@ def free(origin: Origin, name: str) -> Origin:
 
 def say_where_it_stays(world: World, origin: Origin, asked: Settings, name: str) -> None:
     """Who allows other zones was told that an adopted volume never leaves its own."""
-    if origin.volume is None or ZONE not in asked.fallbacks:
+    if origin.volume is None or origin.taken_over or ZONE not in asked.fallbacks:
         return
     volume_id, zone = origin.volume.volume_id, origin.volume.zone
     copied = "" if origin.ours else f"python -m wrapper snapshot {name}; "

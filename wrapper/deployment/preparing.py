@@ -26,10 +26,12 @@ from wrapper.deployment import (
     ssh,
     volume_first,
 )
+from wrapper.deployment.data import VOLUME_TYPE
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.origins import Origin
 from wrapper.errors import AddressError, DiskError
 from wrapper.home import Record
+from wrapper.terraform import state
 
 if TYPE_CHECKING:
     from wrapper.aws import Facts
@@ -108,14 +110,15 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     )
     terraform.init(say=lambda text: world.report(Note(text)))
     moving.go_on(home, terraform, record)
-    if origin.volume and not fresh:
+    if origin.volume and not fresh and not origin.taken_over:
         # Where a `down --data keep` was interrupted, the state may know it still.
         destroying.forget(terraform, home, [origin.volume.volume_id])
     restoring.spare(way, home, terraform)
-    volume_first.take_over(way, home)
-    plan = None if fresh else _plan(world, terraform)
+    volume_first.take_over(way, home, origin.taken_over)
+    # What is taken over has somebody's work on it.
+    plan = None if fresh and not volume_first.waiting(home) else _plan(world, terraform)
     restoring.refuse_loss(wanted.name, plan)
-    if before and plan and not question.machine_ends(plan.changes):
+    if before and not fresh and plan and not question.machine_ends(plan.changes):
         _warn_of_the_ineffective(world, before, asked)
     return Prepared(
         way=way,
@@ -143,19 +146,28 @@ def _look(
     facts = way.aws.check_request(fallback.request(asked, way.place.region))
     origin, asked = restoring.begin(world, way, wanted, asked, before)
     if zone := origin.volume.zone if origin.volume else None:
-        facts = way.aws.check_request(fallback.request(asked, way.place.region, zone=zone))
+        there = way.aws.check_request(fallback.request(asked, way.place.region, zone=zone))
+        facts = facts if origin.taken_over else there
     found = fallback.candidates(
-        way.aws, asked, facts, data=_has_data(asked), now=zone or _zone(before) or wanted.zone
+        way.aws,
+        asked,
+        facts,
+        data=_has_data(asked),
+        now=zone or _zone(before, facts) or wanted.zone,
     )
-    candidates = tuple(one for one in found if zone in (None, one.zone))
+    stays = zone and not origin.taken_over
+    candidates = tuple(one for one in found if not stays or one.zone == zone)
     origins.say_where_it_stays(world, origin, asked, wanted.name)
     if fresh:
         _remember_place(home, way)
-    record = _own_cidr(world, _record(before, wanted, way, asked, fresh=fresh), asked)
+    data = bool(state.managed(home.path, VOLUME_TYPE))
+    record = _record(before, wanted, way, asked, data=data)
+    record = _own_cidr(world, record, asked)
     image = beginning.choose(world, way, wanted, asked, facts, before)
     record = dataclasses.replace(record, image=image)
-    if fresh and wanted.zone and not asked.subnet_id and candidates[0].zone == wanted.zone:
-        # The module would take another one; should EC2 have none there, others may take its place.
+    where = zone or wanted.zone
+    if fresh and where and not asked.subnet_id and candidates[0].zone == where:
+        # The module might take another one; should EC2 have none there, others may take its place.
         record = dataclasses.replace(record, chosen={"subnet_id": candidates[0].subnet_id})
     if fresh:
         mending.refuse_stranger(way, wanted.name)
@@ -204,9 +216,13 @@ def variables(record: Record, asked: Settings, kept: dict[str, Any]) -> dict[str
     return {**found, **ssh.reach(asked.ssh, asked.ssh_cidrs, allowed(record))}
 
 
-def _zone(before: Record | None) -> str | None:
-    """Where the deployment stands."""
-    found = before.outputs.get("availability_zone") if before else None
+def _zone(before: Record | None, facts: Facts) -> str | None:
+    """Where the deployment stands, or was to stand."""
+    if before is None:
+        return None
+    chosen = before.chosen.get("subnet_id")
+    there = [zone for zone, subnet_id in facts.subnets.items() if subnet_id == chosen]
+    found = there[0] if there else before.outputs.get("availability_zone")
     return str(found) if found else None
 
 
@@ -231,16 +247,16 @@ def _need_space(home: Home) -> None:
 
 
 def _record(
-    before: Record | None, wanted: Wanted, way: Way, asked: Settings, *, fresh: bool
+    before: Record | None, wanted: Wanted, way: Way, asked: Settings, *, data: bool
 ) -> Record:
-    if before is None or fresh:
+    if before is None or before.ended:
         return Record(name=wanted.name, place=way.place, settings=asked.said())
     now = asked.said()
     return dataclasses.replace(
         before,
         place=way.place,
         settings=now,
-        chosen=fallback.still_chosen(before, now, replace=wanted.replace),
+        chosen=fallback.still_chosen(before, now, replace=wanted.replace, data=data),
         generation=before.generation + (1 if wanted.replace else 0),
     )
 

@@ -48,7 +48,7 @@ def begin(
             )
         )
     asked = dataclasses.replace(asked, data_snapshot_id=pinned)
-    return there, pin(asked if there.volume else _sized(world, way, asked, before), there)
+    return there, pin(asked if there.named else _sized(world, way, asked, before), there)
 
 
 def _sized(world: World, way: Way, asked: Settings, before: Record) -> Settings:
@@ -78,7 +78,7 @@ def _of_the_living(way: Way, asked: Settings, before: Record) -> Origin | None:
     volumes = way.aws.find_volumes(name)
     for one in volumes:
         if one.kept_at and (one.volume_id == told or one.attached_to in before.instance_ids):
-            return Origin(volume=one)
+            return Origin(volume=one, named=one.volume_id == asked.data_volume_id)
         if one.ending and one.deployment == name:
             way.aws.claim_volume(one.volume_id, name)
     if asked.data_volume_id:
@@ -115,6 +115,8 @@ def pin(asked: Settings, origin: Origin) -> Settings:
     """The settings with what was found. A volume is never smaller than what is restored to it."""
     if origin.volume:
         volume_id, gib = origin.volume.volume_id, origin.volume.gib
+        if origin.taken_over:
+            return _as_large(asked, volume_id, gib)
         if asked.data_volume_size not in (None, 0, gib):
             raise SettingsError(
                 f"--data-size {asked.data_volume_size}: {volume_id} has {gib} GiB, and is taken "
@@ -138,6 +140,17 @@ def pin(asked: Settings, origin: Origin) -> Settings:
     here = origin.snapshot.snapshot_id if origin.from_region is None else None
     size = gib if asked.data_volume_size is None else asked.data_volume_size
     return dataclasses.replace(asked, data_snapshot_id=here, data_volume_size=size)
+
+
+def _as_large(asked: Settings, volume_id: str, gib: int) -> Settings:
+    if gib > (asked.data_volume_size or gib):
+        raise SettingsError(
+            f"--data-size {asked.data_volume_size}: {volume_id} has {gib} GiB, and a volume never "
+            "becomes smaller.",
+            hint=f"--data-size {gib}, or more; or start empty with --fresh-data",
+        )
+    size = asked.data_volume_size or gib
+    return dataclasses.replace(asked, data_volume_size=size, data_snapshot_id=None)
 
 
 def settle(world: World, home: Home, ready: Prepared) -> Prepared:

@@ -1,4 +1,4 @@
-"""A new data volume is there before Terraform runs, which takes it over by an import block.
+"""A new or kept data volume is there before Terraform runs, which takes it over by an import block.
 
 The AWS provider looks after a volume that it makes itself only ten seconds after it asked for it,
 and until then no machine may have it:
@@ -8,6 +8,7 @@ What is imported it takes as it is: https://developer.hashicorp.com/terraform/la
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,17 @@ if TYPE_CHECKING:
 _FILE = "import.tf"
 
 
-def take_over(way: Way, home: Home) -> None:
-    """What a killed `up` has made waits for Terraform to take it over, before it plans another.
+def take_over(way: Way, home: Home, kept: str | None = None) -> None:
+    """A volume that was kept, or that a killed `up` has made, waits for Terraform to take it over.
 
     And nothing else: a block for what is gone would fail every plan.
     """
     forget(home)
-    if _is_wanted(home) and not state.managed(home.path, VOLUME_TYPE):
+    if not _is_wanted(home) or state.managed(home.path, VOLUME_TYPE):
+        return
+    if kept:
+        _write(home, kept)
+    else:
         mine = [
             one
             for one in way.aws.find_volumes(home.name)
@@ -50,28 +55,34 @@ def forget(home: Home) -> None:
     (home.path / _FILE).unlink(missing_ok=True)
 
 
-def waits(home: Home) -> bool:
-    """A volume is to be taken over."""
-    return (home.path / _FILE).is_file()
+def waiting(home: Home) -> str | None:
+    """Id of the volume that is to be taken over; None without one."""
+    try:
+        found = re.search(r'id = "(vol-\w+)"', (home.path / _FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return found[1] if found else None
 
 
 @contextmanager
 def made(world: World, home: Home, ready: Prepared) -> Iterator[str | None]:
     """A fresh deployment's volume, by id, is there to be taken over; None where none is made here.
 
-    What was not taken over in the end is gone, or told, and waits for the next `up` or `down`.
+    What was not taken over in the end is gone, or told; it and what was there before wait on.
     """
     volume_id = _make(home, ready)
     try:
         yield volume_id
     finally:
-        forget(home)
         # In the state, it is as any other; by then a machine may have written to it, too.
-        if volume_id and volume_id not in state.managed(home.path, VOLUME_TYPE):
+        managed = state.managed(home.path, VOLUME_TYPE)
+        if waiting(home) in managed:
+            forget(home)
+        elif volume_id and volume_id not in managed:
             try:
                 ready.way.aws.delete_volume(volume_id)
+                forget(home)
             except CloudsError as error:
-                _write(home, volume_id)
                 gone = f"python -m wrapper down {home.name}"
                 world.report(
                     Warned(f"{error.message} {volume_id} is left, and costs money. End it: {gone}")
@@ -79,7 +90,9 @@ def made(world: World, home: Home, ready: Prepared) -> Iterator[str | None]:
 
 
 def _make(home: Home, ready: Prepared) -> str | None:
-    if not ready.fresh or not _is_wanted(home) or state.managed(home.path, VOLUME_TYPE):
+    if not ready.fresh or not _is_wanted(home):
+        return None
+    if waiting(home) or state.managed(home.path, VOLUME_TYPE):
         return None
     variables = home.variables()
     tags = {

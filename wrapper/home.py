@@ -230,7 +230,8 @@ def write_private(path: Path, content: str) -> Path:
     with as_disk_error(path):
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:  # mkstemp: 0600
+            # mkstemp: 0600. Names of files in it may be any bytes.
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())

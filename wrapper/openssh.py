@@ -138,13 +138,20 @@ def try_to(
     folder: Path, words: Sequence[str], given: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """The words were run there with nobody at the keyboard; 255 where ssh did not get there."""
+    done = exactly(folder, words, given)
+    said = (one.decode(errors="replace") for one in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(done.args, done.returncode, *said)
+
+
+def exactly(
+    folder: Path, words: Sequence[str], given: Mapping[str, str], text: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Likewise; they read the text, and what they say is as they said it."""
     return subprocess.run(
         command(folder, words, ("-o", "BatchMode=yes")),
         check=False,
         capture_output=True,
-        text=True,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
+        input=text,
         env=environment(given),
     )
 

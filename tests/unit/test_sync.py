@@ -7,6 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,16 +18,19 @@ from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment, git_ignored, openssh, unison
 from wrapper.cli import main
 from wrapper.deployment import far_end, ssh
-from wrapper.deployment.events import News, Note
+from wrapper.deployment.events import News, Note, Warned
 from wrapper.deployment.syncing import Wish
 from wrapper.errors import (
+    AwsError,
     CloudsError,
     DiskError,
     ExitCode,
     FailedError,
+    LockedError,
     NoAnswerError,
     SettingsError,
 )
+from wrapper.unison.words import Heard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +39,10 @@ if TYPE_CHECKING:
     from tests.ec2 import Account
     from wrapper.unison import Outcome
 
-ODD = ("a b", "ü", "-n", "$(touch x)", "quote'\"", "star*[1]?", "{x},y", "a:b")
+ODD = (
+    *("a b", "ü", "-n", "$(touch x)", "quote'\"", "star*[1]?", "{x},y", "a:b", "a from b to c"),
+    *("back\\slash", "new\nline", " edges ", os.fsdecode(b"no\xffutf\xfe")),
+)
 
 # What sshd does: the words are joined, and a shell reads them in the user's home directory.
 SSH = """#!{python}
@@ -84,7 +93,11 @@ def ends(tmp_path: Path, account: Account, monkeypatch: pytest.MonkeyPatch) -> I
 def fill(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(f"of {folder.parent.name}: {name}")
+        (folder / name).write_bytes(os.fsencode(f"of {folder.parent.name}: {name}"))
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", "-C", folder, *words], check=True, capture_output=True)
 
 
 def contents(folder: Path) -> set[str]:
@@ -104,6 +117,22 @@ def test_both_ends_become_the_same(ends: Ends) -> None:
             "deep/result",
         }
     )
+
+
+@pytest.mark.parametrize("end", ["here", "there"])
+@pytest.mark.parametrize("name", [*ODD, "\tt\r"], ids=ascii)
+def test_an_ignored_file_of_an_odd_name_stays_where_it_is(name: str, end: str, ends: Ends) -> None:
+    one, other = (ends.here, ends.there) if end == "here" else (ends.there, ends.here)
+    fill(one, f"left/{name}", "left/kept", name)
+    (one / ".gitignore").write_text("left/*\n!left/kept\n")
+    ends.sync()
+    assert contents(other) == {".gitignore", "left/kept", name}
+
+
+def test_every_odd_name_is_told_whole(ends: Ends) -> None:
+    fill(ends.here, "a", *ODD)
+    told = {os.fsencode(one).decode(errors="replace") for one in ODD}
+    assert set(ends.synced().changed) == {"a", *told}
 
 
 def test_what_went_over_is_listed_by_name(ends: Ends) -> None:
@@ -235,12 +264,15 @@ def test_names_of_files_to_come(text: str, names: list[str], tmp_path: Path) -> 
         pytest.param(3, "Fatal error: Lost connection with the server", NoAnswerError, id="lost"),
         pytest.param(2, "write: No space left on device", DiskError, id="full disk"),
         pytest.param(2, "  failed: x", FailedError, id="one file not"),
+        pytest.param(2, "  skipped: x ([root 1]: cannot be read)", FailedError, id="nor read"),
         pytest.param(3, "Fatal error: something else", FailedError, id="anything else"),
     ],
 )
 def test_how_unison_ends_is_told(code: int, said: str, error: Any) -> None:
+    heard = Heard(lambda _: None, lambda _: None)
+    heard.listen([f"{said}\n"])
     with pytest.raises(error, match=r"x|something|Lost|space") as raised:
-        unison._judge(code, unison._read([f"{said}\n"], lambda _: None))
+        heard.judge(code)
     assert raised.value.hint
 
 
@@ -321,3 +353,138 @@ def test_a_watch_goes_on_when_the_connection_was_lost(
         ends.sync(watch=True)
     assert any(one.startswith("The connection ended") for one in said)
     assert "The machine is reached again" in said
+
+
+def test_a_tracked_file_that_a_rule_leaves_out_goes_every_time(ends: Ends) -> None:
+    fill(ends.here, "model.csv", "data/x.csv", "other.csv")
+    (ends.here / ".gitignore").write_text("*.csv\ndata/\n")
+    git(ends.here, "init", "-q")
+    git(ends.here, "add", "-f", "model.csv", "data/x.csv")
+    for words in ("first", "once again"):
+        (ends.here / "model.csv").write_text(words)
+        (ends.here / "data/x.csv").write_text(words)
+        fill(ends.there, "data/theirs.csv")
+        ends.sync()
+        assert (ends.there / "model.csv").read_text() == words
+        assert (ends.there / "data/x.csv").read_text() == words
+    assert not (ends.there / "other.csv").exists()
+    assert not (ends.here / "data/theirs.csv").exists()
+
+
+def test_two_pairs_of_one_deployment_keep_out_of_each_others_way(
+    ends: Ends, tmp_path: Path
+) -> None:
+    """The other one begins when this one has said what it will do, and has not begun to do it."""
+    fill(ends.here, "a")
+    other = tmp_path / "other"
+    fill(other, "b")
+    tool = tmp_path / "tools/ssh"
+    whole = tool.read_text()
+    marker, go = tmp_path / "begun", tmp_path / "go"
+    waits = f"""import os, time
+if "-server" in " ".join(os.sys.argv) and not os.path.exists({str(marker)!r}):
+    open({str(marker)!r}, "w").close()
+    while not os.path.exists({str(go)!r}):
+        time.sleep(0.02)
+"""
+    tool.write_text(whole.replace("import os, sys\n", "import os, sys\n" + waits))
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(ends.sync, delete=True)
+        while not marker.exists():
+            assert not first.done()
+            time.sleep(0.01)
+        with pytest.raises(LockedError, match="together already") as raised:
+            ends.sync()
+        assert f"kill {os.getpid()}" in str(raised.value.hint)
+        deployment.sync(ends.world, "moon", other, None, Wish())
+        go.touch()
+        assert first.result() == unison.Outcome()
+    assert contents(ends.there) == contents(ends.here) == {"a"}
+    assert contents(ends.home / "work/other") == {"b"}
+    ends.sync()
+
+
+@pytest.mark.parametrize("watch", [False, True], ids=["once", "watching"])
+@pytest.mark.parametrize("why", ["full", "denied"])
+def test_what_could_not_be_written_is_told(why: str, watch: bool, ends: Ends) -> None:
+    fill(ends.here, *(f"{number}" for number in range(20)))
+    ends.sync()
+    (ends.here / "many").mkdir()
+    for number in range(12):  # the reason is far above the last lines
+        (ends.here / "many" / f"{number}").write_bytes(os.urandom(50_000))
+    fill(ends.here, "small")
+    told = []
+
+    def report(event: Any) -> None:
+        told.append(event)
+        if watch and isinstance(event, Warned):
+            raise KeyboardInterrupt
+
+    ends.world = dataclasses.replace(ends.world, report=report)
+    with refusing(ends.there, why):
+        errors = {"full": DiskError, "denied": FailedError}
+        expected: Any = KeyboardInterrupt if watch else errors[why]
+        with pytest.raises(expected) as raised:
+            ends.sync(watch=watch)
+    [words] = [one.text for one in told if isinstance(one, Warned)]
+    assert {"full": "No space left on device", "denied": "not permitted"}[why] in words
+    assert "many" in words
+    if not watch:
+        assert "many" in raised.value.message
+    assert contents(ends.here) >= {"small", "many/0"}
+
+
+@contextmanager
+def refusing(folder: Path, why: str) -> Iterator[None]:
+    """A disk with no room for it; or one that takes nothing, from root neither."""
+    if why == "full":
+        kept = folder.with_name("kept")
+        folder.rename(kept)
+        folder.mkdir()
+        size = f"size={300 * 1024}"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], check=True)
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+    else:
+        subprocess.run(["chattr", "+i", folder], check=True)
+    try:
+        yield
+    finally:
+        undo = ["umount", "-l"] if why == "full" else ["chattr", "-i"]
+        subprocess.run([*undo, folder], check=True)
+
+
+def test_a_watch_waits_for_this_computer_to_be_online_again(
+    ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the machine is reached then, nor AWS, which would say where it is."""
+    monkeypatch.setattr("wrapper.deployment.syncing._AGAIN", 0.05)
+    fill(ends.here, "a")
+    ends.sync()
+    tool = tmp_path / "tools/ssh"
+    whole = tool.read_text()
+    folder = ssh.connect(ends.world, "moon")
+    tool.write_text("#!/bin/sh\necho no route to host >&2\nexit 255\n")
+    asked: list[str] = []
+    said: list[str] = []
+
+    def connect(*_: object) -> Path:
+        if not said:  # before the watch
+            return folder
+        if len(asked) < 2:
+            asked.append("AWS")
+            raise AwsError("AWS cannot be reached", hint="Is it online?")
+        tool.write_text(whole)
+        return folder
+
+    def report(event: Any) -> None:
+        said.append(event.text)
+        if isinstance(event, News) and "again" in event.text and asked:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ssh, "connect", connect)
+    ends.world = dataclasses.replace(ends.world, report=report)
+    with pytest.raises(KeyboardInterrupt):
+        ends.sync(watch=True)
+    assert asked == ["AWS", "AWS"]
+    assert said.count("AWS cannot be reached") == 1
+    assert said[-1] == "The machine is reached again"

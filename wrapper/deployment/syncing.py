@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import time
 from typing import TYPE_CHECKING
 
 from wrapper import git_ignored, unison
 from wrapper.deployment import far_end, ssh
 from wrapper.deployment.bringing_files import far, refuse_home
-from wrapper.deployment.events import News, Note
-from wrapper.errors import FailedError, FingerprintError, NoAnswerError
-from wrapper.unison import Pair
+from wrapper.deployment.events import News, Note, Progress, Warned
+from wrapper.errors import AwsError, FingerprintError, NoAnswerError
+from wrapper.unison import Pair, Tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,16 +21,7 @@ if TYPE_CHECKING:
 
 _AGAIN = 2.0
 """Seconds between two tries of a machine that was lost."""
-
-# Names that git would leave out there, a zero byte after each.
-_IGNORED = """\
-mkdir -p {there} && cd {there} || exit
-command -v git >/dev/null || exit 0
-bare=$(mktemp -d)
-git init -q --bare "$bare"
-git --git-dir="$bare" --work-tree=. ls-files -z -oi --exclude-standard --directory
-rm -rf "$bare"
-"""
+_WHOLE = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,27 +38,37 @@ def sync(world: World, name: str, here: Path, target: str | None, wish: Wish) ->
     """What changed at one end is at the other; what did not come together is told.
 
     FailedError, NoAnswerError, DiskError; SettingsError: a home directory, and not forced.
+    LockedError: another command does it already.
     """
     unison.program()
     here = here.resolve()
     refuse_home(here, force=wish.force)
     there = far(target or here.name)
     folder = ssh.connect(world, name)
-    far_end.have(world, folder, name, "unison")
     pair = Pair(here=here, there=there, ssh=folder, delete=wish.delete, watch=wish.watch)
-    pair = dataclasses.replace(pair, ignored=_ignored(world, pair, gitignore=wish.gitignore))
-    while True:
-        try:
-            return unison.synchronise(
-                pair, world.environment, lambda text: world.report(Note(text))
-            )
-        except NoAnswerError as error:
-            if not wish.watch:
-                raise
-            _reconnect(world, name, error)
+    with unison.locked(pair):
+        while True:
+            try:
+                return _together(world, name, pair, wish)
+            except NoAnswerError as error:
+                if not wish.watch:
+                    raise
+                _reconnect(world, name, pair, error)
 
 
-def _reconnect(world: World, name: str, lost: NoAnswerError) -> None:
+def _together(world: World, name: str, pair: Pair, wish: Wish) -> Outcome:
+    """Once, or until the connection ends; the machine may be another one each time."""
+    far_end.have(world, pair.ssh, name, "unison")
+    found = _ignored(world, pair, gitignore=wish.gitignore)
+    tell = Tell(
+        say=lambda text: world.report(Note(text)),
+        warn=lambda text: world.report(Warned(text)),
+        progress=lambda done: world.report(Progress(done, _WHOLE, "bringing together")),
+    )
+    return unison.synchronise(dataclasses.replace(pair, ignored=found), world.environment, tell)
+
+
+def _reconnect(world: World, name: str, pair: Pair, lost: NoAnswerError) -> None:
     """The machine is reached again, wherever it is now; nobody is told the same twice.
 
     FailedError, FingerprintError: it cannot be, however long somebody waits.
@@ -78,29 +78,38 @@ def _reconnect(world: World, name: str, lost: NoAnswerError) -> None:
     while True:
         time.sleep(_AGAIN)
         try:
-            folder = ssh.connect(world, name)
-            if far_end.ask(world, folder, "true").returncode == 0:
+            if not _is_reached(world, pair):
+                ssh.connect(world, name)
+            if _is_reached(world, pair):
                 world.report(News("The machine is reached again"))
                 return
         except FingerprintError:
             raise
-        except NoAnswerError as error:
+        except (NoAnswerError, AwsError) as error:
+            # AWS is not reached either while this computer is offline.
             if error.message != told:
                 told = error.message
                 world.report(Note(told))
 
 
+def _is_reached(world: World, pair: Pair) -> bool:
+    """Whether it is where it was: nobody else has its host key."""
+    try:
+        return far_end.ask(world, pair.ssh, "true").returncode == 0
+    except NoAnswerError:
+        return False
+
+
 def _ignored(world: World, pair: Pair, *, gitignore: bool) -> tuple[str, ...]:
     """What git would leave out at either end; the folder is there."""
-    done = far_end.ask(world, pair.ssh, _IGNORED.format(there=shlex.quote(pair.there)))
-    if done.returncode:
-        raise FailedError(
-            f"The machine cannot make {pair.there}: {done.stderr.strip()}",
-            hint="python -m wrapper ssh -- ls -la work",
-        )
     if not gitignore:
+        far_end.ignored(world, pair.ssh, pair.there, b"", [])
         return ()
+    tracked = git_ignored.tracked(pair.here, world.environment)
+    rules = git_ignored.rules(pair.here, world.environment)
+    theirs = far_end.ignored(world, pair.ssh, pair.there, rules, tracked)
     ours = git_ignored.names(pair.here, world.environment) or []
-    names = [one.decode("utf-8", "surrogateescape") for one in ours] + done.stdout.split("\0")
-    found = [unison.path(one) for one in dict.fromkeys(names) if one]
-    return (*found, *(f"Name {one}" for one in git_ignored.simple(pair.here)))
+    names = [one.decode("utf-8", "surrogateescape") for one in (*ours, *theirs)]
+    found = [unison.path(one) for one in dict.fromkeys(names)]
+    to_come = [] if tracked else git_ignored.simple(pair.here)
+    return (*found, *(f"Name {one}" for one in to_come))

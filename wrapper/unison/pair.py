@@ -1,0 +1,114 @@
+"""Two folders that Unison brings together: its profile for just these two, and their lock."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shlex
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wrapper import openssh
+from wrapper.errors import LockedError, SettingsError
+from wrapper.home import DIRECTORY_MODE, SECRET_MODE, as_disk_error, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEPT = "nodeletion"
+_LETTERS = str.maketrans({char: f"\\{char}" for char in "\\*?[]{},"} | dict.fromkeys("\n\r", "?"))
+_EDGES = re.compile(r"^\s|\s$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two folders, and what is between them."""
+
+    here: Path
+    there: str
+    """Below the machine's home directory, or absolute."""
+    ssh: Path
+    """Folder of ssh's configuration."""
+    ignored: tuple[str, ...] = ()
+    """Conditions of Unison's `ignore`, as in `Path deep/file` and `Name *.log`."""
+    delete: bool = False
+    """What was deleted at one end is deleted at the other."""
+    watch: bool = False
+    """Until interrupted."""
+
+    @property
+    def own(self) -> Path:
+        """Unison's own folder: its memory of all pairs, and a profile for each."""
+        return self.ssh / "unison"
+
+    @property
+    def profile(self) -> str:
+        """The profile's name: another pair's has another."""
+        both = os.fsencode(self.here) + b"\0" + os.fsencode(self.there)
+        return f"clouds-{hashlib.sha256(both).hexdigest()[:16]}"
+
+
+def path(name: str) -> str:
+    """Just that name, below the folder, and what is in it."""
+    # A profile's lines end before their last blank, and begin after their first.
+    letters = name.rstrip("/").translate(_LETTERS)
+    return "Path " + _EDGES.sub("?", letters)
+
+
+@contextmanager
+def locked(pair: Pair) -> Iterator[None]:
+    """No other command of this computer brings these two folders together. LockedError."""
+    file = pair.own / f"{pair.profile}.lock"
+    with as_disk_error(file):
+        pair.own.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET_MODE)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 20, 0).decode().strip()
+            raise LockedError(
+                f"Process {holder} brings {pair.here} and {pair.there} together already.",
+                hint=f"Let it, or end it: kill {holder}",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write(pair: Pair) -> None:
+    """The profile says what is to be done, and how ssh gets there. SettingsError, DiskError."""
+    roots = [str(pair.here), f"ssh://{openssh.folder_name(pair.ssh)}/{pair.there}"]
+    if any("\n" in one or one != one.strip() for one in roots):
+        raise SettingsError(
+            f"{pair.here}: Unison cannot name this folder.", hint="Rename it: mv FROM TO"
+        )
+    # Unison splits what it gives to ssh at blanks, which the configuration's path may have.
+    program = write_private(pair.own / f"{pair.profile}.ssh", _ssh_program(pair))
+    program.chmod(0o700)
+    lines = [
+        *(f"root = {one}" for one in roots),
+        f"sshcmd = {program}",
+        *("auto = true", "batch = true", "times = true", "contactquietly = true"),
+        # What both ends had, and now is gone at one as a whole: a disk that is not mounted.
+        "confirmbigdel = true",
+        *("ignore = Name .git", *(f"ignore = {one}" for one in pair.ignored)),
+        *(() if pair.delete else (f"{KEPT} = {one}" for one in roots)),
+    ]
+    write_private(pair.own / f"{pair.profile}.prf", "\n".join(lines) + "\n")
+
+
+def _ssh_program(pair: Pair) -> str:
+    config = shlex.quote(str(pair.ssh / openssh.CONFIG))
+    ssh = f'{shlex.quote(openssh.program("ssh"))} -F {config} "$@"'
+    if not pair.watch:
+        return f"#!/bin/sh\nexec {ssh}\n"
+    # While it waits for changes, Unison 2.52 does not notice that the connection has ended.
+    alive = '[ "$(ps -o ppid= -p $$ | tr -d " ")" = "$PPID" ]'
+    return f'#!/bin/sh\n{ssh}\n{alive} && kill "$PPID"\n'

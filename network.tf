@@ -101,6 +101,12 @@ resource "aws_security_group" "this" {
 
   tags = local.tags
 
+  # Of 15 minutes as the provider has it: a group that somebody else's rule or interface refers to
+  # stays however long one waits, and the machine is gone before.
+  timeouts {
+    delete = "3m"
+  }
+
   lifecycle {
     create_before_destroy = true # in another VPC, the machine has to move first
   }

@@ -108,16 +108,15 @@ def test_the_details_say_what_a_person_wants_to_know(
 
 
 def test_a_group_that_something_holds_is_given_up_in_words(
-    aws: Aws, ec2: EC2Client, name: str, monkeypatch: pytest.MonkeyPatch
+    aws: Aws, ec2: EC2Client, name: str
 ) -> None:
-    monkeypatch.setattr("wrapper.aws.leftovers._MINUTES", 0.01)
     ec2.create_security_group(
         GroupName=name, Description="x", TagSpecifications=tags(name, "security-group")
     )
     (group,) = aws.leftovers(name)
     held_by = launch(ec2, f"{name}-another", SecurityGroupIds=[group.id])
     with pytest.raises(AwsError, match=rf"Gave up .*the group {group.id} is still in use"):
-        aws.remove(group)
+        aws.remove(group, seconds=0.5)
     aws.end_machines(name, instance_ids=[held_by])
     aws.remove(group)
     assert aws.leftovers(name) == []

@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.ending import Killed, Scene, scene, write_state
-from tests.unit.fleet import data_volume, state
+from tests.unit.fleet import data_volume, launch, state, tags
 from wrapper import deployment
 from wrapper.aws import snapshots
+from wrapper.aws.account import Account
+from wrapper.deployment import take_down
+from wrapper.deployment.events import Warned
 from wrapper.deployment.take_down import Wish
-from wrapper.errors import AwsError, FailedError, TerraformError, UsageError
+from wrapper.errors import AwsError, FailedError, LeftoverError, TerraformError, UsageError
 
 if TYPE_CHECKING:
     from wrapper.aws import SpotRequest
     from wrapper.deployment.data import Choice
 
+
+AGAIN = take_down._AGAIN
 
 __all__ = ["scene"]  # a fixture, for pytest to find here
 
@@ -397,3 +402,52 @@ def test_what_cannot_be_pruned_is_told_and_costs_nothing(
     monkeypatch.setattr(snapshots, "delete", fails)
     deployment.down(scene.world, scene.name, wish=Wish("snapshot", 1))
     assert sum("a part of an image" in text for text in scene.texts()) == 2
+
+
+class Quick:
+    """Time that passes by being waited for, and no other way."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def wait(self, until: Any, *, what: str, minutes: float = 10) -> Any:
+        """As Account.wait, whose last look comes when the time is over."""
+        if (found := until()) is None:
+            self.now += minutes * 60
+            raise AwsError(what)
+        return found
+
+
+@pytest.mark.parametrize("groups", [1, 20])
+def test_what_somebody_else_holds_is_told_and_not_waited_for_without_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, groups: int
+) -> None:
+    ours = [
+        scene.ec2.create_security_group(
+            GroupName=f"{scene.name}-{number}",
+            Description="x",
+            TagSpecifications=tags(scene.name, "security-group"),
+        )["GroupId"]
+        for number in range(groups)
+    ]
+    machine = launch(scene.ec2, f"{scene.name}-another", SecurityGroupIds=ours)
+    scene.remember(None, None)
+    quick = Quick()
+    monkeypatch.setattr(take_down, "_AGAIN", AGAIN)
+    monkeypatch.setattr(take_down, "time", quick)
+    monkeypatch.setattr(Account, "wait", quick.wait)
+
+    with pytest.raises(LeftoverError, match=f"{groups} left in"):
+        deployment.down(scene.world, scene.name)
+    assert 60 < quick.now <= take_down._WITHIN + max(AGAIN), "of waiting, none of it real"
+    assert len([one for one in scene.told if isinstance(one, Warned)]) == groups, "each once"
+
+    monkeypatch.undo()
+    scene.aws.end_machines(f"{scene.name}-another", instance_ids=[machine])
+    assert len(deployment.down(scene.world, scene.name).removed) == groups

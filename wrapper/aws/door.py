@@ -172,9 +172,9 @@ class Aws(CostDoor, ImageDoor, MarketDoor):
         """The deployment's buckets in the region; none for who may not list buckets."""
         return buckets.find(self._account, name)
 
-    def remove(self, leftover: Leftover) -> None:
-        """That thing is gone, or being deleted. AwsError says what holds it."""
-        leftovers.remove(self._account, leftover)
+    def remove(self, leftover: Leftover, *, seconds: float | None = None) -> None:
+        """That thing is gone, or being deleted. AwsError: it is held, for so long now."""
+        leftovers.remove(self._account, leftover, seconds=seconds)
 
     def volume(self, volume_id: str) -> Volume | None:
         """The volume as it is now; None when EC2 does not know it (any more)."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wrapper.aws.account import Account
     from wrapper.aws.model import LeftoverKind
 
-_MINUTES = 5
+_SECONDS = 300.0
 
 
 def find(
@@ -62,11 +62,18 @@ def find(
     ]
 
 
-def remove(account: Account, leftover: Leftover) -> None:
-    """The thing is gone, or being deleted; nothing happens when it was gone before."""
+def remove(account: Account, leftover: Leftover, *, seconds: float | None = None) -> None:
+    """The thing is gone, or being deleted; nothing happens when it was gone before.
+
+    `seconds`: how long to wait for whatever holds it. AwsError when that does not let go.
+    """
+    minutes = (_SECONDS if seconds is None else seconds) / 60
     with account.mapped(f"removing the {leftover.kind} {leftover.id}"):
         try:
-            _REMOVERS[leftover.kind](account, leftover)
+            if remover := _REMOVERS.get(leftover.kind):
+                remover(account, leftover)
+            else:
+                _delete_when_free(account, leftover, minutes)
         except ClientError as error:
             if not is_absent(error):
                 raise
@@ -177,11 +184,7 @@ def _remove_address(account: Account, leftover: Leftover) -> None:
     account.ec2.release_address(AllocationId=leftover.id)
 
 
-def _remove_volume(account: Account, leftover: Leftover) -> None:
-    _retried(account, leftover, lambda: account.ec2.delete_volume(VolumeId=leftover.id))
-
-
-def _remove_interface(account: Account, leftover: Leftover) -> None:
+def _free_interface(account: Account, leftover: Leftover) -> None:
     found = account.ec2.describe_network_interfaces(NetworkInterfaceIds=[leftover.id])
     for one in found["NetworkInterfaces"]:
         attachment = one.get("Attachment", {})
@@ -190,11 +193,6 @@ def _remove_interface(account: Account, leftover: Leftover) -> None:
             account.ec2.detach_network_interface(
                 AttachmentId=attachment["AttachmentId"], Force=True
             )
-    _retried(
-        account,
-        leftover,
-        lambda: account.ec2.delete_network_interface(NetworkInterfaceId=leftover.id),
-    )
 
 
 def _remove_rule(account: Account, leftover: Leftover) -> None:
@@ -205,16 +203,21 @@ def _remove_rule(account: Account, leftover: Leftover) -> None:
         account.ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=[leftover.id])
 
 
-def _remove_group(account: Account, leftover: Leftover) -> None:
-    _retried(account, leftover, lambda: account.ec2.delete_security_group(GroupId=leftover.id))
-
-
 def _remove_key_pair(account: Account, leftover: Leftover) -> None:
     # By name, which is as unique as the id: moto takes no id.
     account.ec2.delete_key_pair(KeyName=leftover.detail)
 
 
-def _retried(account: Account, leftover: Leftover, delete: Callable[[], object]) -> None:
+def _delete(account: Account, leftover: Leftover) -> None:
+    if leftover.kind == "volume":
+        account.ec2.delete_volume(VolumeId=leftover.id)
+    elif leftover.kind == "interface":
+        account.ec2.delete_network_interface(NetworkInterfaceId=leftover.id)
+    else:
+        account.ec2.delete_security_group(GroupId=leftover.id)
+
+
+def _delete_when_free(account: Account, leftover: Leftover, minutes: float) -> None:
     """Deleted once nothing holds it: EC2 lets go of a terminated machine's things bit by bit."""
     holding = (
         "DependencyViolation",
@@ -223,27 +226,27 @@ def _retried(account: Account, leftover: Leftover, delete: Callable[[], object])
         "InvalidParameterValue",
         "IncorrectState",
     )
+    if leftover.kind == "interface":
+        _free_interface(account, leftover)
 
     def until() -> bool | None:
         try:
-            delete()
+            _delete(account, leftover)
         except ClientError as error:
             if code_of(error) in holding:
                 return None
             raise
         return True
 
-    account.wait(until, what=f"the {leftover.kind} {leftover.id} is still in use", minutes=_MINUTES)
+    account.wait(until, what=f"the {leftover.kind} {leftover.id} is still in use", minutes=minutes)
 
 
 _REMOVERS: dict[LeftoverKind, Callable[[Account, Leftover], None]] = {
     "request": _remove_request,
     "instance": _remove_instance,
     "address": _remove_address,
-    "volume": _remove_volume,
-    "interface": _remove_interface,
     "rule": _remove_rule,
-    "group": _remove_group,
     "key-pair": _remove_key_pair,
     "bucket": buckets.remove,
 }
+"""What nothing can hold; all else waits."""

@@ -40,8 +40,12 @@ if TYPE_CHECKING:
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
 
-_AGAIN = (0.0, 2.0, 5.0, 10.0)
+_AGAIN = (0.0, 2.0, 5.0, 10.0, 20.0, 20.0, 20.0)
 """Seconds before each look for leftovers: EC2 takes a moment to let go of what it deletes."""
+_EACH = 15.0
+"""Seconds that each look waits for what holds a leftover."""
+_WITHIN = 180.0
+"""Seconds after which no further look begins, whatever is left."""
 
 
 @dataclass(frozen=True)
@@ -238,18 +242,22 @@ def kept_of(way: Way, name: str) -> tuple[Kept, ...]:
 def _clear(going: _Ending) -> tuple[list[Leftover], list[Leftover]]:
     """What was found and removed, and what resisted."""
     removed: dict[str, Leftover] = {}
+    held: set[str] = set()
     left: list[Leftover] = []
+    end = time.monotonic() + _WITHIN
     for pause in _AGAIN:
         time.sleep(pause)
         left = _leftovers(going.way, going.record)
-        if not left:
+        if not left or time.monotonic() > end:
             break
         for one in left:
             _refuse_undecided(going, one)
             try:
-                going.way.aws.remove(one)
+                going.way.aws.remove(one, seconds=min(_EACH, max(0.0, end - time.monotonic())))
             except AwsError as error:
-                going.world.report(Warned(error.message))
+                if one.id not in held:
+                    going.world.report(Warned(error.message))
+                held.add(one.id)
                 continue
             if one.id not in removed:
                 going.world.report(Note(f"{one.kind} {one.id} was left, and is removed"))

@@ -153,6 +153,16 @@ class Account:
             InstanceIds=[instance_id], WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE}
         )
 
+    def wait_for_state(self, instance_id: str, *states: str) -> None:
+        """The machine is in one of the states. Raises TimeoutError."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            reply = self.ec2.describe_instances(InstanceIds=[instance_id])
+            if reply["Reservations"][0]["Instances"][0]["State"]["Name"] in states:
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"{instance_id} not {' or '.join(states)} after {PATIENCE} s")
+
     def wait_until_verified(self, instance_id: str, address: str, password: str) -> None:
         """The notebook answers with its console's key, took the password and ran a cell."""
         fingerprint = self._wait_for(instance_id, lambda boot: boot.ready).fingerprint

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wrapper.cli import options
+from wrapper.cli import options, worlds
+from wrapper.cli.person import Person
+from wrapper.cli.screen import Screen
 from wrapper.errors import LocalError
 
 if TYPE_CHECKING:
+    from wrapper.deployment.taking import Taken
     from wrapper.local import Status
 
 
@@ -89,6 +92,64 @@ def price(
 
     embedded.price(instance_type, dollars, zone=zone, after=after)
     _tell_market(embedded.status().market, as_json=as_json)
+
+
+@local.command()
+@options.name_argument
+@click.option(
+    "--after",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="From now to its end.  [default: 120; without notice 0]",
+)
+@click.option("--no-notice", is_flag=True, help="Its plug is pulled, and nothing is told before.")
+@click.option(
+    "--no-capacity",
+    is_flag=True,
+    help="None is left for it: it stays down until `local capacity back`.",
+)
+@options.yes
+@options.as_json
+def interrupt(  # noqa: PLR0913 (one for each option)
+    name: str,
+    *,
+    after: float | None,
+    no_notice: bool,
+    no_capacity: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Take a spot machine for want of capacity, as EC2 does, which also starts it again.
+
+    `interrupt` rehearses by the Fault Injection Service, as it can be done on AWS; of what that
+    stops, the owner starts it.
+    """
+    from wrapper import deployment  # noqa: PLC0415 (after --help)
+
+    with Screen() as screen:
+        world = worlds.real(screen.report, Person(yes=yes))
+        found = deployment.take(
+            world, name, after=after, notice=not no_notice, capacity=not no_capacity
+        )
+    click.echo(json.dumps(found.document(), indent=2) if as_json else _taken(found))
+
+
+def _taken(found: Taken) -> str:
+    noticed = "with its notice before" if found.notice else "without notice"
+    lines = [f"{found.name}: {found.instance_id}, {found.action} at {found.at}, {noticed}."]
+    if found.action == "terminate":
+        lines.append(f"It does not come back: python -m wrapper up {found.name}")
+    elif found.capacity == "none":
+        pool = f"--zone {found.zone} --type {found.instance_type} --market spot"
+        lines += [
+            "There is no capacity for it now. Bring it back, or move it:",
+            f"  python -m wrapper local capacity back {pool}",
+            f"  python -m wrapper up {found.name} --fallback zone",
+        ]
+    else:
+        lines.append("EC2 starts it again by itself, some seconds after it has stopped.")
+    lines.append(f"See it: python -m wrapper status {found.name} --watch")
+    return "\n".join(lines)
 
 
 @local.command()

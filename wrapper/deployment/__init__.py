@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.sweeping import down_all, sweep
     from wrapper.deployment.syncing import sync
     from wrapper.deployment.take_down import Wish, down
+    from wrapper.deployment.taking import take
     from wrapper.deployment.wanted import Wanted
     from wrapper.deployment.whole_account import census
     from wrapper.deployment.world import World
@@ -96,6 +97,7 @@ __all__ = [
     "stop",
     "sweep",
     "sync",
+    "take",
     "up",
     "watch_status",
 ]
@@ -153,6 +155,7 @@ _ROOMS = {
     "stop": "pausing",
     "sweep": "sweeping",
     "sync": "syncing",
+    "take": "taking",
     "up": "bring_up",
     "watch_status": "live",
 }

@@ -66,18 +66,18 @@ def interrupt(
     seconds = _seconds(record, after)
     with home.locked(f"interrupt {name}"):
         way = place.back_to(world, record)
-        machine = _machine(way, record)
+        taken = machine(way, record)
         question = (
-            f"EC2 gives {machine.instance_id} its notice now and takes it {seconds} s later: "
+            f"EC2 gives {taken.instance_id} its notice now and takes it {seconds} s later: "
             "running cells end, what is saved stays. Go on?"
         )
         if not world.confirm(question):
             raise UsageError("Nothing was interrupted.", hint=f"python -m wrapper status {name}")
         try:
             record = experiments.begin(world, way, home, record)
-            seen = _watch_it_go(world, way, record, machine, seconds, role_arn)
+            seen = _watch_it_go(world, way, record, taken, seconds, role_arn)
             record = experiments.end(home, record)
-            if _ended(world, way, machine):
+            if _ended(world, way, taken):
                 return seen
             back = _watch_it_return(world, way, record)
             meter = Meter(world.report)
@@ -103,7 +103,8 @@ def _seconds(record: Record, after: int | None) -> int:
     return SHORTEST if after is None else after
 
 
-def _machine(way: Way, record: Record) -> Instance:
+def machine(way: Way, record: Record) -> Instance:
+    """The spot machine that runs, and can be interrupted. UsageError."""
     found = way.aws.instance(record.instance_id) if record.instance_id else None
     if found and found.market != "spot":
         raise UsageError(

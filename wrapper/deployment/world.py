@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wrapper.environment import for_aws
 
@@ -59,6 +59,23 @@ class Embedded(Protocol):
 
     def clear(self) -> None:
         """Nothing of one that ended is left on this computer."""
+        ...
+
+    def capacity(
+        self,
+        verb: str,
+        *,
+        zone: str | None = None,
+        instance_type: str | None = None,
+        market: str = "both",
+    ) -> None:
+        """There is none of it, or it is back."""
+        ...
+
+    def interrupt(
+        self, instance_id: str, *, after: float | None = None, notice: bool = True
+    ) -> dict[str, Any]:
+        """The spot machine is interrupted for want of capacity."""
         ...
 
     def missing(self) -> list[Requirement]:

@@ -54,7 +54,7 @@ machine: setup ## boots the real thing; needs root or sudo
 browser: setup ## headless Chromium
 	@scripts/apart $(pytest) tests/browser
 
-rehearsal: setup ## three interruptions with somebody at work, and what they cost; needs root or sudo
+rehearsal: setup ## a machine interrupted, ended, stopped with somebody at work, and what it costs; needs root or sudo
 	@$(python) -m tests.machine.rehearsal
 
 bench: setup ## one table of ratios

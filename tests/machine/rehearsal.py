@@ -1,6 +1,6 @@
-"""A spot machine at work is interrupted: with notice, without, with nothing to come back to.
+"""A spot machine at work is interrupted, stopped, ended: and what of the work is there afterwards.
 
-`make rehearsal` does it and prints the report; `--draw FILE.svg` draws the first of the three.
+`make rehearsal` does it and prints the report; `--draw FILE.svg` draws the one with notice.
 """
 
 from __future__ import annotations
@@ -9,41 +9,30 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import secrets
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.machine.acts import PATIENCE, Act, shown, until
 from tests.machine.conftest import UP_SECONDS, Live, answering, document, wrapper
-from tests.machine.work import Left, Work
+from tests.machine.work import Work, digests
 from wrapper import local
 from wrapper.aws import Aws
+from wrapper.notebook import pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOTICE_SECONDS = 15
 """In place of the two minutes: all that happens in them happens in their first seconds."""
-PATIENCE = 300
 WORK_SECONDS = 8
 """More than what is written takes to be on the disk, without anybody asking for it."""
-
-
-@dataclass
-class Act:
-    """One interruption: when things happened, in seconds from its beginning, and what was lost."""
-
-    name: str
-    moments: dict[str, float] = field(default_factory=dict)
-    steps: dict[str, float] = field(default_factory=dict)
-    """Seconds of each step of the rescue."""
-    left: Left | None = None
-    same: dict[str, bool] = field(default_factory=dict)
-    """Whether address, key, password were those of before."""
 
 
 TYPE = "t3.large"
@@ -65,16 +54,21 @@ class Rehearsal:
             *("down", self.name, "--local", "--yes", "--data", "delete"),
             environment=self.environment,
         )
-        asked = ("--spot", "--instance-type", TYPE, "--data-size", "4")
-        self.made = self._up("--local", "--generate-password", *asked)
-        said = document(wrapper("password", self.name, "--json", environment=self.environment))
-        self.live = Live(self.made["url"], said["password"], self.made["key_sha256"], own=True)
+        self.live = self._made("--on-interruption", "terminate", "--data-size", "4")
         self.aws = Aws(environment=local.status().env, region=self.made["region"])
         self.notices: list[str] = []
         """What the console told of notices before the act."""
 
-    def _up(self, *more: str) -> dict[str, Any]:
-        words = ("up", self.name, "--yes", "--json", *more)
+    def _made(self, *more: str, key: str | None = None) -> Live:
+        """A new deployment answers; with the key of before, if one is given."""
+        asked = ("--local", "--generate-password", "--spot", "--instance-type", TYPE, *more)
+        self.made = self._told("up", *asked)
+        password = self._told("password")["password"]
+        return Live(self.made["url"], password, key or self.made["key_sha256"], own=True)
+
+    def _told(self, command: str, *more: str) -> dict[str, Any]:
+        sure = ("--yes",) if command in ("up", "down") else ()
+        words = (command, self.name, "--json", *sure, *more)
         return document(wrapper(*words, environment=self.environment, seconds=UP_SECONDS))
 
     @staticmethod
@@ -86,17 +80,42 @@ class Rehearsal:
         """Somebody is at work; `end` ends the machine and brings a notebook back."""
         act = Act(name)
         with Work(self.live).under_way() as work:
+            before = digests(self.live)
             time.sleep(WORK_SECONDS)
             self.notices = self._notices()
             began = time.time()
             end(act, began)
-        act.left = work.left(began + act.moments["ended"])
-        now = document(wrapper("status", self.name, "--json", environment=self.environment))
+        act.left = work.left(self.live, began + act.moments["ended"])
+        return self._compared(act, before)
+
+    def _compared(self, act: Act, before: dict[str, str]) -> Act:
+        """With what the machine itself shows, to who knows only what was true before."""
+        now = digests(self.live)
+        act.compared = len(before)
+        act.changed = sorted(path for path, digest in before.items() if now.get(path) != digest)
+        machine = self.aws.instance(self.machine)
         act.same = {
-            "address": now["url"] == self.made["url"],
-            "key": now["key_sha256"] == self.made["key_sha256"],
+            "address": machine is not None and machine.public_ip == self.live.host,
+            "key": shown(
+                lambda: pin(self.live.host, self.live.port, key_sha256=self.live.key_sha256)
+            ),
+            "password": shown(self._log_in),
         }
         return act
+
+    def _log_in(self) -> None:
+        with self.live.notebook() as notebook:
+            notebook.login()
+
+    def terminated(self, act: Act, began: float) -> None:
+        """A one-time machine, after a word of warning; `up` makes another."""
+        local.recommend(self.machine)
+        until(lambda: "rebalance" in self._reasons() and " rescue done" in self._console())
+        local.interrupt(self.machine, after=NOTICE_SECONDS)
+        self._rescued(act, began)
+        self._ended(act, began)
+        act.moments["capacity"] = time.time() - began
+        self._goes_on(act, began, self._told("up", "--on-interruption", "stop"))
 
     def with_notice(self, act: Act, began: float) -> None:
         """Interrupted as AWS does it, and back as soon as there is capacity."""
@@ -121,10 +140,34 @@ class Rehearsal:
         local.interrupt(self.machine, after=NOTICE_SECONDS)
         self._rescued(act, began)
         self._ended(act, began)
-        moved = self._up("--fallback", "zone")
-        act.moments["answers"] = time.time() - began
+        act.moments["capacity"] = time.time() - began  # elsewhere there was some all the time
+        moved = self._told("up", "--fallback", "zone")
+        self._goes_on(act, began, moved)
         assert moved["zone"] != zone, moved
-        self.made = {**self.made, "zone": moved["zone"], "instance_id": moved["instance_id"]}
+        local.capacity("back", zone=zone, market="spot", instance_type=TYPE)
+
+    def stopped_and_kept(self, act: Act, began: float) -> None:
+        """Stopped by its owner, and ended with the volume kept: another one begins with that."""
+        with ThreadPoolExecutor() as pool:
+            stopping = pool.submit(self._told, "stop")
+            self._ended(act, began)
+            stopping.result()
+        act.reasons = self._reasons()
+        self._told("down", "--data", "keep")
+        self.live = self._made(key=self.live.key_sha256)
+        act.moments["answers"] = time.time() - began
+
+    def restored(self) -> Act:
+        """Ended with a last snapshot, of which another one is made."""
+        act, began, before = Act("restored"), time.time(), digests(self.live)
+        self._told("down", "--data", "snapshot")
+        self.live = self._made(key=self.live.key_sha256)
+        act.moments["answers"] = time.time() - began
+        return self._compared(act, before)
+
+    def _goes_on(self, act: Act, began: float, made: dict[str, Any]) -> None:
+        act.moments["answers"] = time.time() - began
+        self.made = {**self.made, "zone": made["zone"], "instance_id": made["instance_id"]}
 
     @property
     def machine(self) -> str:
@@ -144,17 +187,27 @@ class Rehearsal:
 
         until(look)
         act.moments["saved"] = time.time() - began
+        act.reasons = self._reasons()
+        with self.live.logged_in() as there:
+            act.notice = (there.call("GET", "/clouds/notice")["notice"] or {}).get("text", "")
+
+    def _console(self) -> str:
+        return self.aws.console(self.machine).replace("\r", "")
+
+    def _reasons(self) -> list[str]:
+        """Of every rescue since the machine was made."""
+        return re.findall(r"^jupyter-clouds: rescue reason=(\S+)$", self._console(), re.MULTILINE)
 
     def _notices(self) -> list[str]:
         """The console's lines from its first notice on."""
-        lines = self.aws.console(self.machine).replace("\r", "").split("\n")
+        lines = self._console().split("\n")
         starts = (at for at, line in enumerate(lines) if " notice kind=interruption" in line)
         return lines[next(starts, len(lines)) :]
 
     def _ended(self, act: Act, began: float, name: str = "ended") -> None:
         until(lambda: self._state() not in ("running", "pending"))
         act.moments[name] = time.time() - began
-        until(lambda: self._state() == "stopped")
+        until(lambda: self._state() in ("stopped", "terminated"))
         act.moments["stopped"] = time.time() - began
 
     def _back(self, act: Act, began: float) -> None:
@@ -176,14 +229,6 @@ class Rehearsal:
         return found.state if found else "absent"
 
 
-def until(done: Callable[[], bool]) -> None:
-    """It is so. AssertionError when it does not come to it."""
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.2)
-
-
 def local_capacity_is_back() -> None:
     """Nothing is withheld any more."""
     if local.status().running:
@@ -191,29 +236,36 @@ def local_capacity_is_back() -> None:
 
 
 def rehearse(folder: Path) -> list[Act]:
-    """The three acts."""
+    """All acts, in the order in which each needs the one before."""
     with ExitStack() as stack:
         there = Rehearsal(folder, stack)
-        acts = (there.with_notice, there.without_notice, there.without_capacity)
-        return [there.act(one.__name__.replace("_", " "), one) for one in acts]
+        acts = (
+            there.terminated,
+            there.with_notice,
+            there.without_notice,
+            there.without_capacity,
+            there.stopped_and_kept,
+        )
+        played = [there.act(one.__name__.replace("_", " "), one) for one in acts]
+        return [*played, there.restored()]
 
 
 def main() -> None:
     """The report is printed, and the picture drawn where `--draw` says."""
     parser = argparse.ArgumentParser(prog="rehearsal", description=__doc__)
-    parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the first act")
+    parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the act with notice")
     asked = parser.parse_args()
     local.start(report=lambda text: print(text, file=sys.stderr))
     with tempfile.TemporaryDirectory() as folder:
         acts = rehearse(Path(folder))
     for act in acts:
-        document_of = dataclasses.asdict(act)
+        document_of = {"name": act.name, "seconds": act.seconds, **dataclasses.asdict(act)}
         document_of["moments"] = {name: round(at, 1) for name, at in act.moments.items()}
         print(json.dumps(document_of, indent=2))
     if asked.draw:
         from tests.machine import timeline  # noqa: PLC0415 (matplotlib when needed)
 
-        timeline.draw(acts[0], asked.draw)
+        timeline.draw(next(one for one in acts if one.name == "with notice"), asked.draw)
 
 
 if __name__ == "__main__":

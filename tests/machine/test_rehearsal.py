@@ -1,4 +1,4 @@
-"""Three interruptions, each with somebody at work: nothing saved is lost, the place is the same."""
+"""A machine's ends, most with somebody at work: nothing saved is lost, the place is the same."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.machine.rehearsal import rehearse
+from tests.machine.work import LONG
 
 if TYPE_CHECKING:
-    from tests.machine.rehearsal import Act
+    from tests.machine.acts import Act
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-NAMES = ("with notice", "without notice", "without capacity")
+NOTICED = ("terminated", "with notice", "without capacity")
+AT_WORK = (*NOTICED, "without notice", "stopped and kept")
 LATEST = 8.0
 """Seconds of work that a machine lost without notice may cost: outputs are recorded within five,
 files synced every four, on a computer that has other things to do."""
@@ -24,7 +26,7 @@ def acts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Act]:
     return {act.name: act for act in rehearse(tmp_path_factory.mktemp("rehearsal"))}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", AT_WORK)
 def test_what_jupyter_has_confirmed_is_there(acts: dict[str, Act], name: str) -> None:
     left = acts[name].left
     assert left is not None
@@ -33,12 +35,53 @@ def test_what_jupyter_has_confirmed_is_there(acts: dict[str, Act], name: str) ->
     assert left.file_seconds < LATEST
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", AT_WORK)
+def test_no_file_is_torn_and_none_lacks_in_the_middle(acts: dict[str, Act], name: str) -> None:
+    left = acts[name].left
+    assert left is not None
+    if name == "without notice":  # what was written last is lost, and told
+        assert all(seconds < LATEST for seconds in left.broken.values()), left.broken
+    else:
+        assert left.broken == {}
+
+
+@pytest.mark.parametrize("name", [*AT_WORK, "restored"])
+def test_every_file_at_rest_is_the_same(acts: dict[str, Act], name: str) -> None:
+    assert acts[name].compared > 10
+    assert acts[name].changed == []
+
+
+@pytest.mark.parametrize("name", [*AT_WORK, "restored"])
 def test_it_is_the_same_place(acts: dict[str, Act], name: str) -> None:
-    assert acts[name].same == {"address": True, "key": True}
+    assert acts[name].same == {"address": True, "key": True, "password": True}
 
 
-@pytest.mark.parametrize("name", ["with notice", "without capacity"])
+@pytest.mark.parametrize("name", NOTICED)
+def test_a_notice_is_shown_and_the_kernels_are_listed_and_the_hook_runs(
+    acts: dict[str, Act], name: str
+) -> None:
+    act = acts[name]
+    assert act.left is not None
+    assert "All is being saved" in act.notice
+    assert ("takes this spot machine away" in act.notice) == (name == "terminated")
+    assert act.reasons[-1] == "interruption"
+    assert act.left.hooked == ["interruption\n"]
+    assert LONG in act.left.listed
+
+
+def test_a_recommendation_to_rebalance_saves_documents_first(acts: dict[str, Act]) -> None:
+    assert acts["terminated"].reasons == ["rebalance", "interruption"]
+
+
+def test_a_plain_stop_saves_too(acts: dict[str, Act]) -> None:
+    act = acts["stopped and kept"]
+    assert act.left is not None
+    assert act.reasons[-1] == "stop"
+    assert LONG in act.left.listed
+    assert act.left.hooked == [], "the hook is for interruptions"
+
+
+@pytest.mark.parametrize("name", NOTICED)
 def test_a_notice_brings_work_in_progress_to_a_side_branch(acts: dict[str, Act], name: str) -> None:
     left = acts[name].left
     assert left is not None

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.machine.rehearsal import Act
+    from tests.machine.acts import Act
 
 BLUE, GREEN, GREY, RED = "#3b6fb6", "#3a8f5c", "#dfe2e7", "#c2503c"
 ROWS = ("notebook", "machine", "rescue")

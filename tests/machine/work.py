@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.machine.conftest import Live
     from wrapper.notebook import Notebook
 
-EDITED, LONG, FOLDER = "edited.ipynb", "long.ipynb", "written"
+EDITED, LONG, WRITER, FOLDER = "edited.ipynb", "long.ipynb", "writes.ipynb", "written"
 EDIT_SECONDS, PRINT_SECONDS, WRITE_SECONDS = 0.5, 0.3, 0.2
 CELL = "0123abcd"
 PRINTS = f"""import time
@@ -42,20 +42,36 @@ rm -rf project; git init -q -b main project; cd project
 git config user.name Ada; git config user.email ada@example.org
 echo committed > analysis.py; git add .; git commit -qm first
 echo in progress >> analysis.py; echo new > idea.txt
-git status --porcelain''', shell=True, capture_output=True, text=True))"""
+git status --porcelain
+cd ..; rm -rf hooked .clouds; mkdir -p ~/.config/jupyter-clouds
+printf '#!/bin/sh\necho "$1" >> hooked\n' > ~/.config/jupyter-clouds/on-interruption
+chmod +x ~/.config/jupyter-clouds/on-interruption
+''', shell=True, capture_output=True, text=True))"""
 LOOK = f"""import glob, hashlib, json, subprocess
 def git(*words):
     return subprocess.run(["git", "-C", "project", *words], capture_output=True, text=True).stdout
-files = []
-for path in sorted(glob.glob("{FOLDER}/*.txt")):
-    text = open(path).read()
+files = {{}}
+for path in glob.glob("{FOLDER}/*.txt"):
+    text = open(path, errors="replace").read()
     good = hashlib.sha256(text[:-64].encode()).hexdigest() == text[-64:] and len(text) > 64
-    files.append(float(text.split()[1]) if good else None)
+    files[int(path[-10:-4])] = float(text.split()[1]) if good else None
 branch = git("for-each-ref", "--format=%(refname:short)", "refs/heads/clouds").split()
 names = ("analysis.py", "idea.txt") if branch else ()
 saved = {{name: git("show", branch[0] + ":" + name) for name in names}}
-status = git("status", "--porcelain")
-print(json.dumps({{"files": files, "branch": branch, "saved": saved, "status": status}}))"""
+hooked = [open(path).read() for path in glob.glob("hooked")]
+listed = [one for path in glob.glob(".clouds/kernels-*.json") for one in json.load(open(path))]
+listed = [one["notebooks"] for one in listed if one["running"]]
+print(json.dumps({{"files": files, "branch": branch, "saved": saved, "hooked": hooked,
+    "listed": sum(listed, []), "status": git("status", "--porcelain")}}))"""
+# Every file of the work folder but those that change by themselves, and the hook.
+DIGESTS = f"""import hashlib, json, os
+found = {{}}
+for folder, inside, names in [*os.walk("."), *os.walk(os.path.expanduser("~/.config"))]:
+    inside[:] = [one for one in inside if one not in (".git", ".clouds", ".ipynb_checkpoints")]
+    for name in {{*names}} - {{{EDITED!r}, {LONG!r}, {WRITER!r}, "hooked"}}:
+        path = os.path.join(folder, name)
+        found[path] = hashlib.sha256(open(path, "rb").read()).hexdigest()
+print(json.dumps(found))"""
 
 
 def notebook(source: str, kind: str = "code") -> dict[str, Any]:
@@ -93,11 +109,30 @@ class Left:
     output_seconds: float
     """Of the long cell's output before the end, which its notebook lacks."""
     file_seconds: float
-    """Of the files written before the end, which the disk lacks or has in part."""
+    """Of the files written before the end, which the disk lacks at their end."""
+    broken: dict[int, float]
+    """Files that are torn, or lack in the middle, by number: how long before the end, at most."""
     branch: list[str]
     saved: dict[str, str]
     status: str
-    bytes_lost: int = 0
+    hooked: list[str]
+    """With which reasons the user's hook was called."""
+    listed: list[str]
+    """Notebooks with a running cell in the list of kernels."""
+    bytes_lost: int
+    """All of it: edits, output, files."""
+
+
+def digests(live: Live) -> dict[str, str]:
+    """Of every file at rest, by path."""
+    with live.logged_in() as there:
+        found: dict[str, str] = json.loads(there.run_cell(DIGESTS))
+        return found
+
+
+def edits(number: int) -> str:
+    """What the edited notebook holds after so many."""
+    return "\n".join(f"edit {one}" for one in range(number + 1))
 
 
 @dataclass
@@ -113,8 +148,8 @@ class Work:
         with self.live.logged_in() as there:
             there.run_cell(REPOSITORY)
             there.call("PUT", f"/api/contents/{LONG}", notebook(PRINTS))
-            there.call("PUT", f"/api/contents/{EDITED}", notebook("edit 0", "markdown"))
-            for code, path in ((PRINTS, LONG), (WRITES, "writes.ipynb")):
+            there.call("PUT", f"/api/contents/{EDITED}", notebook(edits(0), "markdown"))
+            for code, path in ((PRINTS, LONG), (WRITES, WRITER)):
                 self._run(there, code, path)
             answering(lambda: printed(there, at_least=3), within=60)
         threading.Thread(target=self._edit, daemon=True).start()
@@ -134,7 +169,7 @@ class Work:
         with suppress(CloudsError), self.live.logged_in() as there:
             while not self._ending.wait(EDIT_SECONDS):
                 number += 1
-                there.call("PUT", f"/api/contents/{EDITED}", notebook(f"edit {number}", "markdown"))
+                there.call("PUT", f"/api/contents/{EDITED}", notebook(edits(number), "markdown"))
                 self.confirmed.append((time.time(), number))
 
     @contextmanager
@@ -146,26 +181,46 @@ class Work:
         finally:
             self._ending.set()
 
-    def left(self, ended: float) -> Left:
-        """What is there of it on the machine that answers now, which `ended` then."""
-        with self.live.logged_in() as there:
+    def left(self, live: Live, ended: float) -> Left:
+        """What is there of it on the machine that answers now; the one of before `ended` then."""
+        with live.logged_in() as there:
             cells = there.call("GET", f"/api/contents/{EDITED}?content=1")["content"]["cells"]
             lines = printed(there, at_least=1)
             found = json.loads(there.run_cell(LOOK))
         last = max(number for _, number in self.confirmed)
-        whole = [moment for moment in found["files"] if moment is not None]
+        files_there = {int(number): moment for number, moment in found["files"].items()}
+        whole = [moment for moment in files_there.values() if moment is not None]
         assert [int(number) for number, _ in lines] == list(range(len(lines)))
         output = max(0.0, ended - lines[-1][1] - PRINT_SECONDS)
         files = max(0.0, ended - max(whole, default=0) - WRITE_SECONDS)
+        text = cells[0]["source"]
+        lost = len(edits(last)) - len(text) if edits(last).startswith(text) else len(edits(last))
+        broken = _broken(files_there, ended)
         return Left(
-            edits_lost=last - int(cells[0]["source"].split()[1]),
+            edits_lost=last - int(text.split()[-1]),
             output_seconds=round(output, 1),
             file_seconds=round(files, 1),
+            broken=broken,
             branch=found["branch"],
             saved=found["saved"],
             status=found["status"],
-            bytes_lost=int(output / PRINT_SECONDS) * 24 + int(files / WRITE_SECONDS) * 4064,
+            hooked=found["hooked"],
+            listed=found["listed"],
+            bytes_lost=max(0, lost)
+            + int(output / PRINT_SECONDS) * 24
+            + (int(files / WRITE_SECONDS) + len(broken)) * 4064,
         )
+
+
+def _broken(files: dict[int, float | None], ended: float) -> dict[int, float]:
+    """Those below the last that are not there whole, and how long before the end they were."""
+    found, before = {}, min(moment for moment in files.values() if moment is not None)
+    for number in range(max(files)):
+        if (moment := files.get(number)) is None:
+            found[number] = round(ended - before, 1)
+        else:
+            before = moment
+    return found
 
 
 def printed(there: Notebook, *, at_least: int) -> list[tuple[float, float]]:

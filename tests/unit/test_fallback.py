@@ -130,6 +130,25 @@ def test_a_type_that_cannot_take_the_place_is_refused(aws: Aws, word: str, reaso
 
 
 @pytest.mark.parametrize(
+    ("first", "word", "reason"),
+    [
+        ("g4dn.xlarge", "m5.4xlarge", "has no NVIDIA GPU, g4dn.xlarge has 1 NVIDIA GPU of 16 GiB"),
+        ("g4dn.12xlarge", "g4dn.16xlarge", "has 1 NVIDIA GPU of 16 GiB, .* has 4 NVIDIA GPUs"),
+        ("g5.xlarge", "g4dn.xlarge", "has 1 NVIDIA GPU of 16 GiB, .* 1 NVIDIA GPU of 2"),
+    ],
+    ids=["none", "fewer", "smaller"],
+)
+def test_a_type_with_less_of_gpus_is_refused(aws: Aws, first: str, word: str, reason: str) -> None:
+    with pytest.raises(RequestError, match=reason):
+        candidates(aws, Settings(spot=True, instance_type=first, fallback=(word,)))
+
+
+def test_a_type_with_as_many_gpus_may_take_the_place(aws: Aws) -> None:
+    asked = Settings(spot=True, instance_type="g4dn.xlarge", fallback=("g4dn.2xlarge",))
+    assert [one.split(",")[0] for one in candidates(aws, asked)] == ["g4dn.xlarge", "g4dn.2xlarge"]
+
+
+@pytest.mark.parametrize(
     ("code", "helped"),
     [
         ("capacity-not-available", {"zone", "type", "market"}),

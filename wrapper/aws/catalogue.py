@@ -56,11 +56,12 @@ def kinds(account: Account, names: Iterable[str]) -> list[Kind]:
             pages = account.ec2.get_paginator("describe_instance_types").paginate(
                 Filters=[{"Name": "instance-type", "Values": wanted[first : first + _AT_ONCE]}]
             )
-            found += [_kind(one) for page in pages for one in page["InstanceTypes"]]
+            found += [kind(one) for page in pages for one in page["InstanceTypes"]]
     return found
 
 
-def _kind(raw: Any) -> Kind:
+def kind(raw: Any) -> Kind:
+    """What EC2 tells of a type, as a plain value."""
     gpus = [
         gpu
         for gpu in raw.get("GpuInfo", {}).get("Gpus", ())

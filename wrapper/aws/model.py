@@ -108,6 +108,10 @@ class Facts:
     """The subnet of each of these zones, by zone."""
     nitro: bool = field(default=True, compare=False)
     """False for the older Xen generation, which shows a disk's id to nobody inside."""
+    gpus: int = field(default=0, compare=False)
+    """NVIDIA's, whole ones."""
+    gpu_memory_gib: float = field(default=0.0, compare=False)
+    """Of each."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from wrapper.aws import catalogue
 from wrapper.aws.model import Facts
 from wrapper.aws.words import code_of, is_absent
 from wrapper.errors import RequestError
@@ -39,6 +40,7 @@ def check(account: Account, wanted: Request) -> Facts:
     subnets = _subnets(account, wanted)
     if wanted.ami_id is not None:
         _check_image(account, wanted.ami_id, architecture, wanted.instance_type)
+    kind = catalogue.kind(info)
     return Facts(
         architecture=architecture,
         vcpus=info["VCpuInfo"]["DefaultVCpus"],
@@ -46,6 +48,8 @@ def check(account: Account, wanted: Request) -> Facts:
         zones=tuple(subnets),
         subnets=subnets,
         nitro=info.get("Hypervisor") != "xen",
+        gpus=kind.gpus,
+        gpu_memory_gib=kind.gpu_memory_gib,
     )
 
 

@@ -136,6 +136,10 @@ def _other(aws: Aws, asked: Settings, kind: str, facts: Facts, *, data: bool) ->
             f"--fallback {kind} is smaller ({_size(found)}) than {first} ({_size(facts)}).",
             hint=hint,
         )
+    if found.gpus < facts.gpus or (facts.gpus and found.gpu_memory_gib < facts.gpu_memory_gib):
+        raise RequestError(
+            f"--fallback {kind} has {_gpus(found)}, {first} has {_gpus(facts)}.", hint=hint
+        )
     if found.architecture != facts.architecture:
         raise RequestError(
             f"--fallback {kind} is {found.architecture}, {first} is {facts.architecture}: your "
@@ -149,6 +153,11 @@ def _other(aws: Aws, asked: Settings, kind: str, facts: Facts, *, data: bool) ->
             hint=hint,
         )
     return found
+
+
+def _gpus(facts: Facts) -> str:
+    many = f"{facts.gpus} NVIDIA GPU{'s' * (facts.gpus > 1)}"
+    return f"{many} of {facts.gpu_memory_gib:.3g} GiB" if facts.gpus else "no NVIDIA GPU"
 
 
 def _size(facts: Facts) -> str:

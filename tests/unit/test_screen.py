@@ -19,6 +19,7 @@ from wrapper.deployment import question
 from wrapper.deployment.events import BootPhase, Checked, Note, Progress, Step, Warned
 from wrapper.deployment.progress import PHASES, Meter
 from wrapper.home import Place, Record
+from wrapper.settings import Settings
 from wrapper.terraform import Applying, Change, Plan
 
 if TYPE_CHECKING:
@@ -168,3 +169,18 @@ def test_a_hint_names_the_deployment(
 def test_a_hint_names_the_program_as_it_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/local/bin/jupyter-clouds"])
     assert fitting("python -m wrapper down", "gpu") == "jupyter-clouds down gpu"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (Settings(spot=False, on_interruption="hibernate"), "--on-interruption hibernate is for"),
+        (Settings(on_interruption="terminate"), "--on-interruption terminate is for spot"),
+        (Settings(spot=True, on_interruption="hibernate"), None),
+        (Settings(spot=False), None),
+    ],
+    ids=["hibernate", "terminate", "spot", "not said"],
+)
+def test_what_an_on_demand_machine_never_does_is_said(asked: Settings, told: str | None) -> None:
+    found = question.without_effect(asked)
+    assert (told in (found or "")) if told else found is None

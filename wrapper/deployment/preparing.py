@@ -158,6 +158,8 @@ def _look(
     stays = zone and not origin.taken_over
     candidates = tuple(one for one in found if not stays or one.zone == zone)
     origins.say_where_it_stays(world, origin, asked, wanted.name)
+    if useless := question.without_effect(asked):
+        world.report(Warned(useless))
     if fresh:
         _remember_place(home, way)
     data = bool(state.managed(home.path, VOLUME_TYPE))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from wrapper.aws import Facts, Market
     from wrapper.home import Record
+    from wrapper.settings import Settings
     from wrapper.terraform import Change, Plan
 
 # The module's defaults: variables.tf.
@@ -69,6 +70,16 @@ def describe(  # noqa: PLR0913 (each is a line)
         fate = f"what is on the data volume {data} stays, what is on" if data else "what is on"
         lines.append(f"  The machine {record.instance_id} is replaced: {fate} its disk is gone.")
     return "\n".join(lines)
+
+
+def without_effect(asked: Settings) -> str | None:
+    """What was asked for and changes nothing as things are; None when there is no such thing."""
+    if asked.spot or asked.on_interruption in (None, "stop"):
+        return None
+    return (
+        f"--on-interruption {asked.on_interruption} is for spot machines: EC2 never interrupts an "
+        "on-demand one"
+    )
 
 
 def price_text(price: Decimal | None, of_market: str) -> str:

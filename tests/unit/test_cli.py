@@ -478,12 +478,12 @@ def test_what_becomes_of_the_data_is_said_with_an_option(
 def test_how_many_snapshots_stay_may_stand_in_the_project_file(
     calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "jupyter-clouds.toml").write_text("snapshots_kept = 3\n")
+    (tmp_path / "jupyter-clouds.toml").write_text("snapshots_kept = 3\nmanual_kept = 9\n")
     monkeypatch.setenv("JUPYTER_CLOUDS_DATA", "delete")
     assert cli.main(["down", "--yes"]) == 0
-    assert calls[0][2]["wish"] == Wish(None, 3), "and the environment deletes nothing"
+    assert calls[0][2]["wish"] == Wish(None, 3, 9), "and the environment deletes nothing"
     assert cli.main(["snapshot"]) == 0
-    assert calls[1][2] == {"snapshots_kept": 3}
+    assert calls[1][2] == {"snapshots_kept": 3, "manual_kept": 9}
 
 
 def test_the_snapshots_are_a_table_with_what_they_cost(

@@ -21,6 +21,7 @@ from wrapper.errors import AwsError, FailedError, LeftoverError, TerraformError,
 
 if TYPE_CHECKING:
     from wrapper.aws import SpotRequest
+    from wrapper.aws.model import SnapshotKind
     from wrapper.deployment.data import Choice
 
 
@@ -351,11 +352,11 @@ def test_where_the_volume_is_lost_the_copy_of_a_move_stays(scene: Scene) -> None
     assert [one.id for one in done.kept] == [copy]
 
 
-def _final_of(scene: Scene, gib: int = 1) -> str:
+def _final_of(scene: Scene, kind: SnapshotKind = "final", gib: int = 1) -> str:
     volume_id = data_volume(scene.ec2, scene.name, gib=gib)
     volume = scene.aws.volume(volume_id)
     assert volume is not None
-    made = scene.aws.create_snapshot(volume, scene.name, "final")
+    made = scene.aws.create_snapshot(volume, scene.name, kind)
     scene.aws.delete_volume(volume_id)
     return made.snapshot_id
 
@@ -370,6 +371,18 @@ def test_old_finals_go_by_count(scene: Scene, keep: int | None, stay: int) -> No
     assert len(left - {*old}) == 1, "the one just made"
     gone = [text for text in scene.texts() if "goes: beyond the newest" in text]
     assert len(gone) == 7 - stay
+
+
+def test_old_manual_ones_and_copies_go_by_a_count_of_their_own(scene: Scene) -> None:
+    manual = {_final_of(scene, "manual") for _ in range(2)}  # EC2 tells the second
+    last = _final_of(scene)
+    scene.live()
+    done = deployment.snapshot(scene.world, scene.name, manual_kept=2)
+    left = {one.snapshot_id for one in scene.aws.find_snapshots(scene.name)}
+    assert left >= {last, done.snapshot.id}
+    (gone,) = manual - left
+    assert any(gone in text and "beyond the newest 2" in text for text in scene.texts())
+    deployment.down(scene.world, scene.name, wish=Wish("snapshot", manual_kept=1))
 
 
 def test_no_snapshot_goes_that_is_manual_or_a_live_deployment_began_with(scene: Scene) -> None:

@@ -52,7 +52,7 @@ _ONLY_TYPED = (
     *("yes", "as_json", "replace", "watch", "fresh", "fresh_data", "from_region", "synced"),
     *("ran", "parameters", "outputs", "kernel", "beside", "after"),
 )
-_ELSEWHERE = {"down": ("snapshots_kept",), "snapshot": ("snapshots_kept",)}
+_ELSEWHERE = dict.fromkeys(("down", "snapshot"), ("snapshots_kept", "manual_kept"))
 """Keys of the project file that other commands than `up` take."""
 
 

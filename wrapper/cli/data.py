@@ -30,6 +30,7 @@ SHOWS = {
 @options.local
 @options.region
 @options.snapshots_kept
+@options.manual_kept
 @options.yes
 @options.as_json
 def snapshot(name: str, *, as_json: bool, **given: Any) -> None:
@@ -42,6 +43,7 @@ def snapshot(name: str, *, as_json: bool, **given: Any) -> None:
             name,
             deployment.Where(bool(given["local"]), given["region"]),
             snapshots_kept=given["snapshots_kept"],
+            manual_kept=given["manual_kept"],
         )
     if as_json:
         document = {"name": name, "shows": done.shows, "snapshot": asdict(done.snapshot)}

@@ -165,6 +165,7 @@ def up(ctx: click.Context, /, **given: Any) -> None:
     help="What becomes of the data volume.  [default: asked; with --yes a snapshot]",
 )
 @options.snapshots_kept
+@options.manual_kept
 @click.option("--all", "every", is_flag=True, help="All deployments of this computer.")
 @options.yes
 @options.as_json
@@ -179,7 +180,7 @@ def down(ctx: click.Context, /, name: str, *, as_json: bool, every: bool, **give
 
     with Screen() as screen:
         world = worlds.real(screen.report, Person(yes=given["yes"]))
-        wish = deployment.Wish(given["data"], given["snapshots_kept"])
+        wish = deployment.Wish(given["data"], given["snapshots_kept"], given["manual_kept"])
         if every:
             _refuse_one_and_all(ctx, given)
             all_of_them = deployment.down_all(world, wish=wish)

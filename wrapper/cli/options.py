@@ -64,3 +64,11 @@ snapshots_kept = option(
     metavar="N",
     help="How many final snapshots stay; older ones go.  [default: 5]",
 )
+manual_kept = option(
+    "--keep-manual",
+    "manual_kept",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many of those stay that `snapshot` made, or that came from another region."
+    "  [default: 20]",
+)

@@ -61,7 +61,12 @@ class Where:
 
 
 def snapshot(
-    world: World, name: str, where: Where | None = None, *, snapshots_kept: int | None = None
+    world: World,
+    name: str,
+    where: Where | None = None,
+    *,
+    snapshots_kept: int | None = None,
+    manual_kept: int | None = None,
 ) -> Taken:
     """A completed snapshot of the data as it is now. UsageError when there is no data volume."""
     home = Home(root(world.environment) / check_name(name))
@@ -77,7 +82,8 @@ def snapshot(
         done = way.aws.wait_for_snapshot(
             begun.snapshot_id, saving.progress(world, begun.snapshot_id)
         )
-        pruning.prune(world, way, name, keep=snapshots_kept, spared=[done.snapshot_id])
+        keep = pruning.Counts(snapshots_kept, manual_kept)
+        pruning.prune(world, way, name, keep=keep, spared=[done.snapshot_id])
     return Taken(name, kept.snapshot(done), shows)
 
 

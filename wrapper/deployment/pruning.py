@@ -1,7 +1,8 @@
-"""Old final snapshots go, by count; told, and never one that is needed."""
+"""Old snapshots go, by count; told, and never one that is needed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wrapper.deployment.events import Note, Warned
@@ -11,26 +12,39 @@ from wrapper.home import homes
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from wrapper.aws import Snapshot
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
     from wrapper.home import Place
 
-DEFAULT_KEPT = 5
+DEFAULT_KEPT = {"final": 5, "manual": 20}
+"""By kind; copies from another region are manual, too."""
 
 
-def prune(
-    world: World, way: Way, name: str, *, keep: int | None, spared: Collection[str] = ()
-) -> None:
-    """Of the deployment's final snapshots the newest so many are left, and failed ones are gone."""
-    finals = [one for one in way.aws.find_snapshots(name) if one.kind == "final"]
-    whole = [one for one in finals if one.state == "completed"]
-    failed = [one for one in finals if one.state == "error"]
+@dataclass(frozen=True)
+class Counts:
+    """How many stay; None is as many as usual."""
+
+    final: int | None = None
+    manual: int | None = None
+
+
+def prune(world: World, way: Way, name: str, *, keep: Counts, spared: Collection[str] = ()) -> None:
+    """Of the deployment's snapshots of each kind the newest so many are left, no failed one."""
+    counts = {"final": keep.final, "manual": keep.manual}
+    found = way.aws.find_snapshots(name)
+    old: list[tuple[Snapshot, str]] = []
+    for kind, usual in DEFAULT_KEPT.items():
+        most, these = counts[kind] or usual, [one for one in found if one.kind == kind]
+        whole = [one for one in these if one.state == "completed"]
+        old += [(one, f"beyond the newest {most}") for one in whole[most:]]
+        old += [(one, "failed") for one in these if one.state == "error"]
     try:
         needed = {*spared, *pinned(world, way.place)}
     except CloudsError as error:  # a damaged record may name any of them
         world.report(Warned(f"No old snapshot is removed: {error.message}"))
         return
-    for one in [*whole[keep or DEFAULT_KEPT :], *failed]:
+    for one, why in old:
         if one.snapshot_id in needed:
             continue
         day = one.started_at.date().isoformat()
@@ -39,7 +53,6 @@ def prune(
         except AwsError as error:
             world.report(Warned(error.message))
             continue
-        why = "failed" if one in failed else f"beyond the newest {keep or DEFAULT_KEPT}"
         world.report(Note(f"The snapshot {one.snapshot_id} of {day} goes: {why}"))
 
 

@@ -69,6 +69,7 @@ class Wish:
     data: Choice | None = None
     """None: to be asked."""
     snapshots_kept: int | None = None
+    manual_kept: int | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,8 @@ def _end(going: _Ending, wish: Wish) -> Down:
         remembering.see(world, way, going.home, record)
     if going.data.own:  # else a move's may be the only copy
         pruning.end_moves(world, way, record.name)
-    pruning.prune(world, way, record.name, keep=wish.snapshots_kept, spared=taken)
+    keep = pruning.Counts(wish.snapshots_kept, wish.manual_kept)
+    pruning.prune(world, way, record.name, keep=keep, spared=taken)
     return Down(
         record.name,
         tuple(f"{one.kind} {one.id}" for one in ended),

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.unit.git_server import served
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -418,6 +420,26 @@ def test_a_push_that_fails_is_told_and_the_branch_is_here(user: User, url: str) 
 
     assert report["not_pushed"].startswith("git push: ")
     assert one.saved(report["branch"], "a.txt") == "x"
+
+
+def test_a_push_logs_in_with_the_credentials_that_git_has(user: User, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "--bare", "far.git"], cwd=tmp_path, check=True)
+    one = Repository(user)
+    with served(tmp_path, "ada", "let-me-in") as url:
+        one.git("remote", "add", "origin", f"{url}/far.git")
+        one.write("a.txt", "in progress")
+        refused = user.autosave()["project"]
+        assert "pushed" not in refused
+        assert refused["not_pushed"].startswith("git push: "), "and nobody is asked"
+
+        user.run("git", "config", "--global", "credential.helper", "store")
+        user.write(user.folder / ".git-credentials", f"{url.replace('//', '//ada:let-me-in@')}\n")
+        report = user.autosave()["project"]
+
+    assert report["pushed"] == "origin"
+    asked = ["git", "-C", "far.git", "show", f"{report['branch']}:a.txt"]
+    far = subprocess.run(asked, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert far.stdout == "in progress"
 
 
 def test_a_broken_repository_costs_only_itself(user: User) -> None:

@@ -11,9 +11,10 @@ from tests.ec2 import served
 from tests.unit.ending import PLACE
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
+from wrapper.aws import tagged
 from wrapper.deployment import take_down
 from wrapper.deployment.events import Note, Warned
-from wrapper.errors import CredentialsError, UnknownDeploymentError, UsageError
+from wrapper.errors import AwsError, CredentialsError, UnknownDeploymentError, UsageError
 from wrapper.home import Home, Record, root
 
 if TYPE_CHECKING:
@@ -66,8 +67,39 @@ def test_it_watches_what_carries_the_tag_of_the_notebook(world: World, account: 
     assert made["BudgetLimit"] == {"Amount": "50.00", "Unit": "USD"}
     assert made["CostFilters"] == {"TagKeyValue": ["user:jupyter-clouds:deployment$one"]}
     assert thresholds(account, "jupyter-clouds-one") == [50, 80, 100]
-    deployment.budget(world, "one", monthly=20, email=ADDRESS)
+
+
+def test_one_that_is_there_is_changed_and_never_gone(world: World, account: Account) -> None:
+    deployment.budget(world, "one", monthly=50, email=ADDRESS)
+    account.control.refuse("budgets:CreateBudget", "denied")
+    account.control.refuse("budgets:DeleteBudget", "denied")
+    deployment.budget(world, "one", monthly=20, email="other@example.org")
     assert budgets(account)["jupyter-clouds-one"]["BudgetLimit"]["Amount"] == "20.00"
+    assert thresholds(account, "jupyter-clouds-one") == [50, 80, 100]
+    client = account.client(service="budgets")
+    of_it = {"AccountId": ACCOUNT, "BudgetName": "jupyter-clouds-one"}
+    first = client.describe_notifications_for_budget(**of_it)["Notifications"][0]
+    heard = client.describe_subscribers_for_notification(**of_it, Notification=first)
+    assert [one["Address"] for one in heard["Subscribers"]] == ["other@example.org"]
+    deployment.budget(world, "one", monthly=20)
+    assert thresholds(account, "jupyter-clouds-one") == []
+
+
+def test_somebody_elses_is_left_alone_whatever_it_is_called(world: World, account: Account) -> None:
+    theirs = {
+        "BudgetLimit": {"Amount": "5", "Unit": "USD"},
+        "TimeUnit": "MONTHLY",
+        "BudgetType": "COST",
+    }
+    client = account.client(service="budgets")
+    for name in ("jupyter-clouds-one", "jupyter-clouds-course"):
+        client.create_budget(AccountId=ACCOUNT, Budget={**theirs, "BudgetName": name})
+    with pytest.raises(AwsError, match="watches something else"):
+        deployment.budget(world, "one", monthly=20)
+    assert not deployment.remove_budget(world, "one").changed
+    deployment.down(world, "one")
+    deployment.sweep(world, local=True)
+    assert {*budgets(account)} == {"jupyter-clouds-one", "jupyter-clouds-course"}
 
 
 def test_one_for_all_watches_whatever_carries_the_tag(world: World, account: Account) -> None:
@@ -142,7 +174,8 @@ def test_down_leaves_the_one_of_all_alone(world: World, account: Account, told: 
 def test_down_without_the_right_to_look_says_nothing(
     world: World, account: Account, told: list[Any]
 ) -> None:
-    account.control.refuse("budgets:DeleteBudget", "denied")
+    for one in ("DescribeBudget", "DeleteBudget"):
+        account.control.refuse(f"budgets:{one}", "denied")
     deployment.down(world, "one")
     assert not [one for one in told if isinstance(one, Warned)]
 
@@ -158,6 +191,25 @@ def test_sweep_removes_what_a_lost_notebook_has_left(world: World, account: Acco
     assert len(budgets(account)) == 2, "another region may have something of it"
     deployment.sweep(world, local=True)
     assert list(budgets(account)) == ["jupyter-clouds-two"]
+
+
+def test_sweep_leaves_budgets_where_it_could_not_look_everywhere(
+    world: World, account: Account, told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.budget(world, "one", monthly=50, email=ADDRESS)
+    (root(world.environment) / "one" / "deployment.json").rename(world.environment["HOME"] + "/was")
+    names = tagged.names
+
+    def denied(asked: Any) -> list[str]:
+        if asked.region == "eu-west-1":
+            raise CredentialsError("The AWS user may not do this.", hint="")
+        return names(asked)
+
+    monkeypatch.setattr(tagged, "names", denied)
+    deployment.sweep(world, local=True)
+    assert list(budgets(account)) == ["jupyter-clouds-one"]
+    said = [one.text for one in told if isinstance(one, Note)]
+    assert "No budget is touched: eu-west-1 could not be searched" in said
 
 
 @pytest.mark.parametrize(

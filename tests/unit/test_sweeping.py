@@ -19,7 +19,14 @@ from wrapper.cli import worlds
 from wrapper.deployment import take_down
 from wrapper.deployment.events import Warned
 from wrapper.deployment.take_down import Down, Wish
-from wrapper.errors import AwsError, FailedError, Interrupted, UsageError
+from wrapper.errors import (
+    AwsError,
+    CloudsError,
+    CredentialsError,
+    FailedError,
+    Interrupted,
+    UsageError,
+)
 from wrapper.home import Home, Record, root
 
 if TYPE_CHECKING:
@@ -145,34 +152,39 @@ def test_data_goes_into_a_snapshot_unless_told_otherwise_and_is_spared_then(scen
 
 
 def test_each_one_is_asked_about(scene: Scene) -> None:
-    scene.address("first"), scene.address("second")
-    scene.agrees = [False, True]
-    # An address is nothing to lose; a disk is.
-    for name in ("first", "second"):
-        ec2 = scene.account.client()
-        ec2.create_volume(
-            AvailabilityZone="us-east-1a", Size=1, TagSpecifications=tags(name, "volume")
-        )
+    # A disk; and what holds nothing, as an address does: it may be somebody's all the same.
+    scene.account.client().create_volume(
+        AvailabilityZone="us-east-1a", Size=1, TagSpecifications=tags("first", "volume")
+    )
+    scene.address("second"), scene.address("third")
+    scene.agrees = [False, False, True]
     done = scene.sweep()
-    assert [one.name for one in done.ended] == ["second"]
-    assert [(one.name, why) for one, why in done.spared] == [("first", "Nothing was ended.")]
+    assert [one.name for one in done.ended] == ["third"]
+    assert [(one.name, why) for one, why in done.spared] == [
+        ("first", "Nothing was ended."),
+        ("second", "Nothing was ended."),
+    ]
 
 
+@pytest.mark.parametrize("error", [AwsError, CredentialsError])
 def test_a_region_that_cannot_be_asked_is_told_and_the_others_are_searched(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: type[CloudsError]
 ) -> None:
     scene.address("lost")
     names = tagged.names
 
     def denied(account: Any) -> list[str]:
         if account.region == THERE:
-            raise AwsError("UnauthorizedOperation: not there", hint="")
+            raise error("UnauthorizedOperation: not there", hint="")
         return names(account)
 
     monkeypatch.setattr(tagged, "names", denied)
     assert set(scene.found()) == {("lost", HERE)}
     warned = [one.text for one in scene.told if isinstance(one, Warned)]
     assert warned == [f"{THERE} was not searched: UnauthorizedOperation: not there"]
+    # Where nobody answers there is no list.
+    with pytest.raises(error, match="not there"):
+        deployment.census(scene.world, local=True, regions=(THERE,))
 
 
 def test_a_region_that_is_none_is_refused_before_anything_is_asked(scene: Scene) -> None:

@@ -55,13 +55,19 @@ def sweep(
         world.report(Note(f"{one.name}, {one.region}: {price(one)}"))
         try:
             way = seen.ways[one.region]
-            ended.append(take_down.by_tags(world, way, one.name, wish or take_down.Wish()))
+            asked = wish or take_down.Wish()
+            ended.append(take_down.by_tags(world, way, one.name, asked, always_ask=True))
         except UsageError as error:
             spared.append((one, error.message))
         except CloudsError as error:
             world.report(Warned(error.message))
             failed.append(f"{one.name} in {one.region}")
-    if not regions:
+    if seen.unsearched:
+        # What has nothing elsewhere may be alive there.
+        world.report(
+            Note(f"No budget is touched: {', '.join(seen.unsearched)} could not be searched")
+        )
+    elif not regions:
         there = {one.name for one, _ in spared if one.left}
         _sweep_budgets(world, seen, there | {one.partition(" in ")[0] for one in failed})
     if failed:

@@ -123,21 +123,30 @@ def _search_only(world: World, home: Home, wish: Wish, *, local: bool, region: s
     return by_tags(world, way, home.name, wish)
 
 
-def by_tags(world: World, way: Way, name: str, wish: Wish) -> Down:
+def by_tags(world: World, way: Way, name: str, wish: Wish, *, always_ask: bool = False) -> Down:
     """As `down`, of a deployment that nothing is remembered of: name and tags have to be enough."""
     record = Record(name=name, place=way.place)
     if not way.aws.leftovers(name):
         return Down(name, (), (), kept=kept_of(way, name))
-    return _end(_agreed(world, way, record, None, None, wish), wish)
+    agreed = _agreed(world, way, record, None, None, wish, always_ask=always_ask)
+    return _end(agreed, wish)
 
 
 def _agreed(  # noqa: PLR0913, PLR0917 (all that a `down` is made of)
-    world: World, way: Way, record: Record, home: Home | None, lock: int | None, wish: Wish
+    world: World,
+    way: Way,
+    record: Record,
+    home: Home | None,
+    lock: int | None,
+    wish: Wish,
+    *,
+    always_ask: bool = False,
 ) -> _Ending:
     """What the user has agreed to; not asked when there is nothing to lose. UsageError: no."""
     found = _leftovers(way, record)
     ours = data.of(way, record, home)
-    if not ours.own and not any(one.kind in ("instance", "volume") for one in found):
+    to_lose = ours.own or any(one.kind in ("instance", "volume") for one in found)
+    if not to_lose and not always_ask:
         return _Ending(world, way, record, home, lock, ours, None)
     listed = "\n".join(f"  {one.kind:<11} {one.id}  {one.detail}" for one in found)
     choice = data.choose(world, ours, record.name, wish.data)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from wrapper.deployment import monthly, place, take_down
 from wrapper.deployment.events import Step, Warned
 from wrapper.deployment.place import Way
-from wrapper.errors import AwsError, UsageError
+from wrapper.errors import AwsError, CloudsError, CredentialsError, UsageError
 from wrapper.home import homes
 
 if TYPE_CHECKING:
@@ -58,10 +59,15 @@ class Census:
     found: tuple[Found, ...]
     ways: dict[str, Way]
     """By region."""
+    unsearched: tuple[str, ...] = ()
+    """Regions that did not answer: what is there, nobody knows."""
 
 
 def census(world: World, *, local: bool = False, regions: Sequence[str] = ()) -> Census:
-    """What there is, by region and name. UsageError: no such region; a denied one is told of."""
+    """What there is, by region and name. UsageError: no such region; a denied one is told of.
+
+    AwsError, CredentialsError when none of them answers.
+    """
     first = place.search(world, local=local, region=None)
     there = first.aws.regions()
     if unknown := sorted({*regions} - {*there}):
@@ -72,10 +78,15 @@ def census(world: World, *, local: bool = False, regions: Sequence[str] = ()) ->
     ways = {one: _way(first, one) for one in regions or there}
     world.report(Step(f"Searching {len(ways)} regions by tag"))
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-        found = [
-            one for some in pool.map(lambda way: _in(world, way), ways.values()) for one in some
-        ]
-    return Census(tuple(sorted(found, key=lambda one: (one.region, one.name))), ways)
+        told = dict(zip(ways, pool.map(_in, repeat(world), ways.values()), strict=True))
+    failed = {region: one for region, one in told.items() if isinstance(one, CloudsError)}
+    if failed and len(failed) == len(told):
+        raise next(iter(failed.values()))
+    for region, error in failed.items():
+        world.report(Warned(f"{region} was not searched: {error.message}"))
+    found = [one for some in told.values() if not isinstance(some, CloudsError) for one in some]
+    found.sort(key=lambda one: (one.region, one.name))
+    return Census(tuple(found), ways, tuple(failed))
 
 
 def _way(first: Way, region: str) -> Way:
@@ -83,12 +94,12 @@ def _way(first: Way, region: str) -> Way:
     return Way(place_there, first.aws.elsewhere(region), first.local)
 
 
-def _in(world: World, way: Way) -> list[Found]:
+def _in(world: World, way: Way) -> list[Found] | CloudsError:
+    """The error of a region that does not answer, or not this caller."""
     try:
         return [one for name in way.aws.names() if (one := _look(world, way, name))]
-    except AwsError as error:
-        world.report(Warned(f"{way.place.region} was not searched: {error.message}"))
-        return []
+    except (AwsError, CredentialsError) as error:
+        return error
 
 
 def _look(world: World, way: Way, name: str) -> Found | None:

@@ -33,12 +33,18 @@ class Budgets:
         """By name; these services know no regions."""
         return {
             "CreateBudget": lambda asked, _: self._create(asked),
+            "CreateNotification": lambda asked, _: self._add(asked),
             "DeleteBudget": lambda asked, _: self._delete(asked),
+            "DeleteNotification": lambda asked, _: self._take(asked),
             "DescribeBudget": lambda asked, _: {"Budget": self._find(asked)["Budget"]},
             "DescribeBudgets": lambda asked, _: self._describe(asked),
             "DescribeNotificationsForBudget": lambda asked, _: {
                 "Notifications": [one["Notification"] for one in self._notifications(asked)]
             },
+            "DescribeSubscribersForNotification": lambda asked, _: {
+                "Subscribers": self._notification(asked)["Subscribers"]
+            },
+            "UpdateBudget": lambda asked, _: self._update(asked),
         }
 
     def tag_operations(self) -> dict[str, Operation]:
@@ -61,6 +67,30 @@ class Budgets:
         if any(not one.get("Subscribers") for one in notifications):
             raise ServiceError("InvalidParameterException", "a notification has no subscriber")
         self.budgets[name] = {"Budget": wanted, "notifications": notifications}
+        return {}
+
+    def _update(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = asked["NewBudget"]
+        self._find(wanted)["Budget"] = wanted
+        return {}
+
+    def _notification(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        for one in self._notifications(asked):
+            if one["Notification"] == asked["Notification"]:
+                return one
+        raise ServiceError("NotFoundException", "the notification doesn't exist")
+
+    def _add(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        there = self._notifications(asked)
+        if any(one["Notification"] == asked["Notification"] for one in there):
+            raise ServiceError("DuplicateRecordException", "the notification already exists")
+        if len(there) == MOST_NOTIFICATIONS:
+            raise ServiceError("CreationLimitExceededException", "too many notifications")
+        there.append({key: asked[key] for key in ("Notification", "Subscribers")})
+        return {}
+
+    def _take(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        self._notifications(asked).remove(self._notification(asked))
         return {}
 
     def _find(self, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wrapper.errors import DiskError, FailedError, LockedError
+from wrapper.settings import DEFAULT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,7 +83,9 @@ class Record:
     """Every machine seen under this name: spot leaves some without a tag."""
     request_ids: tuple[str, ...] = ()
     ended: bool = False
-    """`down` found nothing left; only the place is remembered."""
+    """`down` found nothing left; only the place is remembered, and what the data needs."""
+    last_type: str | None = None
+    """Of the machine before `down`: environments that were kept run on its architecture."""
 
     @property
     def instance_id(self) -> str | None:
@@ -178,9 +181,13 @@ class Home:
                     entry.unlink()
 
     def end(self, record: Record) -> None:
-        """Only the place is remembered, so that a later `down` knows where to look."""
+        """Only the place and the type are remembered: a later `down` knows where to look."""
         self.empty()
-        self.remember(Record(name=record.name, place=record.place, ended=True))
+        last = record.last_type
+        if record.instance_ids:
+            asked = record.chosen.get("instance_type") or record.settings.get("instance_type")
+            last = asked or DEFAULT_TYPE
+        self.remember(Record(name=record.name, place=record.place, ended=True, last_type=last))
 
     @contextmanager
     def locked(self, command: str) -> Iterator[int]:

@@ -9,12 +9,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.ec2 import Account
 from tests.module.test_stories import Stage, jupyter, pytestmark, stage
 from tests.unit.conftest import QUICK
 from wrapper import deployment
 from wrapper.aws import Aws, Request
 from wrapper.deployment.take_down import Wish
+from wrapper.errors import UsageError
 from wrapper.settings import Settings
 from wrapper.terraform import state
 
@@ -70,6 +73,29 @@ def _to_another_zone(stage: Stage, machine: Summary) -> str:
     assert (moved.zone != machine.zone, moved.url) == (True, machine.url)
     assert aws.volume(machine.data_volume_id or "") is None
     return volume.volume_id
+
+
+def test_a_spot_machine_is_resized_by_another_with_data_address_and_key_kept(stage: Stage) -> None:
+    stage.world = replace(stage.world, aws=partial(Aws, pace=QUICK))
+    asked = stage.wanted("grows", settings=Settings(spot=True, data_volume_size=3))
+    first = deployment.up(stage.world, asked).summary
+    before = stage.home("grows").record()
+
+    refusing = replace(stage.world, confirm=lambda _: False)
+    with pytest.raises(UsageError, match="Nothing was made"):
+        deployment.resize(refusing, "grows", "t3.xlarge")
+    assert stage.home("grows").record() == before
+
+    second = deployment.resize(stage.world, "grows", "t3.xlarge").summary
+    assert (second.instance_type, second.market) == ("t3.xlarge", "spot")
+    assert second.instance_id != first.instance_id
+    for kept in ("data_volume_id", "url", "key_sha256", "zone"):
+        assert getattr(second, kept) == getattr(first, kept), kept
+    volume = stage.aws().volume(first.data_volume_id or "")
+    assert volume
+    assert volume.attached_to == second.instance_id
+    deployment.down(stage.world, "grows", wish=Wish("delete"))
+    assert stage.aws().leftovers("grows") == []
 
 
 def _told_before_terraform_was_done(stage: Stage) -> None:

@@ -105,8 +105,14 @@ def test_a_machine_that_was_taken_back_is_waited_for_or_moved_away_from(
     assert "--watch" in (raised.value.hint or "")
     with pytest.raises(FailedError, match="Only ending the machine keeps it down"):
         deployment.stop(stage.world, "taken")
+    wanted = stage.wanted("taken", settings=Settings(fallback=("on-demand",)), max_price=0.06)
+    with pytest.raises(NoAnswerError, match="no spot capacity was left"):
+        deployment.up(stage.world, wanted)
+    assert any("more than --max-price 0.06" in one.text for one in stage.of(Note)), "on-demand"
     stage.control.capacity("back")
-    assert _up(stage, "taken", watch=True).instance_id == first.instance_id, "EC2 started it"
+    assert _up(stage, "taken", watch=True, fallback=()).instance_id == first.instance_id, (
+        "EC2 started it"
+    )
 
     moved = _watched(stage, first)
     assert (moved.market, moved.zone != first.zone, moved.url) == ("spot", True, first.url)

@@ -16,6 +16,7 @@ from wrapper.deployment.autostop import Before
 from wrapper.deployment.events import Warned
 from wrapper.errors import (
     FailedError,
+    LockedError,
     NoAnswerError,
     SettingsError,
     UnansweredError,
@@ -204,6 +205,12 @@ def test_hours_are_added(scene: Scene) -> None:
     assert scene.notebook.told == [{}, {"do": "extend", "hours": 2.5}]
     assert scene.scheduled == ["stop 23 23:00"]
     assert scene.questions == []
+
+
+def test_nobody_extends_what_another_command_works_on(scene: Scene) -> None:
+    with scene.home.locked("up gpu"), pytest.raises(LockedError, match="up gpu"):
+        autostop.extend(scene.world, "gpu", 1)
+    assert scene.notebook.told == scene.scheduled == []
 
 
 @pytest.mark.parametrize("hours", [-1, 0, float("nan"), 9000])

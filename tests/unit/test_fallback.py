@@ -287,11 +287,15 @@ def world(tmp_path: Path, account: Account, terraform: Refusing, told: list[Any]
 def up(world: World, name: str, terraform: Refusing) -> Callable[..., None]:
     home = terraform.home = Home(root(world.environment) / name)
 
-    def again(*codes: str, **asked: Any) -> None:
+    def again(*codes: str, max_price: float | None = None, **asked: Any) -> None:
         terraform.codes, terraform.tried = [*codes], []
         settings = Settings(allow=("203.0.113.7/32",), **asked)
         wanted = Wanted(
-            name=home.name, settings=settings, new_password=lambda: PASSWORD, local=True
+            name=home.name,
+            settings=settings,
+            new_password=lambda: PASSWORD,
+            local=True,
+            max_price=max_price,
         )
         deployment.up(world, wanted)
 
@@ -341,6 +345,32 @@ def test_without_a_fallback_the_reason_is_the_error(
         up("MaxSpotInstanceCountExceeded", spot=True)
     assert "servicequotas" in (raised.value.hint or "")
     assert len(terraform.tried) == 1
+
+
+def test_what_costs_more_than_was_allowed_is_not_tried(
+    up: Callable[..., None], terraform: Refusing, aws: Aws
+) -> None:
+    spot = float(aws.hourly_price("t3.large", "us-east-1a", "spot") or 0)
+    full = float(aws.hourly_price("t3.large", "us-east-1a", "on-demand") or 0)
+    assert 0 < spot < full
+    asked = {"spot": True, "fallback": ("m5.24xlarge", "on-demand")}
+    with pytest.raises(RefusedError) as raised:
+        up("capacity-not-available", max_price=full * 0.99, **asked)
+    tried = [(one.get("instance_type"), one["spot"]) for one in terraform.tried]
+    assert tried == [(None, True)], "neither the larger one nor on-demand"
+    assert f"more than --max-price {full * 0.99:g}" in raised.value.message
+    assert "A higher --max-price" in (raised.value.hint or "")
+
+
+def test_a_first_machine_that_costs_too_much_is_refused_before_anything_is_made(
+    up: Callable[..., None], terraform: Refusing
+) -> None:
+    with pytest.raises(RequestError, match=r"more than --max-price 0\.001") as raised:
+        up(spot=True, max_price=0.001)
+    assert "python -m wrapper offers" in (raised.value.hint or "")
+    assert terraform.tried == []
+    with pytest.raises(TerraformError, match="it would have worked"):
+        up(spot=True, max_price=5)
 
 
 def test_a_wrong_fallback_is_refused_before_anything_is_made(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import pytest
 
 from tests.unit.worlds import bare_world
+from wrapper import architecture
 from wrapper.deployment import gpu
 from wrapper.deployment.world import Address
 from wrapper.errors import GpuError
@@ -128,3 +129,17 @@ def test_the_rule_by_name_holds_for_every_type_that_ec2_has(account: Account) ->
     assert len(found) > 40
     every = {one["InstanceType"] for page in pages for one in page["InstanceTypes"]}
     assert {one for one in every if nvidia(one)} == found - volta
+
+
+def test_the_architecture_by_name_is_ec2s(account: Account) -> None:
+    pages = account.client().get_paginator("describe_instance_types").paginate()
+    of_type = {
+        one["InstanceType"]: "arm64"
+        if "arm64" in one["ProcessorInfo"]["SupportedArchitectures"]
+        else "x86_64"
+        for page in pages
+        for one in page["InstanceTypes"]
+    }
+    assert {*of_type.values()} == {"arm64", "x86_64"}
+    wrong = {one for one, its in of_type.items() if architecture.of(one) != its}
+    assert {one for one in wrong if not one.startswith("mac")} == set()

@@ -11,7 +11,7 @@ import textwrap
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -121,6 +121,30 @@ def holder(home: Home) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "chosen", "machines", "last"),
+    [
+        ({"instance_type": "m7g.large"}, {}, ("i-1",), "m7g.large"),
+        ({"instance_type": "m7g.large"}, {"instance_type": "c7g.large"}, ("i-1",), "c7g.large"),
+        ({}, {}, ("i-1",), "t3.large"),
+        ({"instance_type": "m7g.large"}, {}, (), "m5.large"),
+    ],
+    ids=["asked for", "chosen instead", "the default", "never made"],
+)
+def test_what_is_ended_remembers_the_type_of_its_last_machine(
+    home: Home,
+    settings: dict[str, Any],
+    chosen: dict[str, Any],
+    machines: tuple[str, ...],
+    last: str,
+) -> None:
+    place = Place("aws", "eu-central-1", "1")
+    record = Record(home.name, place, settings, chosen, instance_ids=machines, last_type="m5.large")
+    home.end(record)
+    ended = home.record()
+    assert ended == Record(home.name, place, ended=True, last_type=last)
 
 
 def test_a_second_command_is_told_who_works_on_it(

@@ -39,12 +39,14 @@ OWNERS = {
 
 ADAPTERS = ("aws", "terraform", "notebook", "local", "carrier")
 PURE = (
+    "architecture",
     "cidrs",
     "console",
     "errors",
     "gpus",
     "hours",
     "list_prices",
+    "quotas",
     "refusals",
     "settings",
     "since",

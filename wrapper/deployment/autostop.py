@@ -86,8 +86,14 @@ def settle(world: World, home: Home, way: Way, was: Before) -> None:
 def extend(world: World, name: str, hours: float) -> Autostop:
     """The machine runs so many hours longer than it would have. FailedError when it cannot."""
     limits.check_hours(hours, option="extend", none=False)
-    home, record = look.known(world, name)
+    home, _ = look.known(world, name)
     agree(world, hours)
+    with home.locked(f"extend {name}"):
+        return _extend(world, name, hours)
+
+
+def _extend(world: World, name: str, hours: float) -> Autostop:
+    home, record = look.known(world, name)  # as whoever held the lock has left it
     way = place.back_to(world, record)
     found = way.aws.instance(record.instance_id or "")
     if found is None or found.state != "running":

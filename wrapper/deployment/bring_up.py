@@ -42,7 +42,7 @@ def up(world: World, wanted: Wanted) -> Up:
         known = home.record()
         ready = preparing.prepare(world, home, wanted, lock)
         was = autostop.before(world, home, ready.way, known)
-        _ask(world, home, ready, wanted.max_price)
+        _ask(world, home, ready, rested=was.rested)
         meter = Meter(world.report)
         watch = Watch(
             world.aws_like(ready.way),
@@ -100,19 +100,22 @@ def _moved(world: World, home: Home, ready: Prepared) -> Prepared:
     return ready
 
 
-def _ask(world: World, home: Home, ready: Prepared, max_price: float | None) -> None:
+def _ask(world: World, home: Home, ready: Prepared, *, rested: bool) -> None:
     """The user has agreed. UsageError when not, or when it costs too much; nothing was made."""
     record = ready.record
-    if ready.plan and not ready.plan.changes:
+    unchanged = ready.plan is not None and not ready.plan.changes
+    if unchanged and not (rested and ready.max_price):
         return
     zone = record.outputs.get("availability_zone") or ready.candidates[0].zone
     price = ready.way.aws.hourly_price(
         question.instance_type(record), zone, question.market(record)
     )
-    if refused := question.too_dear(price, max_price):
+    if refused := question.too_dear(price, ready.max_price):
         if ready.fresh:
             home.end(record)
         raise refused
+    if unchanged:
+        return
     reach = preparing.allowed(record)
     text = question.describe(record, ready.plan, ready.facts, price, reach, data=ready.origin.words)
     if world.confirm(f"{text}\n\nGo on?"):

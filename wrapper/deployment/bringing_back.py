@@ -32,7 +32,7 @@ def bring_back(
     world.report(Note(f"{record.name}: {refusals.in_words(request.state, request.status)}"))
     reason = refusals.error(refusals.of_interruption(request.status))
     past = _of(ready, record, reason)
-    others = launching.others(ready, past)
+    others = launching.others(going, ready, past)
     if not others and not stay:
         raise coming_back.refused(record, request)
     patience = None if not others else MOVE_AFTER if stay else 0.0
@@ -40,16 +40,17 @@ def bring_back(
         return record
     if not others:
         raise coming_back.refused(record, request)
-    return _move(going, ready, past)
+    return _move(going, ready, past, others)
 
 
 def move_away(going: Going, ready: Prepared, record: Record, error: RefusedError) -> Record:
     """The deployment has left a machine that cannot be started. The error: it may not."""
     past = _of(ready, record, error)
-    if not launching.others(ready, past):
+    others = launching.others(going, ready, past)
+    if not others:
         raise error
     going.world.report(Note(error.message))
-    return _move(going, ready, past)
+    return _move(going, ready, past, others)
 
 
 def _of(ready: Prepared, record: Record, error: RefusedError) -> Refused:
@@ -62,8 +63,7 @@ def _of(ready: Prepared, record: Record, error: RefusedError) -> Refused:
     return first, error
 
 
-def _move(going: Going, ready: Prepared, past: Refused) -> Record:
-    others = launching.others(ready, past)
+def _move(going: Going, ready: Prepared, past: Refused, others: list[Candidate]) -> Record:
     volume = moving.data_volume(ready.way, going.home) or ready.origin.volume
     if not going.world.confirm(f"{moving.describe(ready.record, others, volume)}\n\nGo on?"):
         raise moving.refuse(ready.record)

@@ -15,6 +15,7 @@ from wrapper.deployment import (
     destroying,
     fallback,
     first_password,
+    its_architecture,
     mending,
     moving,
     origins,
@@ -74,6 +75,8 @@ class Prepared:
     """Once it is set, Terraform is interrupted."""
     origin: Origin = field(default_factory=Origin)
     """What the data begins with."""
+    max_price: float | None = None
+    """US dollars an hour that any machine may cost."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -131,6 +134,7 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         candidates=candidates,
         give_up=give_up,
         origin=origin,
+        max_price=wanted.max_price,
     )
 
 
@@ -144,6 +148,8 @@ def _look(
         _remember_place(home, way)
     world.report(Step(f"Checking the request in {way.place}"))
     facts = way.aws.check_request(fallback.request(asked, way.place.region))
+    if before and not fresh and before.outputs.get("data_volume_id"):
+        its_architecture.refuse_another(before, asked.instance_type or "It", facts)
     origin, asked = restoring.begin(world, way, wanted, asked, before)
     if zone := origin.volume.zone if origin.volume else None:
         there = way.aws.check_request(fallback.request(asked, way.place.region, zone=zone))
@@ -235,7 +241,9 @@ def _has_data(asked: Settings) -> bool:
 
 def _remember_place(home: Home, way: Way) -> None:
     """Whatever fails from here on, `down` knows where to look without being told."""
-    home.remember(Record(name=home.name, place=way.place, ended=True))
+    before = home.record()
+    last = before.last_type if before else None
+    home.remember(Record(name=home.name, place=way.place, ended=True, last_type=last))
 
 
 def _need_space(home: Home) -> None:
@@ -252,13 +260,18 @@ def _record(
     before: Record | None, wanted: Wanted, way: Way, asked: Settings, *, data: bool
 ) -> Record:
     if before is None or before.ended:
-        return Record(name=wanted.name, place=way.place, settings=asked.said())
+        last = before.last_type if before else None
+        return Record(name=wanted.name, place=way.place, settings=asked.said(), last_type=last)
     now = asked.said()
+    chosen = fallback.still_chosen(before, now, replace=wanted.replace, data=data)
+    if wanted.another_type:
+        # Market and place stay; what EC2 had instead of the type of before is not wanted any more.
+        chosen = {key: one for key, one in before.chosen.items() if key != "instance_type"}
     return dataclasses.replace(
         before,
         place=way.place,
         settings=now,
-        chosen=fallback.still_chosen(before, now, replace=wanted.replace, data=data),
+        chosen=chosen,
         generation=before.generation + (1 if wanted.replace else 0),
     )
 

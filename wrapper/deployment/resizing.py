@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, NoReturn
 
-from wrapper.deployment import bring_up, fallback, look, place, question
+from wrapper.deployment import bring_up, fallback, its_architecture, look, place, question
 from wrapper.deployment.events import Note
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import FailedError, NothingToDo, RequestError
+from wrapper.gpus import nvidia
 from wrapper.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,41 +26,40 @@ def resize(world: World, name: str, instance_type: str) -> Up:
     RequestError: a type that its zone, its image or its environments do not allow.
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-resize.html
     """
-    home, record = look.known(world, name)
+    _, record = look.known(world, name)
     if question.instance_type(record) == instance_type:
         raise NothingToDo(f"{name} is a {instance_type}.")
     way = place.back_to(world, record)
     _check(way, record, instance_type)
-    if "instance_type" in record.chosen:
-        # What EC2 had instead of what was asked for is not wanted any more.
-        chosen = {key: one for key, one in record.chosen.items() if key != "instance_type"}
-        home.remember(dataclasses.replace(record, chosen=chosen))
-    spot = question.market(record) == "spot"
-    how = "another machine takes over" if spot else "the machine stops for it, and stays"
-    world.report(Note(f"{question.instance_type(record)} becomes {instance_type}: {how}."))
+    was = question.instance_type(record)
+    world.report(Note(f"{was} becomes {instance_type}: {_how(record, instance_type)}"))
     wanted = Wanted(
         name=name,
         settings=Settings(instance_type=instance_type),
+        another_type=True,
         new_password=_no_password,
         local=record.place.kind == "local",
     )
     return bring_up.up(world, wanted)
 
 
+def _how(record: Record, instance_type: str) -> str:
+    before, after = nvidia(question.instance_type(record)), nvidia(instance_type)
+    if before != after and record.settings.get("ami_id") is None:
+        which = "has" if after else "lacks"
+        return f"another machine takes over, whose image {which} NVIDIA's driver."
+    if question.market(record) == "spot":
+        return "another machine takes over."
+    return "the machine stops for it, and stays."
+
+
 def _check(way: Way, record: Record, instance_type: str) -> None:
     region, zone = record.place.region, record.outputs.get("availability_zone")
     now = Settings().over(record.settings)
-    now = dataclasses.replace(now, instance_type=question.instance_type(record))
     wanted = dataclasses.replace(now, instance_type=instance_type)
-    before = way.aws.check_request(fallback.request(now, region))
     facts = way.aws.check_request(fallback.request(wanted, region))
+    its_architecture.refuse_another(record, instance_type, facts)
     hint = f"What fits: python -m wrapper offers --memory {facts.memory_mib / 1024:g}"
-    if facts.architecture != before.architecture:
-        raise RequestError(
-            f"{instance_type} is {facts.architecture}, {record.name} is {before.architecture}: its "
-            "environments would not run on it.",
-            hint=f"{hint} --arch {before.architecture}",
-        )
     if zone and zone not in facts.zones:
         raise RequestError(
             f"{instance_type} is not offered in {zone}, where {record.name} and its data are. In "

@@ -41,6 +41,8 @@ class Wanted:
     """What the machine has to have, where no type was named."""
     regions: tuple[str, ...] = ()
     """Where it may be found; none: the region in use."""
+    another_type: bool = False
+    """The type is meant, whatever EC2 had in the place of the last; all else stays."""
     zone: str | None = None
     """Where a new deployment is to be, if its data lets it."""
     max_price: float | None = None

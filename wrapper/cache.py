@@ -44,17 +44,21 @@ class Cache:
 
     def get(self, question: str, within: float) -> Any:
         """The answer as JSON has it, unless it is older than so many seconds; else None."""
+        return self.aged(question, within)[0]
+
+    def aged(self, question: str, within: float) -> tuple[Any, float]:
+        """Likewise, and how old it is, in seconds."""
         try:
             kept = json.loads(self._file(question).read_text(encoding="utf-8"))
             at, asked, answer = float(kept["at"]), kept["question"], kept["answer"]
         except (OSError, ValueError, KeyError, TypeError):
-            return None
+            return None, 0.0
         age = self._clock() - at
         # From the future: this computer's clock was put back.
         if asked != question or not 0 <= age <= within or at < self._since:
-            return None
+            return None, 0.0
         self.oldest = max(self.oldest, age)
-        return answer
+        return answer, age
 
     def put(self, question: str, answer: Any) -> None:
         """The answer is kept; nothing happens where that cannot be."""

@@ -6,6 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from wrapper import quotas
+from wrapper.gpus import nvidia
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
@@ -44,6 +47,8 @@ class Offer:
     """1 to 10, of the zone, for a request that takes any of the types on the list."""
     quota_vcpus: int | None = None
     """What the account may run at a time, in that market and family."""
+    quota_code: str | None = None
+    """Of that quota, in Service Quotas; None for the rarer families."""
 
     @property
     def allowed(self) -> bool | None:
@@ -52,12 +57,13 @@ class Offer:
 
 
 def fits(kind: Kind, needs: Needs) -> bool:
-    """It has what is needed, and runs with a data volume."""
+    """It has what is needed, and runs with a data volume; its GPUs have an image with a driver."""
     return (
         kind.nitro
         and kind.memory_gib >= needs.memory_gib
         and kind.cpus >= needs.cpus
         and kind.gpus >= needs.gpus
+        and (not needs.gpus or nvidia(kind.name))
         and (not needs.gpus or kind.gpu_memory_gib >= needs.gpu_memory_gib)
         and kind.architecture in needs.architectures
     )
@@ -124,7 +130,8 @@ def nearest(kinds: Iterable[Kind], needs: Needs, count: int = 3) -> list[Kind]:
         missing = sum(max(0.0, 1 - has(kind) / least) for least, has in asked if least)
         return missing, kind.memory_gib, kind.name
 
-    return sorted((one for one in kinds if one.nitro), key=lack)[:count]
+    usable = (one for one in kinds if one.nitro and (not needs.gpus or nvidia(one.name)))
+    return sorted(usable, key=lack)[:count]
 
 
 def enriched(
@@ -196,4 +203,5 @@ def _offer(kind: Kind, region: str, zone: str | None, market: Market, dollars: D
         gpus=kind.gpus,
         gpu=kind.gpu,
         gpu_memory_gib=kind.gpu_memory_gib,
+        quota_code=quotas.code(kind.name, market),
     )

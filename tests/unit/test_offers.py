@@ -48,14 +48,17 @@ GPU = {"gpus": 4, "gpu": "A10G", "gpu_memory_gib": 22.0}
         ({"architecture": "arm64"}, Needs(1, 1), True),
         ({"architecture": "arm64"}, Needs(1, 1, architectures=("x86_64",)), False),
         ({"nitro": False}, Needs(1, 1), False),
+        ({"name": "p3dn.24xlarge", **GPU}, Needs(1, 1, gpus=1), False),
+        ({"name": "p3dn.24xlarge", **GPU}, Needs(1, 1), True),
     ],
     ids=[
         *("enough", "memory", "cpus", "no gpu", "gpus", "too few gpus", "small gpus"),
         *("either architecture", "the other architecture", "too old for a data volume"),
+        *("gpus without an image that has their driver", "gpus that nobody asked for"),
     ],
 )
 def test_what_fits(facts: dict[str, Any], needs: Needs, fits: bool) -> None:
-    assert offers.fits(kind("one", **facts), needs) is fits
+    assert offers.fits(kind(**({"name": "g5.12xlarge"} | facts)), needs) is fits
 
 
 def test_a_type_is_offered_in_its_cheapest_zone_and_the_cheapest_type_first() -> None:

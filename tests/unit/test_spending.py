@@ -111,6 +111,12 @@ def test_machines_do_not_end_each_others_runs() -> None:
     ]
 
 
+def test_ages_are_told_the_youngest_first_and_none_of_this_minute() -> None:
+    told = since.ages({"types": 7 * 3600, "spot prices": 125, "chances": 7100, "quotas": 59})
+    assert told == "spot prices 2 min old, chances 118 min old, types 7 h old"
+    assert since.ages({}) == ""
+
+
 def test_what_is_kept_costs_for_the_time_that_it_is_there() -> None:
     disk = Keeping("volume", "vol-1", 100, NOON, NOON + timedelta(hours=73))
     bounds = {"since": NOON - timedelta(days=9), "until": LATER}

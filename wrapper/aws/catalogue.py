@@ -46,6 +46,18 @@ def fitting(account: Account, needs: Needs) -> list[str]:
         return sorted({str(one["InstanceType"]) for page in pages for one in page["InstanceTypes"]})
 
 
+def every(account: Account) -> list[Kind]:
+    """All types of the region, and what they have; no bare metal.
+
+    A permission that a user with fewer may have, and a dozen pages instead of one answer.
+    """
+    with account.mapped("asking which types there are"):
+        pages = account.ec2.get_paginator("describe_instance_types").paginate(
+            Filters=[{"Name": "bare-metal", "Values": ["false"]}]
+        )
+        return [_kind(one) for page in pages for one in page["InstanceTypes"]]
+
+
 def kinds(account: Account, names: Iterable[str]) -> list[Kind]:
     """What these types have; those that the region lacks are left out."""
     found = []

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wrapper.aws.account import Account
-    from wrapper.aws.model import Market
 
 _REGIONS = 10
 """Regions that one question for scores takes."""
-_CODES = (
-    # vCPUs, on-demand and spot, by family:
-    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html#ec2-on-demand-instances-limits
-    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-spot-limits.html
-    (re.compile(r"(g|gr|vt)\d"), "L-DB2E81BA", "L-3819A6DF"),
-    (re.compile(r"p\d"), "L-417A185B", "L-7212CCBC"),
-    (re.compile(r"x\d"), "L-7295265B", "L-E3A00192"),
-    (re.compile(r"[acdhimrtz]\d"), "L-1216C47A", "L-34B43A08"),
-)
-
-
-def quota_code(instance_type: str, market: Market) -> str | None:
-    """Of the quota that a type counts against; None for the rarer families."""
-    for pattern, on_demand, spot in _CODES:
-        if pattern.match(instance_type):
-            return spot if market == "spot" else on_demand
-    return None
 
 
 def quota(account: Account, code: str) -> int:

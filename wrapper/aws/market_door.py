@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from wrapper.aws.account import Account
-    from wrapper.aws.model import Kind, Market, Needs, SpotPrice
+    from wrapper.aws.model import Kind, Needs, SpotPrice
 
 
 class MarketDoor:
@@ -22,6 +22,10 @@ class MarketDoor:
     def fitting(self, needs: Needs) -> list[str]:
         """Names of the region's types that have as much, sorted; no bare metal."""
         return catalogue.fitting(self._account, needs)
+
+    def every_kind(self) -> list[Kind]:
+        """All types of the region; no bare metal."""
+        return catalogue.every(self._account)
 
     def kinds(self, names: Iterable[str]) -> list[Kind]:
         """What these types have; those that the region lacks are left out."""
@@ -53,7 +57,6 @@ class MarketDoor:
         """The region's zones, id by name."""
         return chances.zone_ids(self._account)
 
-    def vcpu_quota(self, instance_type: str, market: Market) -> int | None:
-        """vCPUs of that family that may run at a time; None for families with a rarer quota."""
-        code = chances.quota_code(instance_type, market)
-        return chances.quota(self._account, code) if code else None
+    def vcpu_quota(self, code: str) -> int:
+        """vCPUs that may run at a time, by the quota of that code."""
+        return chances.quota(self._account, code)

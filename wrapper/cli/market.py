@@ -54,6 +54,7 @@ def offers(*, as_json: bool, as_csv: bool, **given: Any) -> None:
     """
     from wrapper import deployment  # noqa: PLC0415 (after --help)
 
+    needing.refuse_both_regions()
     needs = needing.needs_of(given)
     if needs is None:
         raise SettingsError(
@@ -100,6 +101,8 @@ def offers(*, as_json: bool, as_csv: bool, **given: Any) -> None:
 @options.as_json
 def prices(what: str, *, plot: Path | None, as_json: bool, **given: Any) -> None:
     """What an instance type, or a notebook's, cost on spot, zone by zone."""
+    if "." not in what and (said := needing.typed("region", "local")):
+        raise click.UsageError(f"{said} goes with a type: {what} is where it is.")
     from wrapper import deployment  # noqa: PLC0415 (after --help)
 
     if plot:
@@ -144,6 +147,7 @@ def _draw(path: Path, found: Prices) -> None:
 
 
 def _history(found: Prices) -> str:
+    from wrapper import since  # noqa: PLC0415 (after --help)
     from wrapper.offers import sparkline  # noqa: PLC0415 (after --help)
 
     rows: list[tuple[str, ...]] = [
@@ -159,6 +163,8 @@ def _history(found: Prices) -> str:
         lines.append(
             f"on-demand: ${full:.4f} an hour; spot is {1 - found.zones[0].now / full:.0%} below it"
         )
+    if ages := since.ages(found.ages):
+        lines.append(f"Kept from before: {ages}; --refresh asks anew.")
     return "\n".join([f"{found.instance_type} in {found.region}, dollars an hour", *lines])
 
 
@@ -181,6 +187,7 @@ def _document(found: Offered) -> dict[str, Any]:
         "types": found.types,
         "regions": found.regions,
         "oldest_seconds": round(found.oldest),
+        "ages_seconds": {what: round(age) for what, age in found.ages.items()},
     }
 
 
@@ -189,15 +196,18 @@ def _as_csv(found: Offered) -> str:
 
     names = [one.name for one in fields(Offer) if one.name != "days"]
     out = io.StringIO()
-    table = csv.DictWriter(out, [*names, "allowed"], extrasaction="ignore")
+    table = csv.DictWriter(out, [*names, "allowed", "price_age_seconds"], extrasaction="ignore")
     table.writeheader()
     for one in found.offers:
-        table.writerow({**asdict(one), "allowed": one.allowed})
+        age = found.ages.get("spot prices" if one.market == "spot" else "on-demand prices", 0.0)
+        row = {**asdict(one), "allowed": one.allowed, "price_age_seconds": round(age)}
+        table.writerow(row)
     return out.getvalue()
 
 
 def text(found: Offered) -> str:
     """A table, and what its columns mean."""
+    from wrapper import since  # noqa: PLC0415 (after --help)
     from wrapper.offers import sparkline  # noqa: PLC0415 (after --help)
 
     spot = any(one.market == "spot" for one in found.offers)
@@ -207,15 +217,30 @@ def text(found: Offered) -> str:
         movement = (sparkline(one.days), _of_ten(one)) if spot else ()
         rows.append((*_row(one), *movement, _quota(one)))
     lines = table(rows, numbers=range(2, 8))
-    age = f", prices up to {found.oldest / 60:.0f} min old (--refresh)" if found.oldest > 60 else ""  # noqa: PLR2004 (a minute)
     where = found.regions[0] if len(found.regions) == 1 else f"{len(found.regions)} regions"
-    lines.append(f"{len(found.offers)} of {found.found}: {found.types} types fit in {where}{age}.")
+    lines.append(f"{len(found.offers)} of {found.found}: {found.types} types fit in {where}.")
+    if ages := since.ages(found.ages):
+        lines.append(f"Kept from before: {ages}; --refresh asks anew.")
+    lines += _more_quota(found)
     if spot:
         lines.append(
             "chance: EC2's placement score of the zone, 10 is best, for a request that takes any "
             "type listed; it tells nothing of interruptions."
         )
     return "\n".join(lines)
+
+
+def _more_quota(found: Offered) -> list[str]:
+    """How to ask for more, once for each quota that is too small for something on the list."""
+    from wrapper import quotas  # noqa: PLC0415 (after --help)
+
+    small = [one for one in found.offers if one.allowed is False]
+    first = {(one.region, one.quota_code or ""): one for one in reversed(small)}
+    return [
+        f"{code}, {region}: {one.quota_vcpus} vCPUs. More: "
+        + quotas.request(code, region, max(one.cpus for one in small if one.quota_code == code))
+        for (region, code), one in first.items()
+    ]
 
 
 def _row(one: Offer) -> tuple[str, ...]:

@@ -50,6 +50,33 @@ def options(function: F) -> F:
     return function
 
 
+def typed(*names: str) -> str | None:
+    """The first of these options that stands on the command line, as it is typed there.
+
+    The environment's and the project file's are no contradiction: they are for all commands.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            return f"--{name}"
+    return None
+
+
+def refuse_both_regions() -> None:
+    """UsageError: one region, and several."""
+    if typed("region") and typed("regions"):
+        raise click.UsageError("--region and --regions are two answers: say one of them.")
+
+
+def refuse_unneeded(needs: Needs | None) -> None:
+    """UsageError: a wish for the choice of a type, where none is chosen."""
+    refuse_both_regions()
+    if needs is None and (said := typed("arch", "regions")):
+        raise click.UsageError(
+            f"{said} is for choosing a type by what it has: add --memory GIB or --cpus N."
+        )
+
+
 def needs_of(given: dict[str, Any]) -> Needs | None:
     """What the options ask for; None when they ask for nothing."""
     from wrapper.aws import Needs  # noqa: PLC0415 (after --help)

@@ -27,6 +27,8 @@ def wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
     def path(key: str) -> Path | None:
         return Path(given[key]).expanduser() if given[key] else None
 
+    needs = needing.needs_of(given)
+    needing.refuse_unneeded(needs)
     file, generate = given["password_file"], bool(given["generate_password"])
     return Wanted(
         name=name,
@@ -42,7 +44,7 @@ def wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
         fresh=given["fresh"],
         replace=given["replace"],
         from_region=given["from_region"],
-        needs=needing.needs_of(given),
+        needs=needs,
         regions=everywhere.regions_asked(given["regions"]),
         max_price=given["max_price"],
     )

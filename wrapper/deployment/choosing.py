@@ -6,9 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from wrapper import offers as pure
-from wrapper.deployment import offering, question
+from wrapper import quotas, since
+from wrapper.deployment import its_architecture, offering, question
 from wrapper.deployment.events import Note
-from wrapper.deployment.market_data import MarketData
+from wrapper.deployment.market_data import MINUTE, MarketData
 from wrapper.deployment.offering import Looking
 from wrapper.errors import RequestError
 from wrapper.home import Home, root
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from wrapper.home import Record
     from wrapper.offers import Offer
 
-QUOTAS = "https://console.aws.amazon.com/servicequotas/home/services/ec2/quotas"
 _LOOKED_AT = 20
 """Offers whose quota is looked at."""
 
@@ -39,8 +39,13 @@ def settled(world: World, wanted: Wanted) -> Wanted:
     if alive and (kept := _still_fits(world, wanted, alive, needs)):
         world.report(Note(f"{kept} has what is needed: it stays."))
         return _of_type(wanted, kept)
+    if record:
+        needs = its_architecture.only(world, wanted, record, needs)
     if alive:
-        # Its data does not leave the region by itself.
+        if regions not in ((), ("all",), (alive.place.region,)):
+            world.report(
+                Note(f"{alive.name} stays in {alive.place.region}: its data does not leave it.")
+            )
         regions = (alive.place.region,)
     spot = wanted.settings.over(alive.settings if alive else {}).spot
     looking = Looking(
@@ -81,11 +86,14 @@ def _best(found: Offered) -> Offer:
         if one.allowed is not False:
             return one
     first = found.offers[0]
+    code = first.quota_code or ""
     raise RequestError(
         f"No quota allows any of the {len(found.offers)} cheapest: {first.instance_type} has "
         f"{first.cpus} vCPUs, the account may run {first.quota_vcpus} of its family "
-        f"({first.market}) in {first.region}.",
-        hint=f"Ask for more: {QUOTAS}. Or the other market, another region (--regions all).",
+        f"({first.market}) in {first.region}, by the quota {code}.",
+        hint=f"{quotas.request(code, first.region, first.cpus)} asks for more, which may take a "
+        f"day ({quotas.page(code, first.region)}). Or the other market, another region "
+        "(--regions all).",
     )
 
 
@@ -106,4 +114,6 @@ def _why(best: Offer, found: Offered) -> str:
         text += f" whose quota allows it ({skipped} cheaper ones not)"
     if best.saving:
         text += f"; {best.saving:.0%} below on-demand"
+    if found.oldest > MINUTE and (ages := since.ages(found.ages)):
+        text += f" (kept from before: {ages}; offers --refresh asks anew)"
     return f"{text}."

@@ -72,16 +72,18 @@ def enrich(search: Search, short: Sequence[Offer]) -> list[Offer]:
     told = pool.map(lambda one: _history(search, one[0], one[1], in_place[one]), places)
     pools = {key: days for some in told for key, days in some.items()}
     ids = dict(zip(regions, pool.map(lambda one: _zone_ids(search, one), regions), strict=True))
-    quotas = list(pool.map(lambda one: _quota(search, one), short))
+    codes = sorted({(one.region, one.quota_code) for one in short if one.quota_code})
+    told_quotas = pool.map(lambda one: _quota(search, *one), codes)
+    quotas = dict(zip(codes, told_quotas, strict=True))
     return [
         pure.enriched(
             one,
             on_demand=listed.result().get((one.instance_type, one.region)),
             days=pools.get((one.instance_type, one.zone or ""), []),
             score=scores.result().get((one.region, ids[one.region].get(one.zone or "", ""))),
-            quota=quota,
+            quota=quotas.get((one.region, one.quota_code or "")),
         )
-        for one, quota in zip(short, quotas, strict=True)
+        for one in short
     ]
 
 
@@ -105,9 +107,5 @@ def _zone_ids(search: Search, region: str) -> dict[str, str]:
     return search.ask("zones", lambda: search.data.zone_ids(region), nothing)
 
 
-def _quota(search: Search, offer: Offer) -> int | None:
-    return search.ask(
-        "quotas",
-        lambda: search.data.quota(offer.region, offer.instance_type, offer.market),
-        None,
-    )
+def _quota(search: Search, region: str, code: str) -> int | None:
+    return search.ask("quotas", lambda: search.data.quota(region, code), None)

@@ -9,6 +9,7 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from wrapper import aws_files
 from wrapper.aws import Kind, SpotPrice
 from wrapper.cache import Cache, directory
 from wrapper.deployment import place
@@ -16,11 +17,21 @@ from wrapper.deployment import place
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from wrapper.aws import Aws, Market, Needs
+    from wrapper.aws import Aws, Needs
     from wrapper.deployment.world import World
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-_WHO = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL")
+_WORDS = {
+    "spot": "spot prices",
+    "on-demand": "on-demand prices",
+    "history": "30 days",
+    "scores": "chances",
+    "quota": "quotas",
+    "fitting": "types",
+    "every": "types",
+    "kinds": "types",
+}
+"""How the kinds of answers are called, by the first word of their question."""
 
 
 class MarketData:
@@ -34,9 +45,10 @@ class MarketData:
         self.cache = Cache(directory(world.environment), refresh=refresh)
         self._lock = Lock()
         self._ways: dict[str, Aws] = {}
+        self.ages: dict[str, float] = {}
+        """By kind, seconds since the oldest of the answers that were kept from before."""
         running = place.running_embedded(world) if local else {}
-        told = {**world.environment, **running}
-        self._who = [told.get(one, "") for one in _WHO]
+        self._who = aws_files.whose({**world.environment, **running})
 
     @cached_property
     def aws(self) -> Aws:
@@ -60,6 +72,15 @@ class MarketData:
             f"fitting {region} {wanted}", DAY, lambda: self._in(region).fitting(needs)
         )
         return found
+
+    def every(self, region: str) -> list[Kind]:
+        """All types of the region."""
+        found = self._kept(
+            f"every {region}",
+            DAY,
+            lambda: [dataclasses.asdict(one) for one in self._in(region).every_kind()],
+        )
+        return [Kind(**one) for one in found]
 
     def kinds(self, region: str, names: Sequence[str]) -> list[Kind]:
         """What these types have."""
@@ -120,14 +141,12 @@ class MarketData:
         )
         return found
 
-    def quota(self, region: str, instance_type: str, market: Market) -> int | None:
-        """vCPUs that may run at a time; None for the rarer families."""
-        found: list[int | None] = self._kept(
-            f"quota {region} {market} {instance_type}",
-            10 * MINUTE,
-            lambda: [self._in(region).vcpu_quota(instance_type, market)],
+    def quota(self, region: str, code: str) -> int:
+        """vCPUs that may run at a time."""
+        found: int = self._kept(
+            f"quota {region} {code}", 10 * MINUTE, lambda: self._in(region).vcpu_quota(code)
         )
-        return found[0]
+        return found
 
     def _in(self, region: str) -> Aws:
         with self._lock:
@@ -137,9 +156,13 @@ class MarketData:
 
     def _kept(self, question: str, within: float, ask: Callable[[], Any]) -> Any:
         asked = f"{self._who} {question}"
-        if (answer := self.cache.get(asked, within)) is None:
+        answer, age = self.cache.aged(asked, within)
+        if answer is None:
             answer = ask()
             self.cache.put(asked, answer)
+        elif kind := _WORDS.get(question.partition(" ")[0]):
+            with self._lock:
+                self.ages[kind] = max(age, self.ages.get(kind, 0.0))
         return answer
 
 

@@ -11,10 +11,11 @@ from wrapper import offers as pure
 from wrapper.deployment.enriching import Search, enrich
 from wrapper.deployment.events import Step
 from wrapper.deployment.market_data import MarketData
-from wrapper.errors import RequestError, UsageError
+from wrapper.errors import CloudsError, CredentialsError, RequestError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
     from wrapper.aws import Kind, Needs, SpotPrice
     from wrapper.deployment.world import World
@@ -51,6 +52,8 @@ class Offered:
     regions: tuple[str, ...]
     oldest: float
     """Seconds since the oldest of the answers that were kept from before; 0 for none."""
+    ages: dict[str, float]
+    """Likewise, by what was told."""
 
 
 def offers(
@@ -76,6 +79,8 @@ def offers(
         if not kinds:
             raise search.failures[0] if search.failures else _nothing(search, regions, looking)
         found = _priced(search, looking, kinds, names, prices)
+        if not found and search.failures:
+            raise search.failures[0]
         short = _affordable(found, looking)[: looking.limit]
         full = enrich(search, short)
     data.cache.sweep()
@@ -85,15 +90,19 @@ def offers(
         types=len({one.instance_type for one in found}),
         regions=tuple(regions),
         oldest=data.cache.oldest,
+        ages=dict(data.ages),
     )
 
 
 def _regions(search: Search, wanted: Sequence[str]) -> list[str]:
     if not wanted:
         return [search.data.region()]
-    there = search.data.regions()
     if wanted == ("all",):
-        return there
+        return search.data.regions()
+    nobody: list[str] = []
+    there = search.ask("the account's regions", search.data.regions, nobody)
+    if not there:
+        return sorted({*wanted})  # EC2 will tell of each whether it is one
     if unknown := sorted({*wanted} - {*there}):
         raise UsageError(
             f"Not a region that this account can use: {', '.join(unknown)}.",
@@ -106,21 +115,34 @@ def _regions(search: Search, wanted: Sequence[str]) -> list[str]:
 def _ask_regions(
     search: Search, regions: Sequence[str], looking: Looking
 ) -> tuple[dict[str, list[str]], dict[str, list[SpotPrice]]]:
-    """Names that fit, and spot prices, by region."""
-
-    def ask(region: str) -> tuple[list[str], list[SpotPrice]]:
-        names = search.data.fitting(region, looking.needs)
-        spot = looking.markets != "on-demand" and names
-        return names, search.data.spot_prices(region, names) if spot else []
+    """Names that fit, and spot prices, by region; who may not ask for one is told the other."""
 
     def one(region: str) -> tuple[list[str], list[SpotPrice]]:
-        nothing: tuple[list[str], list[SpotPrice]] = ([], [])
-        return search.ask(region, lambda: ask(region), nothing)
+        nobody: list[str] = []
+        names = search.ask(region, lambda: _names(search, region, looking.needs), nobody)
+        if looking.markets == "on-demand" or not names:
+            return names, []
+        nothing: list[SpotPrice] = []
+        prices = search.ask(
+            f"spot prices in {region}", lambda: search.data.spot_prices(region, names), nothing
+        )
+        return names, prices
 
     told = dict(zip(regions, search.pool.map(one, regions), strict=True))
     return {key: names for key, (names, _) in told.items()}, {
         key: prices for key, (_, prices) in told.items()
     }
+
+
+def _names(search: Search, region: str, needs: Needs) -> list[str]:
+    """Of the types that fit; who may not ask EC2 which those are looks at all of them."""
+    try:
+        return search.data.fitting(region, needs)
+    except CredentialsError as error:
+        try:
+            return [one.name for one in search.data.every(region) if pure.fits(one, needs)]
+        except CloudsError:
+            raise error from None
 
 
 def _kinds(search: Search, names: Mapping[str, Sequence[str]], needs: Needs) -> dict[str, Kind]:
@@ -152,7 +174,10 @@ def _priced(
 ) -> list[Offer]:
     found = [one for region, some in prices.items() for one in pure.of_spot(kinds, region, some)]
     if looking.markets != "spot":
-        listed = search.data.on_demand(kinds, sorted(names))
+        unpriced: dict[tuple[str, str], Decimal] = {}
+        listed = search.ask(
+            "on-demand prices", lambda: search.data.on_demand(kinds, sorted(names)), unpriced
+        )
         found += pure.of_list(kinds, listed)
     return pure.ranked(found)
 
@@ -182,7 +207,7 @@ def _nothing(search: Search, regions: Sequence[str], looking: Looking) -> Reques
     near: list[Kind] = []
     while len(near) < 3 and (less.memory_gib or less.cpus or less.gpus):  # noqa: PLR2004 (three)
         less = pure.halved(less)
-        names = search.data.fitting(regions[0], less)
+        names = _names(search, regions[0], less)
         chunks = [names[first : first + _CHUNK] for first in range(0, len(names), _CHUNK)]
         kinds = search.pool.map(lambda some: search.data.kinds(regions[0], some), chunks)
         near = pure.nearest((one for some in kinds for one in some), looking.needs)

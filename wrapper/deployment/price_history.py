@@ -49,6 +49,8 @@ class Prices:
     on_demand_price: float | None
     zones: tuple[InZone, ...]
     """The cheapest now first."""
+    ages: dict[str, float]
+    """Seconds since what was kept from before was told, by what it is."""
 
 
 def prices(  # noqa: PLR0913 (each is an option)
@@ -85,13 +87,15 @@ def prices(  # noqa: PLR0913 (each is an option)
         _in_zone(zone, [*some], since, until, in_use=zone == in_use)
         for zone, some in groupby(changes, key=lambda one: one.zone)
     ]
+    full = _on_demand(world, data, kind, where)
     return Prices(
         instance_type=kind,
         region=where,
         since=since.isoformat(timespec="seconds"),
         until=until.isoformat(timespec="seconds"),
-        on_demand_price=_on_demand(world, data, kind, where),
+        on_demand_price=full,
         zones=tuple(sorted(zones, key=lambda one: (one.now, one.zone))),
+        ages=dict(data.ages),
     )
 
 

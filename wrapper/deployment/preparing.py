@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,13 +23,14 @@ from wrapper.deployment import (
     providers,
     question,
     restoring,
+    space,
     ssh,
     volume_first,
 )
 from wrapper.deployment.data import VOLUME_TYPE
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.origins import Origin
-from wrapper.errors import AddressError, DiskError
+from wrapper.errors import AddressError
 from wrapper.home import Record
 from wrapper.terraform import state
 
@@ -44,10 +44,6 @@ if TYPE_CHECKING:
     from wrapper.home import Home
     from wrapper.settings import Settings
     from wrapper.terraform import Change, Plan, Terraform
-
-
-_LEAST_FREE_MIB = 50
-"""A state that cannot be written is a machine that nobody knows of."""
 
 
 _OF_THE_DISKS = ("ami_id", "data_snapshot_id", "data_volume_id", "data_volume_size")
@@ -97,7 +93,7 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     record_settings = {} if before is None or before.ended else before.settings
     asked = settings.check(wanted.settings.over(record_settings))
     pair = own_certificate.read(wanted, asked, before)
-    _need_space(home)
+    space.need(home)
     bare = home.is_bare()
     with providers.on_their_way(world, home, lock):
         way, facts, candidates, record, origin = _look(world, home, wanted, asked, before)
@@ -244,16 +240,6 @@ def _remember_place(home: Home, way: Way) -> None:
     before = home.record()
     last = before.last_type if before else None
     home.remember(Record(name=home.name, place=way.place, ended=True, last_type=last))
-
-
-def _need_space(home: Home) -> None:
-    free = shutil.disk_usage(home.path).free // 2**20
-    if free < _LEAST_FREE_MIB:
-        raise DiskError(
-            f"{home.path} has {free} MiB free; {_LEAST_FREE_MIB} are needed for Terraform's "
-            "state and logs.",
-            hint=f"Make room: df -h {home.path}",
-        )
 
 
 def _record(

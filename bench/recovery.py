@@ -54,7 +54,7 @@ bare.communicate()
 
 
 def rows(account: Account, folder: Path, environment: Mapping[str, str]) -> list[Row]:
-    """The watches at rest, then a stop and start by hand, then an interruption; all is gone after."""
+    """The watches at rest, a stop and start by hand, an interruption; all is gone after."""
     given = ("--local", "--yes", "--spot", "--fresh-data", "--instance-type", TYPE)
     made = measure.wrapper("up", NAME, *given, environment=environment)
     try:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ import boto3
 import pytest
 
 from wrapper import local
+from wrapper.aws import Aws
 from wrapper.errors import LocalError
 from wrapper.local import cgroups, firewall, health, loop, network, service
 from wrapper.local.host import CACHE, RUN, STATE, unmount_below
@@ -249,6 +251,30 @@ def test_a_daemon_that_does_not_answer_is_replaced_unless_machines_are_on_it(
     os.kill(again.pid, signal.SIGCONT)
     (machine,) = local.start().machines
     assert (machine["instance_id"], machine["state"]) == (instance_id, "running")
+
+
+def test_a_machine_that_does_not_end_itself_is_ended_by_its_schedule() -> None:
+    """Fifteen hours in a moment: whatever hangs on the machine, its clock is its own."""
+    status = local.start()
+    instance_id = launch(status)
+    aws = Aws(environment=status.env, region="us-east-1")
+    end = datetime.now(UTC) + timedelta(hours=15)
+    aws.put_schedule("hangs", instance_id, "stop", end)
+
+    def state() -> str:
+        return str(next(one["state"] for one in local.status().machines))
+
+    assert local.clock(skip=14.9 * 3600)["ahead"] > 14 * 3600
+    assert state() == "running"
+    assert local.clock(skip=600)["ahead"] > 15 * 3600
+    deadline = time.monotonic() + 60
+    while state() != "stopped":
+        assert time.monotonic() < deadline, state()
+        time.sleep(0.2)
+    found = aws.instance(instance_id)
+    assert found is not None
+    assert found.state == "stopped"
+    assert "initiated" in str(found.state_reason)
 
 
 def test_a_port_in_use_is_named_and_freed_it_works() -> None:

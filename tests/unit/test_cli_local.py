@@ -59,8 +59,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         ),
         pytest.param(
             "price t3.large --zone us-east-1a 0.05 --after 5",
-            ("price", ("t3.large", "0.05"), {"zone": "us-east-1a", "after": 5.0}),
+            ("price", ("t3.large", "0.05"), {"zone": "us-east-1a", "after": 5.0, "at": None}),
             id="price",
+        ),
+        pytest.param(
+            "price t3.large 0.05 --at 2026-11-01",
+            ("price", ("t3.large", "0.05"), {"zone": None, "after": 120.0, "at": "2026-11-01"}),
+            id="a price of the past",
         ),
     ],
 )
@@ -93,6 +98,24 @@ def test_what_was_decided_is_told_in_words_and_in_json(
 
     cli.main(["local", "capacity", "none", "--json"])
     assert json.loads(capsys.readouterr().out) == DECIDED
+
+
+def test_time_is_put_forward(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+
+    def put(**how: Any) -> dict[str, Any]:
+        asked.append(how)
+        return {"now": "2026-11-23T10:11:12Z", "ahead": 3600.0, "speed": 60.0}
+
+    monkeypatch.setattr(local, "clock", put)
+
+    assert cli.main(["local", "clock", "--skip", "3600", "--speed", "60"]) == 0
+
+    assert asked == [{"skip": 3600.0, "speed": 60.0}]
+    assert capsys.readouterr().out == "2026-11-23T10:11:12Z, 3600 s ahead, 60 times as fast\n"
+    assert cli.main(["local", "clock", "--speed", "0"]) == 2
 
 
 def test_a_market_left_alone_is_said_to_be(

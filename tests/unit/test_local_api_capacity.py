@@ -222,6 +222,51 @@ def test_the_history_since_a_moment_begins_with_the_price_in_force_then(clock: C
     assert history[0]["SpotPrice"] == "0.07"
 
 
+def test_a_series_of_the_past_is_the_history_of_its_zone_until_the_next_price(
+    account: Account, ec2: Any, clock: Clock
+) -> None:
+    now = datetime.fromtimestamp(clock(), UTC).replace(microsecond=0)
+    days = {day: now - timedelta(days=day) for day in (40, 20, 10, 1)}
+    dollars = {40: "0.041", 20: "0.042", 10: "0.043", 1: "0.044"}
+    points = [(days[day].isoformat(), dollars[day]) for day in (1, 40, 10, 20)]  # in any order
+    account.control.series("t3.large", points, zone=A)
+
+    def history(since: timedelta, zone: str) -> list[tuple[Any, str]]:
+        wanted = {"InstanceTypes": ["t3.large"], "AvailabilityZone": zone, "StartTime": now - since}
+        found = ec2.describe_spot_price_history(**wanted)["SpotPriceHistory"]
+        return [(one["Timestamp"], one["SpotPrice"]) for one in found]
+
+    expected = [(days[day], dollars[day]) for day in (1, 10, 20)]
+    assert history(timedelta(days=15), A) == expected, "with what was in force at its start"
+    whole = history(timedelta(days=60), A)
+    assert whole[:4] == [*expected, (days[40], dollars[40])]
+    assert len(whole) > 50, "before it, the table"
+    assert max(at for at, _ in whole[4:]) < days[40]
+    assert not {price for _, price in history(timedelta(days=60), B)} & set(dollars.values())
+
+    account.control.price("t3.large", "0.05", zone=A)
+    assert history(timedelta(days=15), A)[0][1] == "0.05"
+    account.control.price("t3.large", "0.06", zone=A, at=(now + timedelta(hours=1)).isoformat())
+    assert history(timedelta(days=15), A)[0][1] == "0.05", "not yet"
+    clock.advance(3601)
+    assert history(timedelta(days=15), A)[0][1] == "0.06"
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        pytest.param([(None, "0.05"), ("yesterday", "0.05")], "'yesterday' is no time", id="time"),
+        pytest.param([(None, "0.05"), (None, "free")], "'free' is no price", id="price"),
+    ],
+)
+def test_of_a_series_that_makes_no_sense_nothing_is_set(
+    account: Account, points: Any, words: str
+) -> None:
+    with pytest.raises(LocalError, match=words):
+        account.control.series("t3.large", points)
+    assert account.control.describe()["prices"] == []
+
+
 def test_what_a_request_pays_at_most_is_the_on_demand_price(account: Account, ec2: Any) -> None:
     shown = ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[request(ec2)])
     most = Decimal(shown["SpotInstanceRequests"][0]["SpotPrice"])

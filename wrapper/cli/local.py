@@ -83,15 +83,46 @@ def capacity(
     metavar="SECONDS",
     help="Time that machines have whose requests pay less.",
 )
+@click.option("--at", metavar="TIME", help="Since then, as 2026-11-23T10:00 in UTC: a history.")
 @options.as_json
-def price(
-    instance_type: str, dollars: str, zone: str | None, after: float, *, as_json: bool
+def price(  # noqa: PLR0913 (one for each option)
+    instance_type: str,
+    dollars: str,
+    zone: str | None,
+    after: float,
+    at: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """An hour of TYPE costs DOLLARS on the spot market; who pays less is interrupted."""
     from wrapper import local as embedded  # noqa: PLC0415 (after --help)
 
-    embedded.price(instance_type, dollars, zone=zone, after=after)
+    embedded.price(instance_type, dollars, zone=zone, after=after, at=at)
     _tell_market(embedded.status().market, as_json=as_json)
+
+
+@local.command()
+@click.option(
+    "--skip",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="So many have passed at once.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="TIMES",
+    help="As fast as that from now on; 1 is real time.",
+)
+@options.as_json
+def clock(skip: float, speed: float | None, *, as_json: bool) -> None:
+    """Put its time forward: schedules, prices and interruptions follow, machines do not."""
+    from wrapper import local as embedded  # noqa: PLC0415 (after --help)
+
+    told = embedded.clock(skip=skip, speed=speed)
+    words = f"{told['now']}, {told['ahead']:.0f} s ahead, {told['speed']:g} times as fast"
+    click.echo(json.dumps(told, indent=2) if as_json else words)
 
 
 @local.command()
@@ -191,6 +222,9 @@ def _tell_market(market: dict[str, Any], *, as_json: bool) -> None:
 def _market(market: dict[str, Any]) -> list[str]:
     """What was decided about it, a line each; none for a market left alone."""
     lines = []
+    told = market.get("clock", {})
+    if told and (told["ahead"] >= 1 or told["speed"] != 1):
+        lines.append(f"clock      {told['ahead']:.0f} s ahead, {told['speed']:g} times as fast")
     for rule in market.get("capacity", []):
         verb = "back" if rule["given"] else "none"
         zone, market_of = rule["zone"] or "every zone", rule["market"] or "both markets"

@@ -24,18 +24,20 @@ from typing import TYPE_CHECKING, Any
 from .requirements import Requirement, missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "Requirement",
     "Status",
     "capacity",
     "clear",
+    "clock",
     "interrupt",
     "missing",
     "price",
     "quota",
     "recommend",
+    "series",
     "settled",
     "start",
     "status",
@@ -123,12 +125,44 @@ def quota(market: str, vcpus: int | None, *, family: str = "standard") -> None:
 
 
 def price(
-    instance_type: str, dollars: str | float, *, zone: str | None = None, after: float = 120.0
+    instance_type: str,
+    dollars: str | float,
+    *,
+    zone: str | None = None,
+    after: float = 120.0,
+    at: str | None = None,
 ) -> None:
-    """That is the spot price an hour; who pays less is interrupted `after` seconds. LocalError."""
+    """That is the spot price an hour; who pays less is interrupted `after` seconds. LocalError.
+
+    `at`: since when, such as "2026-11-23T10:00"; until the next that was set.
+    """
+    series(instance_type, [(at, dollars)], zone=zone, after=after)
+
+
+def series(
+    instance_type: str,
+    points: Sequence[tuple[str | None, str | float]],
+    *,
+    zone: str | None = None,
+    after: float = 120.0,
+) -> None:
+    """As `price`, of many moments, each with its dollars; all of them or none. LocalError."""
     from .market import ask  # noqa: PLC0415 - likewise
 
-    ask("price", instance_type=instance_type, dollars=str(dollars), zone=zone, after=after)
+    given = [(at, str(dollars)) for at, dollars in points]
+    ask("series", instance_type=instance_type, points=given, zone=zone, after=after)
+
+
+def clock(*, skip: float = 0.0, speed: float | None = None) -> dict[str, Any]:
+    """Its time is so many seconds on, and runs so fast; machines' own does not. LocalError.
+
+    Schedules, prices and interruptions follow, of everything on it. The answer has now, ahead
+    (seconds) and speed.
+    """
+    from .market import ask  # noqa: PLC0415 - likewise
+
+    told: dict[str, Any] = ask("clock", skip=skip, speed=speed)
+    return told
 
 
 def interrupt(

@@ -14,6 +14,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from wrapper.errors import LocalError
 from wrapper.local import door, image, network, s3
 from wrapper.local.api import create_app
+from wrapper.local.api.clock import Clock
 from wrapper.local.conda import installer, reach
 from wrapper.local.conda.index import Index, configured
 from wrapper.local.conda.mirror import Mirror
@@ -79,7 +80,7 @@ def _listen(app: WSGIApplication) -> BaseWSGIServer:
 
 def _serve(stopping: socket.socket) -> None:
     room = Room()
-    app, over = create_app(room), threading.Event()
+    app, over = create_app(room, Clock()), threading.Event()
     server = _listen(door.beside(app, room, app.control))
     publish(Record(stage="making the machines' root file system (a minute, the first time)"))
     image.ensure(_IMAGE)

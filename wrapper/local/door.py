@@ -66,10 +66,12 @@ def beside(app: WSGIApplication, room: Room, control: Control) -> WSGIApplicatio
     """The application with these paths before it, guarded."""
     verbs: Mapping[str, Callable[..., Any]] = {
         "capacity": control.capacity,
+        "clock": control.clock,
         "interrupt": control.interrupt,
         "price": control.price,
         "quota": control.quota,
         "recommend": control.recommend,
+        "series": control.series,
     }
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

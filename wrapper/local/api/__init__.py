@@ -21,7 +21,9 @@ interruptions  their notices and their ends
 fis        the Fault Injection Service's API; experiments, what it starts
 budgets    AWS Budgets, and the tags that costs are told by
 cloudtrail  LookupEvents: what was asked of EC2, and what it did itself
-control    capacity, prices and quotas as the owner of the embedded EC2 decides them
+control    capacity, prices, quotas and time as the owner of the embedded EC2 decides them
+clock      the time that all of this goes by
+checks     what they gave, as it is meant
 buckets    S3 for the machines' programs; policy, what a bucket's says
 ids        what a malformed id is
 imaginary  machines where none are booted: states without anything behind them

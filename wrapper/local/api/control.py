@@ -1,4 +1,4 @@
-"""What only the owner of the embedded EC2 decides: capacity, prices, quotas, interruptions.
+"""What only the owner of the embedded EC2 decides: capacity, prices, quotas, time, interruptions.
 
 No client of EC2 can ask for these; the daemon's door and the tests do.
 """
@@ -7,31 +7,24 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
-from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
-
 from wrapper.errors import LocalError
+from wrapper.local.api import checks
 from wrapper.local.api.capacity import MARKETS, Rule
+from wrapper.local.api.clock import Clock
 from wrapper.local.api.interruptions import NOTICE_SECONDS
 from wrapper.local.api.refusals import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from threading import RLock
 
     from wrapper.local.api.backend import Ec2, Room
     from wrapper.local.api.interruptions import Interruption
 
-ZONES: Final = sorted(
-    {
-        offering["Location"]
-        for offerings in INSTANCE_TYPE_OFFERINGS["availability-zone"].values()
-        for offering in offerings
-    }
-)
+_LONGEST: Final = 100 * 365 * 86400.0
+_FASTEST: Final = 1e6
 
 
 class Control:
@@ -54,10 +47,10 @@ class Control:
 
         What runs goes on: an interruption is a matter of its own.
         """
-        _check_choice("capacity", verb, ("none", "back"))
-        _check_choice("market", market, (*MARKETS, "both"))
-        _check_zone(zone)
-        _check_type(instance_type)
+        checks.choice("capacity", verb, ("none", "back"))
+        checks.choice("market", market, (*MARKETS, "both"))
+        checks.zone(zone)
+        checks.instance_type(instance_type)
         of_market = next((one for one in MARKETS if one == market), None)
         with self._lock:
             self._room.capacity.decide(Rule(verb == "back", zone, instance_type, of_market))
@@ -75,7 +68,7 @@ class Control:
 
     def quota(self, market: str, vcpus: int | None, *, family: str = "standard") -> None:
         """The account may use so many vCPUs of that family; None is no limit. LocalError."""
-        _check_choice("market", market, MARKETS)
+        checks.choice("market", market, MARKETS)
         of_market = next(one for one in MARKETS if one == market)
         with self._lock:
             self._room.capacity.limit(of_market, family, vcpus)
@@ -87,15 +80,30 @@ class Control:
         *,
         zone: str | None = None,
         after: float = NOTICE_SECONDS,
+        at: str | None = None,
     ) -> None:
-        """That is the spot price, an hour, from now on. LocalError.
+        """That is the spot price, an hour, from now on, or was from `at` on. LocalError.
 
-        Machines whose requests pay less are interrupted, so many seconds from now.
+        Until the next that was set. Machines whose requests pay less than it is now are
+        interrupted, so many seconds from now.
         """
-        _check_zone(zone)
-        _check_type(instance_type)
+        self.series(instance_type, [(at, dollars)], zone=zone, after=after)
+
+    def series(
+        self,
+        instance_type: str,
+        points: Sequence[tuple[str | None, str | float]],
+        *,
+        zone: str | None = None,
+        after: float = NOTICE_SECONDS,
+    ) -> None:
+        """As `price`, of many moments, each with its dollars; all of them or none. LocalError."""
+        checks.zone(zone)
+        checks.instance_type(instance_type)
+        found = [(checks.moment(at), checks.price(dollars)) for at, dollars in points]
         with self._lock:
-            self._room.prices.set(instance_type, zone, _price(dollars))
+            for since, price in found:
+                self._room.prices.set(instance_type, zone, price, at=since)
             for backend in self._regions():
                 for request in backend.spot.requests:
                     backend.spot.interruptions.enforce_price(request, after)
@@ -125,12 +133,37 @@ class Control:
             backend, instance = self._find(instance_id)
             backend.spot.interruptions.recommend(instance)
 
+    def clock(self, *, skip: float = 0.0, speed: float | None = None) -> dict[str, Any]:
+        """So many seconds have passed, and time runs so fast; what follows has happened.
+
+        The answer has now, ahead (seconds) and speed. LocalError.
+        """
+        clock = self._room.clock
+        if not isinstance(clock, Clock):
+            raise LocalError("this clock is somebody else's")
+        if not 0 <= skip < _LONGEST or not (speed is None or 0 < speed <= _FASTEST):
+            raise LocalError(
+                f"skip={skip}, speed={speed}: time goes forward, by a hundred years at most",
+                hint=f"a speed of {_FASTEST:g} at most",
+            )
+        with self._lock:
+            clock.advance(skip)
+            if speed is not None:
+                clock.hurry(speed)
+            self._refresh()
+        now = datetime.fromtimestamp(clock(), UTC)
+        return {
+            "now": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "ahead": round(clock.ahead, 1),
+            "speed": clock.speed,
+        }
+
     def refuse(self, action: str, kind: str | None, *, times: int | None = None) -> None:
         """The account may not call it, such as pricing:GetProducts, or not so fast. LocalError.
 
         `times` is for how often, None for always; `kind` None: it may again.
         """
-        _check_choice("refusal", kind or KINDS[0], KINDS)
+        checks.choice("refusal", kind or KINDS[0], KINDS)
         with self._lock:
             self._room.refusals.decide(action, next((k for k in KINDS if k == kind), None), times)
 
@@ -142,7 +175,11 @@ class Control:
     def describe(self) -> dict[str, Any]:
         """What was decided here and holds, as JSON can tell it. Waits for nobody."""
         capacity, prices = self._room.capacity, self._room.prices
+        clock = self._room.clock
         return {
+            "clock": {"ahead": round(clock.ahead, 1), "speed": clock.speed}
+            if isinstance(clock, Clock)
+            else {},
             "capacity": [asdict(rule) for rule in capacity.rules],
             "interruptions": [
                 _described(one)
@@ -184,39 +221,3 @@ def _described(coming: Interruption) -> dict[str, Any]:
         "notice": coming.notice_at is not None,
         "at": datetime.fromtimestamp(coming.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-
-
-def _check_choice(what: str, given: str, known: tuple[str, ...]) -> None:
-    if given not in known:
-        raise LocalError(f"{given!r} is no {what}: {' or '.join(known)}")
-
-
-def _check_zone(zone: str | None) -> None:
-    if zone is None or zone in ZONES:
-        return
-    near = [one for one in ZONES if one[:-1] == zone.rstrip("abcdefghijklmnopqrstuvwxyz")]
-    near = near or get_close_matches(zone, ZONES, n=5)
-    raise LocalError(
-        f"there is no availability zone {zone!r}",
-        hint=f"one of {', '.join(near)}" if near else "a name like us-east-1a",
-    )
-
-
-def _check_type(instance_type: str | None) -> None:
-    if instance_type is None or instance_type in INSTANCE_TYPES:
-        return
-    near = get_close_matches(instance_type, INSTANCE_TYPES, n=5)
-    raise LocalError(
-        f"there is no instance type {instance_type!r}",
-        hint=f"one of {', '.join(near)}" if near else "a name like t3.large",
-    )
-
-
-def _price(dollars: str | float) -> Decimal:
-    try:
-        price = Decimal(str(dollars))
-    except InvalidOperation:
-        price = Decimal("NaN")
-    if not price.is_finite() or price <= 0:
-        raise LocalError(f"{dollars!r} is no price", hint="dollars an hour, such as 0.05")
-    return price

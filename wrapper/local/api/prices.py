@@ -8,6 +8,7 @@ spot stands at 30 to 55 % of it, by zone, and moves a little every six hours, in
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import heapq
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ class PriceQuery:
 
 @dataclass(frozen=True)
 class Change:
-    """A spot price set by hand; it stays until the next one. None is every zone."""
+    """A spot price set by hand; it holds until the next one. None is every zone."""
 
     at: datetime
     instance_type: str
@@ -104,11 +105,12 @@ class Prices:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._changes: list[Change] = []
+        """In the order of their moments."""
 
     def current(self) -> list[Change]:
         """What was set by hand and no later one replaced, the oldest first."""
         held: list[Change] = []
-        for one in reversed(self._changes):
+        for one in reversed(self._before(self._now())):
             if not any(
                 later.instance_type == one.instance_type and later.zone in (None, one.zone)
                 for later in held
@@ -116,15 +118,31 @@ class Prices:
                 held.append(one)
         return held[::-1]
 
-    def set(self, instance_type: str, zone: str | None, dollars: Decimal) -> None:
-        """That is the price from now on."""
-        self._changes.append(Change(self._now(), instance_type, zone, dollars))
+    def set(
+        self,
+        instance_type: str,
+        zone: str | None,
+        dollars: Decimal,
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """That is the price from that moment on, which is now unless said otherwise."""
+        change = Change(at or self._now(), instance_type, zone, dollars)
+        # Of two at one moment the later word holds.
+        bisect.insort_right(self._changes, change, key=lambda one: one.at)
+
+    def _before(self, end: datetime) -> list[Change]:
+        return self._changes[: bisect.bisect_right(self._changes, end, key=lambda one: one.at)]
+
+    def _of(self, pool: tuple[str, str], end: datetime) -> list[Change]:
+        """Those of the pool, the newest first."""
+        found = reversed(self._before(end))
+        return [one for one in found if (one.instance_type, one.zone or pool[1]) == pool]
 
     def spot(self, instance_type: str, zone: str) -> Decimal:
         """The price at this moment."""
-        for change in reversed(self._changes):
-            if change.instance_type == instance_type and change.zone in (None, zone):
-                return change.dollars
+        for change in self._of((instance_type, zone), self._now()):
+            return change.dollars
         return hourly(instance_type, zone, int(self._clock() // STEP.total_seconds()))
 
     def history(
@@ -135,26 +153,35 @@ class Prices:
         end = min(query.end or now, now)
         start = min(max(query.start or now - KEPT, now - KEPT), end)
         pools = _pools(query)
-        by_hand = [
-            _entry(pool, change.at, change.dollars)
-            for change in reversed(self._changes)
-            for pool in pools
-            if change.at <= end
-            and change.instance_type == pool[0]
-            and change.zone in (None, pool[1])
-        ]
-        taken = {(one["InstanceType"], one["AvailabilityZone"]): one for one in by_hand}
+        set_by_hand = {pool: found for pool in pools if (found := self._of(pool, end))}
+        by_hand = sorted(
+            (
+                _entry(pool, change.at, change.dollars)
+                for pool, changes in set_by_hand.items()
+                for change in _since(changes, start)
+            ),
+            key=lambda one: one["Timestamp"],
+            reverse=True,
+        )
+        first_of = {pool: changes[-1].at for pool, changes in set_by_hand.items()}
+        # What the table says counts until the first that was set.
         computed = (
             one
             for one in _computed(pools, start=start, end=end)
-            if (over := taken.get((one["InstanceType"], one["AvailabilityZone"]))) is None
-            or one["Timestamp"] < over["Timestamp"]
+            if (over := first_of.get((one["InstanceType"], one["AvailabilityZone"]))) is None
+            or (one["Timestamp"] < over and over > start)
         )
         merged = heapq.merge(by_hand, computed, key=lambda one: one["Timestamp"], reverse=True)
         return list(islice(merged, first, first + count))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _since(changes: Sequence[Change], start: datetime) -> list[Change]:
+    """Of changes, the newest first: those since then, and the one that was in force."""
+    newer = sum(one.at > start for one in changes)
+    return list(changes[: newer + 1])
 
 
 def _pools(query: PriceQuery) -> list[tuple[str, str]]:

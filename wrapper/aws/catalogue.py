@@ -55,7 +55,7 @@ def every(account: Account) -> list[Kind]:
         pages = account.ec2.get_paginator("describe_instance_types").paginate(
             Filters=[{"Name": "bare-metal", "Values": ["false"]}]
         )
-        return [_kind(one) for page in pages for one in page["InstanceTypes"]]
+        return [kind(one) for page in pages for one in page["InstanceTypes"]]
 
 
 def kinds(account: Account, names: Iterable[str]) -> list[Kind]:

@@ -1,6 +1,6 @@
 """What git would leave out of a folder, asked of git itself: its rules are its own.
 
-https://git-scm.com/docs/git-ls-files
+https://git-scm.com/docs/git-ls-files, https://git-scm.com/docs/gitignore
 """
 
 from __future__ import annotations
@@ -26,60 +26,67 @@ def names(folder: Path, environment: Mapping[str, str]) -> list[bytes] | None:
 
     Also where the folder is in no repository. FailedError when git cannot say.
     """
-    git = _Git(folder, environment)
-    if git.program is None:
-        return None
-    if git.is_repository():
-        return git.listed(*_ASK)
-    with tempfile.TemporaryDirectory() as empty:
-        git.ask("init", "-q", "--bare", empty)
-        return git.listed(f"--git-dir={empty}", f"--work-tree={folder}", *_ASK)
+    git = Git(folder, environment)
+    return git.names() if git.program else None
 
 
-def tracked(folder: Path, environment: Mapping[str, str]) -> list[bytes]:
-    """Names below the folder that its repository has, though a rule says to leave them out."""
-    git = _Git(folder, environment)
-    if git.program is None or not git.is_repository():
-        return []
-    return git.listed("ls-files", "-z", "--cached", "--ignored", "--exclude-standard")
+class Git:
+    """git in a folder, which may be in no repository, nor git on this computer."""
 
-
-def rules(folder: Path, environment: Mapping[str, str]) -> bytes:
-    """What counts here for all of the folder: the user's, the repository's, its own .gitignore."""
-    git = _Git(folder, environment)
-    if git.program is None:
-        return b""
-    named = git.ask("config", "--path", "core.excludesFile").stdout.strip()
-    settings = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME', '')}/.config"
-    files = [Path(os.fsdecode(named)) if named else Path(settings, "git/ignore")]
-    if git.ask("rev-parse", "--show-prefix").stdout == b"\n":
-        path = git.ask("rev-parse", "--git-path", "info/exclude").stdout.removesuffix(b"\n")
-        files.append(folder / os.fsdecode(path))
-    files.append(folder / ".gitignore")
-    found = b""
-    for file in files:
-        with suppress(OSError):
-            found += file.read_bytes().removesuffix(b"\n") + b"\n"
-    return found
-
-
-class _Git:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self.program = shutil.which("git")
         kept = {key: value for key, value in environment.items() if not key.startswith("GIT_")}
         self.environment = kept
 
-    def ask(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+    def is_repository(self) -> bool:
+        """Whether the folder is in one."""
+        inside = self.program and self._ask("rev-parse", "--is-inside-work-tree").stdout.strip()
+        return inside == b"true"
+
+    def names(self, bare: Path | None = None) -> list[bytes]:
+        """What is left out; an empty repository is made there, where there is none. FailedError."""
+        if self.program is None:
+            return []
+        if self.is_repository():
+            return self._listed(*_ASK)
+        with tempfile.TemporaryDirectory() as empty:
+            place = bare or Path(empty)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._ask("init", "-q", "--bare", str(place))
+            return self._listed(f"--git-dir={place}", f"--work-tree={self.folder}", *_ASK)
+
+    def tracked(self) -> list[bytes]:
+        """What the repository has, though a rule says to leave it out. FailedError."""
+        if not self.is_repository():
+            return []
+        return self._listed("ls-files", "-z", "--cached", "--ignored", "--exclude-standard")
+
+    def rules(self) -> bytes:
+        """What counts for all of it: the user's rules, the repository's, its own .gitignore."""
+        if self.program is None:
+            return b""
+        named = self._ask("config", "--path", "core.excludesFile").stdout.strip()
+        settings = self.environment.get("XDG_CONFIG_HOME") or (
+            f"{self.environment.get('HOME', '')}/.config"
+        )
+        files = [Path(os.fsdecode(named)) if named else Path(settings, "git/ignore")]
+        if self._ask("rev-parse", "--show-prefix").stdout == b"\n":
+            path = self._ask("rev-parse", "--git-path", "info/exclude").stdout
+            files.append(self.folder / os.fsdecode(path.removesuffix(b"\n")))
+        files.append(self.folder / ".gitignore")
+        found = b""
+        for file in files:
+            with suppress(OSError):
+                found += file.read_bytes().removesuffix(b"\n") + b"\n"
+        return found
+
+    def _ask(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         command = [str(self.program), "-C", str(self.folder), *words]
         return subprocess.run(command, check=False, capture_output=True, env=self.environment)
 
-    def is_repository(self) -> bool:
-        return self.ask("rev-parse", "--is-inside-work-tree").stdout.strip() == b"true"
-
-    def listed(self, *words: str) -> list[bytes]:
-        """What ends with a zero byte each. FailedError."""
-        done = self.ask(*words)
+    def _listed(self, *words: str) -> list[bytes]:
+        done = self._ask(*words)
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()
             raise FailedError(
@@ -87,18 +94,3 @@ class _Git:
                 hint=f"See it: git -C {self.folder} status. Or take everything: --no-gitignore",
             )
         return [name for name in done.stdout.split(b"\0") if name]
-
-
-def simple(folder: Path) -> list[str]:
-    """Patterns for names of the folder's own .gitignore, for files that come to be later.
-
-    None of them where the file has exceptions or paths: only git understands those.
-    """
-    try:
-        lines = (folder / ".gitignore").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []
-    if any(line.startswith("!") for line in lines):
-        return []
-    names = [line.strip().removesuffix("/") for line in lines if line.strip()]
-    return [name for name in names if not set(name) & set("/#\\[]{},")]

@@ -23,6 +23,7 @@ import websocket
 from tests.machine_tree import lay_out
 from tests.unit.conftest import free_port, mint, serving
 from tests.unit.doors import ask
+from wrapper.monitor import program
 from wrapper.password import hash_password
 
 if TYPE_CHECKING:
@@ -267,6 +268,42 @@ def test_a_tab_that_saves_is_waited_for(server: Server) -> None:
         _, answer = ask(server.door, "POST", "/save", {"seconds": 10})
     assert answer["tabs"] == 2
     assert sorted(answer["documents"], key=lambda one: str(one["path"])) == documents
+
+
+def test_nobody_is_waited_for_who_has_answered_or_is_not_there(tmp_path: Path) -> None:
+    """With a first word awaited for ever, it ends only because all who listen have spoken."""
+    code = f"""
+import asyncio, sys
+sys.path.insert(0, {str(lay_out(tmp_path) / "jupyter")!r})
+from types import SimpleNamespace as Some
+from jupyter_clouds_door import tabs
+tabs.HELLO = 1000
+logger = Some(_modified_listeners={{}}, register_event_schema=lambda _: None)
+async def main():
+    found = tabs.Tabs(Some(event_logger=logger))
+    found.round = "1"
+    logger._modified_listeners[tabs.SCHEMA_ID] = set()
+    await asyncio.wait_for(found.wait(1000), 60)
+    logger._modified_listeners[tabs.SCHEMA_ID] = {{"one", "other"}}
+    waiting = asyncio.create_task(found.wait(1000))
+    found.answer("1", "one", [{{"path": "a", "state": "saving"}}])
+    found.answer("1", "other", [])
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    found.answer("1", "one", [{{"path": "a", "state": "saved"}}])
+    await asyncio.wait_for(waiting, 60)
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_before_files_are_changed_a_program_of_the_users_has_tabs_save(server: Server) -> None:
+    saving = [sys.executable, "-I", "-", str(server.door)]
+    with Tab(server, {"path": "a.txt", "state": "saved"}):
+        said = subprocess.check_output([*saving, "10"], input=program.saving())
+    assert json.loads(said) == {"tabs": 1, "documents": [{"path": "a.txt", "state": "saved"}]}
+    saving[-1] += ".none"
+    assert subprocess.check_output([*saving, "10"], input=program.saving()) == b""
 
 
 def test_a_tab_that_says_no_more_is_not_waited_for_long(server: Server) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.worlds import StandIn, bare_world
-from wrapper import deployment, git_ignored, openssh, unison
+from wrapper import deployment, openssh, unison
 from wrapper.cli import main
 from wrapper.deployment import far_end, ssh
 from wrapper.deployment.events import News, Note, Warned
@@ -240,22 +240,6 @@ def test_a_home_directory_is_refused(ends: Ends, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SettingsError, match="a home directory"):
         ends.sync()
     assert not ends.there.exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("", []),
-        ("# no\n\n*.log\n__pycache__/\n", ["*.log", "__pycache__"]),
-        ("*.log\n!kept.log\n", []),
-        ("/build\ndeep/x\n*.py[co]\na\\ b\n.env\n", [".env"]),
-    ],
-    ids=["nothing", "names", "exceptions", "what only git understands"],
-)
-def test_names_of_files_to_come(text: str, names: list[str], tmp_path: Path) -> None:
-    assert git_ignored.simple(tmp_path) == []
-    (tmp_path / ".gitignore").write_text(text)
-    assert git_ignored.simple(tmp_path) == names
 
 
 @pytest.mark.parametrize(

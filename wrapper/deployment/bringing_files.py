@@ -50,12 +50,15 @@ def push(world: World, name: str, source: Path, target: str | None, how: How) ->
     there = far(target or (source.name if folder else "."))
     _refuse_deleting_a_home(there, how)
     ignored = git_ignored.names(source, world.environment) if folder and how.gitignore else []
-    config = ssh.connect(world, name) / openssh.CONFIG
+    config = ssh.connect(world, name)
+    if not how.dry_run:
+        # What is newer in a tab is newer than the file that comes.
+        far_end.save_open(world, config)
     slash = "/" if folder else ""
     transfer = Transfer(
         source=f"{source}{slash}".replace("//", "/"),
         target=f"{openssh.alias(name)}:{there}/",
-        ssh_config=config,
+        ssh_config=config / openssh.CONFIG,
         ignored=rsync.patterns(ignored or []),
         gitignore=how.gitignore and ignored is None,
         **_words(how),
@@ -72,6 +75,8 @@ def pull(world: World, name: str, source: str | None, target: Path | None, how: 
     here = Path.cwd() if target is None else target
     there = far(source or Path.cwd().resolve().name)
     folder = ssh.connect(world, name)
+    if not how.dry_run:
+        far_end.save_open(world, folder)
     is_folder = _is_folder(world, folder, there)
     if target is None and source is not None and is_folder:
         here /= posixpath.basename(there)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from wrapper import openssh
-from wrapper.deployment.events import Step
+from wrapper import openssh, unison
+from wrapper.deployment.events import Step, Warned
 from wrapper.errors import FailedError, NoAnswerError
+from wrapper.monitor import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,13 +36,29 @@ _NOT_YET = 4
 _IGNORED = """\
 mkdir -p {there} && cd {there} || exit
 command -v git >/dev/null || exit 0
-bare=$(mktemp -d)
+kept={kept}
+bare=${{kept:+$HOME/$kept/git}}
+bare=${{bare:-$(mktemp -d)}}
+rm -rf "$bare"
 GIT_DEFAULT_HASH=sha1 git init -q --bare "$bare" && mkdir -p "$bare/info"
 head -c {rules} >"$bare/info/exclude"
 git --git-dir="$bare" update-index -z --index-info
-git --git-dir="$bare" --work-tree=. ls-files -z -oi --exclude-standard --directory
-rm -rf "$bare"
+git --git-dir="$bare" --work-tree=. ls-files -z -oi --exclude-standard --directory |
+tee "$bare/known"
+[ -n "$kept" ] || rm -rf "$bare"
 """
+_WATCH = """\
+dir=$HOME/{kept}
+mkdir -p "$dir" && cat >"$dir/monitor.pyz" || exit
+printf '#!/bin/sh\\ndir="%s"\\n%s\\n' "$dir" \\
+  'exec python3 -I "$dir/monitor.pyz" --door {door} {known}' >"$dir/unison-fsmonitor" || exit
+chmod +x "$dir/unison-fsmonitor"
+for name in {names}; do [ "$name" = unison-fsmonitor ] || ln -sf unison-fsmonitor "$dir/$name"; done
+"""
+_DOOR = "/run/jupyter-clouds/door/jupyter.sock"
+"""Of the notebook's own extension, which listens to the notebook's user."""
+_SAVING = 5.0
+"""Seconds that tabs get to save."""
 _ENTRY = b"100644 e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\t"
 """Of git's index; the blob is the empty one, which nobody looks at."""
 
@@ -56,16 +75,27 @@ def _reached(done: Done, said: str) -> Done:
     return done
 
 
-def ignored(
-    world: World, folder: Path, there: str, rules: bytes, tracked: Iterable[bytes]
-) -> list[bytes]:
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What git leaves out, as far as this computer knows."""
+
+    rules: bytes = b""
+    """What counts for all of the folder."""
+    tracked: Iterable[bytes] = ()
+    """What is not left out all the same."""
+    kept: str = ""
+    """Where git's folder of it stays, below the home directory there; none: nowhere."""
+
+
+def ignored(world: World, folder: Path, there: str, left: Left) -> list[bytes]:
     """Names below the folder there, which is made, that git would leave out there, or by the rules.
 
     Not those that are tracked here. FailedError, NoAnswerError.
     """
+    rules, tracked = left.rules, left.tracked
     index = b"".join(_ENTRY + name + b"\0" for name in tracked)
     path = there if there.startswith("/") else f"./{there}"
-    words = [_IGNORED.format(there=shlex.quote(path), rules=len(rules))]
+    words = [_IGNORED.format(there=shlex.quote(path), kept=left.kept, rules=len(rules))]
     done = openssh.exactly(folder, words, world.environment, rules + index)
     said = done.stderr.decode(errors="replace").strip()
     if _reached(done, said).returncode:
@@ -75,22 +105,52 @@ def ignored(
     return [name for name in done.stdout.split(b"\0") if name]
 
 
-def have(world: World, folder: Path, name: str, program: str) -> None:
-    """The machine has rsync or Unison, installed by itself where it had not. FailedError."""
-    if ask(world, folder, f"command -v {program}").returncode == 0:
+def save_open(world: World, folder: Path) -> None:
+    """What is open in JupyterLab is on the disk; told, where it is not. NoAnswerError."""
+    words = f"exec python3 -I - {_DOOR} {_SAVING:g}"
+    done = openssh.exactly(folder, [words], world.environment, program.saving())
+    said = done.stderr.decode(errors="replace").strip()
+    if _reached(done, said).returncode:
+        last = said.splitlines()[-1:]
+        world.report(Warned(f"JupyterLab did not save what is open there: {''.join(last)}"))
         return
-    world.report(Step(f"The machine installs {program}"))
+    for one in json.loads(done.stdout or b"{}").get("documents", []):
+        if one.get("state") != "saved":
+            why = one.get("error", one.get("state"))
+            world.report(Warned(f"{one.get('path')} is open there, and not saved: {why}"))
+
+
+def watch(world: World, folder: Path, kept: str, *, gitignore: bool) -> None:
+    """Unison is told of changes there, by a monitor that has JupyterLab save first. NoAnswerError.
+
+    The same for every version of the machine, since it comes from here.
+    """
+    known = '--git "$dir/git" --known "$dir/git/known"' if gitignore else ""
+    words = _WATCH.format(kept=kept, names=" ".join(unison.MONITORS), known=known, door=_DOOR)
+    done = openssh.exactly(folder, [words], world.environment, program.archive())
+    said = done.stderr.decode(errors="replace").strip()
+    if _reached(done, said).returncode:
+        raise FailedError(
+            f"The machine takes no monitor of changes: {said}", hint="python -m wrapper ssh"
+        )
+
+
+def have(world: World, folder: Path, name: str, wanted: str) -> None:
+    """The machine has rsync or Unison, installed by itself where it had not. FailedError."""
+    if ask(world, folder, f"command -v {wanted}").returncode == 0:
+        return
+    world.report(Step(f"The machine installs {wanted}"))
     # A machine that boots gets the unit a moment later; heard is only what is written after that.
     asked = f"systemctl is-active -q {_UNIT}.path || exit {_NOT_YET}; date >{_WANTED}"
     if _until_done(world, folder, asked, _BOOTING):
         raise FailedError(
-            f"The machine has no {program}, and is of a version that does not install it.",
+            f"The machine has no {wanted}, and is of a version that does not install it.",
             hint=f"python -m wrapper up {name} --replace",
         )
-    there = f"command -v {program} && exit; systemctl is-failed -q {_UNIT} || exit {_NOT_YET}"
+    there = f"command -v {wanted} && exit; systemctl is-failed -q {_UNIT} || exit {_NOT_YET}"
     if _until_done(world, folder, f"{there}; exit 1", _PATIENCE):
         raise FailedError(
-            f"The machine could not install {program}.",
+            f"The machine could not install {wanted}.",
             hint=f"Why: python -m wrapper ssh {name} -- systemctl status {_UNIT}",
         )
 

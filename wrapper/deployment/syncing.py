@@ -6,11 +6,13 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-from wrapper import git_ignored, unison
+from wrapper import unison
 from wrapper.deployment import far_end, ssh
 from wrapper.deployment.bringing_files import far, refuse_home
 from wrapper.deployment.events import News, Note, Progress, Warned
+from wrapper.deployment.far_end import Left
 from wrapper.errors import AwsError, FingerprintError, NoAnswerError
+from wrapper.git_ignored import Git
 from wrapper.unison import Pair, Tell
 
 if TYPE_CHECKING:
@@ -59,13 +61,20 @@ def sync(world: World, name: str, here: Path, target: str | None, wish: Wish) ->
 def _together(world: World, name: str, pair: Pair, wish: Wish) -> Outcome:
     """Once, or until the connection ends; the machine may be another one each time."""
     far_end.have(world, pair.ssh, name, "unison")
-    found = _ignored(world, pair, gitignore=wish.gitignore)
+    if wish.watch:
+        far_end.watch(world, pair.ssh, pair.far_monitor, gitignore=wish.gitignore)
     tell = Tell(
         say=lambda text: world.report(Note(text)),
         warn=lambda text: world.report(Warned(text)),
         progress=lambda done: world.report(Progress(done, _WHOLE, "bringing together")),
     )
-    return unison.synchronise(dataclasses.replace(pair, ignored=found), world.environment, tell)
+    while True:
+        far_end.save_open(world, pair.ssh)
+        try:
+            known = _leaving_out(world, pair, wish)
+            return unison.synchronise(known, world.environment, tell)
+        except unison.RulesError:
+            continue
 
 
 def _reconnect(world: World, name: str, pair: Pair, lost: NoAnswerError) -> None:
@@ -100,16 +109,20 @@ def _is_reached(world: World, pair: Pair) -> bool:
         return False
 
 
-def _ignored(world: World, pair: Pair, *, gitignore: bool) -> tuple[str, ...]:
-    """What git would leave out at either end; the folder is there."""
-    if not gitignore:
-        far_end.ignored(world, pair.ssh, pair.there, b"", [])
-        return ()
-    tracked = git_ignored.tracked(pair.here, world.environment)
-    rules = git_ignored.rules(pair.here, world.environment)
-    theirs = far_end.ignored(world, pair.ssh, pair.there, rules, tracked)
-    ours = git_ignored.names(pair.here, world.environment) or []
+def _leaving_out(world: World, pair: Pair, wish: Wish) -> Pair:
+    """It knows what git would leave out at either end; the folder is there."""
+    kept = pair.far_monitor if wish.watch else ""
+    if not wish.gitignore:
+        far_end.ignored(world, pair.ssh, pair.there, Left(kept=kept))
+        return pair
+    git = Git(pair.here, world.environment)
+    left = Left(rules=git.rules(), tracked=git.tracked(), kept=kept)
+    theirs = far_end.ignored(world, pair.ssh, pair.there, left)
+    ours = git.names(pair.rules if wish.watch else None)
     names = [one.decode("utf-8", "surrogateescape") for one in (*ours, *theirs)]
-    found = [unison.path(one) for one in dict.fromkeys(names)]
-    to_come = [] if tracked else git_ignored.simple(pair.here)
-    return (*found, *(f"Name {one}" for one in to_come))
+    return dataclasses.replace(
+        pair,
+        ignored=tuple(unison.path(one) for one in dict.fromkeys(names)),
+        known=b"\0".join(ours) if git.program else None,
+        bare=not git.is_repository(),
+    )

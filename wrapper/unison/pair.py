@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shlex
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING
 from wrapper import openssh
 from wrapper.errors import LockedError, SettingsError
 from wrapper.home import DIRECTORY_MODE, SECRET_MODE, as_disk_error, write_private
+from wrapper.monitor import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 KEPT = "nodeletion"
+MONITORS = ("unison-fsmonitor", *(f"unison-fsmonitor-2.{minor}" for minor in range(52, 60)))
+"""What Unison looks for: first with its own version, beside itself and on its way."""
 _LETTERS = str.maketrans({char: f"\\{char}" for char in "\\*?[]{},"} | dict.fromkeys("\n\r", "?"))
 _EDGES = re.compile(r"^\s|\s$")
 
@@ -39,6 +43,10 @@ class Pair:
     """What was deleted at one end is deleted at the other."""
     watch: bool = False
     """Until interrupted."""
+    known: bytes | None = None
+    """Of a watch: what git leaves out here already; None where nothing is left out."""
+    bare: bool = False
+    """Whether there is no repository here, but the folder `rules` as one."""
 
     @property
     def own(self) -> Path:
@@ -50,6 +58,21 @@ class Pair:
         """The profile's name: another pair's has another."""
         both = os.fsencode(self.here) + b"\0" + os.fsencode(self.there)
         return f"clouds-{hashlib.sha256(both).hexdigest()[:16]}"
+
+    @property
+    def monitor(self) -> Path:
+        """Folder of what tells this end's Unison of changes."""
+        return self.own / f"{self.profile}.watch"
+
+    @property
+    def rules(self) -> Path:
+        """Where git finds a repository, if there is none."""
+        return self.monitor / "git"
+
+    @property
+    def far_monitor(self) -> str:
+        """The same at the other end, below the home directory."""
+        return f".cache/jupyter-clouds/sync/{self.profile}"
 
 
 def path(name: str) -> str:
@@ -90,18 +113,35 @@ def write(pair: Pair) -> None:
             f"{pair.here}: Unison cannot name this folder.", hint="Rename it: mv FROM TO"
         )
     # Unison splits what it gives to ssh at blanks, which the configuration's path may have.
-    program = write_private(pair.own / f"{pair.profile}.ssh", _ssh_program(pair))
-    program.chmod(0o700)
+    way = write_private(pair.own / f"{pair.profile}.ssh", _ssh_program(pair))
+    way.chmod(0o700)
     lines = [
         *(f"root = {one}" for one in roots),
-        f"sshcmd = {program}",
+        f"sshcmd = {way}",
         *("auto = true", "batch = true", "times = true", "contactquietly = true"),
         # What both ends had, and now is gone at one as a whole: a disk that is not mounted.
         "confirmbigdel = true",
+        *(_monitored(pair) if pair.watch else ()),
         *("ignore = Name .git", *(f"ignore = {one}" for one in pair.ignored)),
         *(() if pair.delete else (f"{KEPT} = {one}" for one in roots)),
     ]
     write_private(pair.own / f"{pair.profile}.prf", "\n".join(lines) + "\n")
+
+
+def _monitored(pair: Pair) -> list[str]:
+    """Both ends are told of changes by our own monitor: not every Unison is packaged with one."""
+    archive, known = pair.monitor / "monitor.pyz", pair.monitor / "known"
+    script = [sys.executable, "-I", str(archive)]
+    with as_disk_error(known):
+        pair.monitor.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        archive.write_bytes(program.archive())
+        if pair.known is not None:
+            known.write_bytes(pair.known)
+            script += ["--known", str(known), *(["--git", str(pair.rules)] if pair.bare else [])]
+        for name in MONITORS:
+            called = write_private(pair.monitor / name, f"#!/bin/sh\nexec {shlex.join(script)}\n")
+            called.chmod(0o700)
+    return [f'servercmd = PATH="$HOME/{pair.far_monitor}:$PATH" unison', "repeat = watch"]
 
 
 def _ssh_program(pair: Pair) -> str:

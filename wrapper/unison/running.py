@@ -51,7 +51,7 @@ def program() -> str:
 def synchronise(pair: Pair, given: Mapping[str, str], tell: Tell) -> Outcome:
     """What changed at one end is at the other; what did not come together.
 
-    NoAnswerError, DiskError, FailedError: some of it could not be done.
+    NoAnswerError, DiskError, FailedError: some of it could not be done. RulesError.
     """
     try:
         return _once(pair, given, tell, ())
@@ -68,9 +68,10 @@ def _once(pair: Pair, given: Mapping[str, str], tell: Tell, more: Sequence[str])
         # Its memory bears the computer's name, which changes with the network on some.
         "UNISONLOCALHOSTNAME": "here",
     }
-    repeat = ("-repeat", "1") if pair.watch else ()
+    if pair.watch:
+        environment["PATH"] = f"{pair.monitor}:{environment.get('PATH', os.defpath)}"
     with subprocess.Popen(
-        [program(), pair.profile, "-ui", "text", *repeat, *more],
+        [program(), pair.profile, "-ui", "text", *more],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

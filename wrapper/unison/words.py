@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wrapper.errors import DiskError, FailedError, NoAnswerError
+from wrapper.monitor.rules import CHANGED
 from wrapper.unison.pair import KEPT
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class LostMemoryError(Exception):
     """One end forgot what both had."""
 
 
+class RulesError(Exception):
+    """What is left out is to be asked for again."""
+
+
 @dataclass
 class Heard:
     """What was said so far."""
@@ -70,9 +75,12 @@ class Heard:
             self.last = [*self.last[1 - _LAST :], line]
             if record and line and not line.startswith(_BEGINNINGS):
                 record += f"\n{line}"  # names have any characters
-                continue
-            self._take(record)
-            record = line
+            else:
+                self._take(record)
+                record = line
+            if _SKIPPED.fullmatch(record):  # nothing may come after it for hours
+                self._take(record)
+                record = ""
         self._take(record)
 
     def _take(self, record: str) -> None:
@@ -119,10 +127,12 @@ class Heard:
             self.say(f"left as it is: {name} ({gone if kind is self.kept else why})")
 
     def judge(self, code: int) -> Outcome:
-        """How it ended. LostMemoryError, NoAnswerError, DiskError, FailedError."""
+        """How it ended. LostMemoryError, RulesError, NoAnswerError, DiskError, FailedError."""
         words = "\n".join(line for line in self.last if line.strip())
         if "-ignorearchives" in words:
             raise LostMemoryError
+        if CHANGED in words:
+            raise RulesError
         if "Lost connection" in words:
             raise NoAnswerError(f"The connection ended: {words}", hint="python -m wrapper ssh")
         listed = "; ".join(f"{name}: {why}" if why else name for name, why in self.failed.items())

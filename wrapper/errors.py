@@ -12,6 +12,7 @@ CloudsError
 ├── FailedError                  1
 │   ├── CredentialsError             AWS does not know, or refuses, the caller
 │   ├── AwsError                     any other refusal of AWS
+│   │   └── UnreachableError             no way to AWS: mostly this computer is offline
 │   ├── RefusedError                 EC2 gives no machine: capacity, price, quota, place
 │   ├── TerraformError               terraform missing, or it failed
 │   ├── LockedError                  another process works on the deployment
@@ -23,7 +24,9 @@ CloudsError
 │   ├── BusyError                    it takes connections, and says nothing in time
 │   ├── BootError                    the machine's set-up failed or takes too long
 │   ├── FingerprintError             not the certificate that the console shows
+│   │   └── ReplacedError                the console shows another one than before
 │   ├── LoginError                   the notebook refuses the password
+│   ├── ThrottledError               it lets nobody log in for some seconds
 │   ├── KernelError                  no kernel, or the cell did not run
 │   └── GpuError                     no kernel sees the GPUs that the machine has
 └── Interrupted                130   Ctrl-C or kill
@@ -101,6 +104,10 @@ class AwsError(FailedError):
     """AWS refused a call, or could not be reached."""
 
 
+class UnreachableError(AwsError):
+    """AWS could not be reached: it passes, as a lost network does."""
+
+
 class RefusedError(FailedError):
     """EC2 gives no such machine now: capacity, price, quota, place."""
 
@@ -152,8 +159,20 @@ class FingerprintError(NoAnswerError):
     """What answers does not show the certificate that the console shows."""
 
 
+class ReplacedError(FingerprintError):
+    """Another machine is in the place of the one that was known, with a key of its own."""
+
+
 class LoginError(NoAnswerError):
     """The notebook refuses the password."""
+
+
+class ThrottledError(NoAnswerError):
+    """The notebook lets nobody log in from here for some seconds, right password or not."""
+
+    def __init__(self, message: str, *, hint: str | None = None, seconds: float = 0.0) -> None:
+        super().__init__(message, hint=hint)
+        self.seconds = seconds
 
 
 class KernelError(NoAnswerError):

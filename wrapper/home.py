@@ -152,10 +152,10 @@ class Home:
             return {}
         return loaded if isinstance(loaded, dict) else {}
 
-    def password(self) -> str | None:
+    def password(self, file: str = "password") -> str | None:
         """The notebook's password; None when none is kept here."""
         try:
-            return (self.path / "password").read_text(encoding="utf-8").removesuffix("\n")
+            return (self.path / file).read_text(encoding="utf-8").removesuffix("\n")
         except FileNotFoundError:
             return None
 

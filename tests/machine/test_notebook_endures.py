@@ -17,7 +17,7 @@ from tests.machine.conftest import answering, open_channels
 from tests.unit.data_volume import can_grow_mounted
 from wrapper import local
 from wrapper.aws.model import DATA_TAG as DATA
-from wrapper.errors import KernelError, LoginError, NoAnswerError
+from wrapper.errors import KernelError, LoginError, NoAnswerError, ThrottledError
 from wrapper.notebook import Notebook, Pin
 from wrapper.notebook.kernel import _execute as run
 
@@ -269,8 +269,8 @@ def test_wrong_passwords_are_slowed_while_another_address_still_logs_in(
             waits.append(_guess(live, pinned))
         assert waits[0] == 0, "the first wrong guess is answered as such"
         assert waits[-1] > 0, f"never slowed: {waits}"
-        with live.notebook() as notebook, pytest.raises(LoginError, match="lets nobody log in"):
-            notebook.login()
+        with live.notebook() as notebook, pytest.raises(ThrottledError, match="lets nobody"):
+            notebook.login(patience=0)
         assert owner.run_cell(_log_in_from_the_machine(live, pinned)) == "302\n"
         first = waits[-1]
         time.sleep(first + 0.5)
@@ -282,8 +282,8 @@ def test_wrong_passwords_are_slowed_while_another_address_still_logs_in(
 def _guess(live: Live, pinned: Pin) -> float:
     """Seconds that the notebook then wants us to wait; 0 for a plain refusal."""
     with Notebook(live.url, pinned, WRONG) as notebook:
-        with pytest.raises(LoginError) as raised:
-            notebook.login()
+        with pytest.raises((LoginError, ThrottledError)) as raised:
+            notebook.login(patience=0)
         found = re.search(r"for (\d+) s", raised.value.message)
         assert found or "refuses the password" in raised.value.message
         return float(found[1]) if found else 0.0

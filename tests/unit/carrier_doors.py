@@ -22,14 +22,19 @@ if TYPE_CHECKING:
     from tests.unit.conftest import LiveJupyter
 
 
-def upstream(jupyter: LiveJupyter) -> Upstream:
-    """Logged in."""
+def pinned(jupyter: LiveJupyter) -> Pin:
+    """To its certificate."""
     pem = jupyter.minted.certificate
     found = fingerprints(ssl.PEM_cert_to_DER_cert(pem))
-    pin = Pin(pem, found.certificate_sha256, found.key_sha256)
+    return Pin(pem, found.certificate_sha256, found.key_sha256)
+
+
+def upstream(jupyter: LiveJupyter) -> Upstream:
+    """Logged in."""
+    pin = pinned(jupyter)
     with Notebook(jupyter.url, pin, jupyter.password) as notebook:
         notebook.login()
-        return Upstream(jupyter.host, jupyter.port, trust_only(pem), notebook.cookies)
+        return Upstream(jupyter.host, jupyter.port, trust_only(pin.pem), notebook.cookies)
 
 
 class Door:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -52,6 +51,12 @@ class Notebook:
     def __init__(self, answer: Autostop | Exception | None = KNOWN) -> None:
         self.answer, self.told = answer, []  # type: ignore[var-annotated]
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
     def login(self) -> None:
         """Let in."""
 
@@ -74,7 +79,7 @@ class Scene:
         self.world: Any = SimpleNamespace(
             environment={"XDG_DATA_HOME": str(folder), "HOME": str(folder)},
             look_whose=lambda *_: None,
-            speak=lambda *_: nullcontext(notebook),
+            speak=lambda *_, **__: notebook,
             report=self.events.append,
             confirm=self.confirm,
         )

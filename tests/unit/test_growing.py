@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -28,6 +27,12 @@ class Notebook:
     def __init__(self, *gib: float | None) -> None:
         self.sizes = list(gib)
         self.asked = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
 
     def login(self) -> None:
         """Let in."""
@@ -57,7 +62,7 @@ def told(folder: Path, notebook: Notebook, *changes: Change, size: int | None = 
     home.remember(Record(name="gpu", place=place, outputs=outputs, settings=settings))
     events: list[Any] = []
     world: Any = SimpleNamespace(
-        look_whose=lambda *_: None, speak=lambda *_: nullcontext(notebook), report=events.append
+        look_whose=lambda *_: None, speak=lambda *_, **__: notebook, report=events.append
     )
     ready: Any = SimpleNamespace(record=home.record(), changes=changes, fresh=False)
     growing.settle(world, home, ready)

@@ -6,9 +6,9 @@ import json
 import os
 import shutil
 import ssl
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -79,11 +79,26 @@ def logged_in(folder: Path, place: Path) -> Iterator[Notebook]:
         yield notebook
 
 
+class Again:
+    """That notebook, which lets in whoever is logged in."""
+
+    def __init__(self, live: Notebook) -> None:
+        self.clouds_status = live.clouds_status
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """It stays open."""
+
+    def login(self) -> None:
+        """Done before."""
+
+
 def check_of(folder: Path, live: Notebook) -> tuple[str, bool]:
     """What `check` says of the disk, by way of a notebook that answers; it failed."""
     told: list[Any] = []
-    again = SimpleNamespace(login=lambda: None, clouds_status=live.clouds_status)
-    world: Any = SimpleNamespace(speak=lambda *_: nullcontext(again), report=told.append)
+    world: Any = SimpleNamespace(speak=lambda *_, **__: Again(live), report=told.append)
     home = Home(folder / "deployment")
     home.create()
     home.write_password(PASSWORD)

@@ -176,8 +176,7 @@ LOGIN = {"GET /login": (200, b"", {"Set-Cookie": "_xsrf=2; Path=/"})}
 @pytest.mark.parametrize(
     ("status", "headers", "reason"),
     [
-        pytest.param(429, {"Retry-After": "8"}, "for 8 s: too many wrong", id="throttled"),
-        pytest.param(429, {}, "for a while", id="throttled, for how long it does not say"),
+        pytest.param(429, {"Retry-After": "60"}, "for 60 s: too many tries", id="throttled"),
         pytest.param(401, {}, "refuses the password", id="wrong password"),
         pytest.param(200, {}, "answered 200", id="the page again"),
         pytest.param(500, {}, "answered 500", id="out of order"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import coming_back, remembering, ssh, verify
+from wrapper.deployment import coming_back, logging_in, remembering, ssh, verify
 from wrapper.deployment.events import Checked, Step
 from wrapper.deployment.summary import Summary, following, summarise
 from wrapper.errors import CloudsError, NoAnswerError
@@ -125,8 +125,7 @@ def _serve_own(world: World, home: Home, record: Record, pin: Pin, pair: Pair) -
     """The notebook shows the user's certificate, and that is the pin from now on."""
     world.report(Step("Handing over your certificate"))
     where = verify.address(record)
-    with world.speak(where, pin, verify.password(home)) as notebook:
-        notebook.login()
+    with logging_in.logged_in(world, home, where, pin) as notebook:
         notebook.set_certificate(pair.certificate, pair.private_key)
     own = home.remember(
         dataclasses.replace(

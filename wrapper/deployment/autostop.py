@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wrapper import hours as limits
-from wrapper.deployment import guarding, look, place, remembering, verify
+from wrapper.deployment import guarding, logging_in, look, place, remembering, verify
 from wrapper.deployment.events import Warned
 from wrapper.errors import CloudsError, FailedError, UsageError
 
@@ -130,8 +130,7 @@ def _ask(
     """What the machine knows, once it was told; None from one that knows nothing of it."""
     where = verify.address(record, public_ip)
     pin = world.look_whose(where, record.key_sha256 or "")
-    with world.speak(where, pin, verify.password(home)) as notebook:
-        notebook.login()
+    with logging_in.logged_in(world, home, where, pin) as notebook:
         return notebook.autostop(wish)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wrapper import module_copy
 from wrapper import password as passwords
-from wrapper.deployment import beginning, look, place, preparing, ssh, verify
+from wrapper.deployment import beginning, logging_in, look, place, preparing, ssh, verify
 from wrapper.deployment.applying import with_outputs
 from wrapper.deployment.events import Note, Progress, Step
 from wrapper.errors import FailedError, UsageError
@@ -37,7 +37,7 @@ class Allowed:
 def password(world: World, name: str) -> str:
     """The one that is kept here. FailedError when none is."""
     home, _ = look.known(world, name)
-    return verify.password(home)
+    return logging_in.password(home)
 
 
 def new_password(world: World, name: str, choose: Callable[[], str]) -> str:
@@ -55,17 +55,13 @@ def new_password(world: World, name: str, choose: Callable[[], str]) -> str:
         chosen = choose()
         passwords.check_strength(chosen, related=[name])
         hashed = passwords.hash_password(chosen)
-        with world.speak(where, pin, verify.password(home)) as notebook:
-            notebook.login()
+        with logging_in.logged_in(world, home, where, pin) as notebook:
             # Kept before it holds: nobody is locked out by a power cut in between.
-            home.write("password.new", chosen + "\n")
+            home.write(logging_in.NEW, chosen + "\n")
             notebook.set_password_hash(hashed)
         with world.speak(where, pin, chosen) as notebook:
             notebook.login()
-        home.write_password(chosen)
-        (home.path / "password.new").unlink()
-        # A machine made later begins with it.
-        home.write_variables({**home.variables(), "password_hash": hashed})
+        logging_in.keep(home, chosen, hashed)
     return chosen
 
 

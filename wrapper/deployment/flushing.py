@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from wrapper.deployment import verify
+from wrapper.deployment import logging_in, verify
 from wrapper.deployment.events import Note, Warned
 from wrapper.errors import CloudsError
 
@@ -29,8 +29,7 @@ def settle(
     try:
         address = verify.address(record, machine.public_ip)
         pin = world.look_whose(address, record.key_sha256)
-        with world.speak(address, pin, verify.password(home)) as notebook:
-            notebook.login()
+        with logging_in.logged_in(world, home, address, pin) as notebook:
             notebook.run_cell(_FLUSH)
     except CloudsError as error:
         world.report(Warned(f"The machine was not asked to write out its files: {error.message}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import question, verify
+from wrapper.deployment import logging_in, question, verify
 from wrapper.deployment.events import Checked
 from wrapper.errors import GpuError
 from wrapper.gpus import nvidia
@@ -35,8 +35,7 @@ def check(world: World, home: Home, record: Record, where: Address, pin: Pin) ->
     if record.place.kind == "local":
         world.report(Checked("GPU", ok=True, detail=f"not looked for: no {kind} is real here"))
         return
-    with verify.checked(world, "GPU"), world.speak(where, pin, verify.password(home)) as notebook:
-        notebook.login()
+    with verify.checked(world, "GPU"), logging_in.logged_in(world, home, where, pin) as notebook:
         code, told = json.loads(notebook.run_cell(_CODE))
         gpus = [" ".join(line.split()) for line in told.splitlines() if line.strip()]
         if code or not gpus:

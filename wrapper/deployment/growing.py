@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import verify
+from wrapper.deployment import logging_in, verify
 from wrapper.deployment.data import VOLUME_TYPE
 from wrapper.deployment.disk import GIB, gib
 from wrapper.deployment.events import Note, Step, Warned
@@ -55,8 +55,7 @@ def _total(world: World, home: Home, record: Record, wanted: int) -> int | None:
     try:
         where = verify.address(record)
         pin = world.look_whose(where, record.key_sha256 or "")
-        with world.speak(where, pin, verify.password(home)) as notebook:
-            notebook.login()
+        with logging_in.logged_in(world, home, where, pin) as notebook:
             while True:
                 total = notebook.clouds_status().disk_total
                 if total is None or total >= wanted * _SHARE or time.monotonic() > end:

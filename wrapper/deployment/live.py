@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from wrapper.deployment import look, place, reckoning, remembering, verify
+from wrapper.deployment import logging_in, look, place, reckoning, remembering, verify
 from wrapper.deployment.disk import Disk
 from wrapper.deployment.disk import judge as judge_disk
 from wrapper.deployment.events import Warned
 from wrapper.deployment.summary import following
-from wrapper.errors import CloudsError, LoginError, NoAnswerError
+from wrapper.errors import CloudsError, LoginError, NoAnswerError, ThrottledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,15 +162,15 @@ class _Watching:
             raise NoAnswerError("It has no verified notebook yet.")
         where = verify.address(record)
         pin = self._world.look_whose(where, record.key_sha256, timeout=_SILENCE)
-        notebook = self._open.enter_context(
-            self._world.speak(where, pin, verify.password(self._home), timeout=_SILENCE)
-        )
         try:
-            notebook.login()
+            notebook = logging_in.logged_in(self._world, self._home, where, pin, timeout=_SILENCE)
         except LoginError:
             self._silent_until = time.monotonic() + _AFTER_REFUSAL
             raise
-        return notebook
+        except ThrottledError as error:
+            self._silent_until = time.monotonic() + error.seconds
+            raise
+        return self._open.enter_context(notebook)
 
     def _hang_up(self) -> None:
         self._open.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
-from wrapper.deployment import disk, gpu, guarding, monthly, place, remembering, verify
+from wrapper.deployment import disk, gpu, guarding, logging_in, monthly, place, remembering, verify
 from wrapper.deployment.events import Checked, Warned
 from wrapper.deployment.monthly import Resting
 from wrapper.deployment.summary import Summary, following, summarise
@@ -165,8 +165,7 @@ def _ask_notebook(world: World, home: Home, record: Record) -> CloudsStatus | No
     try:
         where = verify.address(record)
         pin = world.look_whose(where, record.key_sha256, timeout=_SOON)
-        with world.speak(where, pin, verify.password(home), timeout=_SOON) as notebook:
-            notebook.login()
+        with logging_in.logged_in(world, home, where, pin, timeout=_SOON) as notebook:
             told = notebook.clouds_status()
             with contextlib.suppress(NoAnswerError):
                 told = dataclasses.replace(told, autostop=notebook.autostop())
@@ -183,8 +182,7 @@ def _phases(told: CloudsStatus) -> dict[str, dict[str, Any]]:
 
 def _check_disk(world: World, home: Home, record: Record, where: Address, pin: Pin) -> None:
     """There is room to save. FailedError when there is none."""
-    with world.speak(where, pin, verify.password(home)) as notebook:
-        notebook.login()
+    with logging_in.logged_in(world, home, where, pin) as notebook:
         found = disk.of(record, notebook.clouds_status())
     if found is None:
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wrapper import console, openssh, ssh_include
-from wrapper.deployment import look, place, verify
+from wrapper.deployment import logging_in, look, place, verify
 from wrapper.deployment.events import Step
 from wrapper.errors import FailedError, FingerprintError, NoAnswerError
 
@@ -151,6 +151,5 @@ def _let_in(world: World, home: Home, record: Record) -> None:
     world.report(Step("Letting the key in, through the notebook"))
     where = verify.address(record)
     pin = world.look_whose(where, record.key_sha256)
-    with world.speak(where, pin, verify.password(home)) as notebook:
-        notebook.login()
+    with logging_in.logged_in(world, home, where, pin) as notebook:
         notebook.run_cell(f"KEY = {json.dumps(key)}\n{_LET_IN}")

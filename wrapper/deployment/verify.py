@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from wrapper.deployment import logging_in
 from wrapper.deployment.events import Checked
 from wrapper.deployment.watch import EVERY
 from wrapper.deployment.world import TIMEOUT, Address
@@ -117,9 +118,9 @@ def pinned(pin: Pin) -> Checked:
 
 def log_in_and_compute(world: World, home: Home, where: Address, pin: Pin) -> None:
     """Login and kernel work; each was reported. LoginError, KernelError, NoAnswerError."""
-    with world.speak(where, pin, password(home)) as notebook:
-        with checked(world, "login"):
-            notebook.login()
+    with checked(world, "login"):
+        notebook = logging_in.logged_in(world, home, where, pin)
+    with notebook:
         world.report(Checked("login", ok=True, detail="the password is accepted"))
         left, right = (secrets.randbelow(10**6) for _ in range(2))
         with checked(world, "kernel"):
@@ -140,14 +141,3 @@ def checked(world: World, name: str) -> Iterator[None]:
     except CloudsError as error:
         world.report(Checked(name, ok=False, detail=error.message))
         raise
-
-
-def password(home: Home) -> str:
-    """The deployment's password. FailedError when it is not kept here."""
-    found = home.password()
-    if found is None:
-        raise FailedError(
-            f"The password of {home.name} is not kept in {home.path}.",
-            hint=f"Put it there: (umask 077; cat > {home.path / 'password'})",
-        )
-    return found

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from wrapper.errors import LoginError, NoAnswerError
-from wrapper.notebook import kernel, resources
+from wrapper.notebook import kernel, login_form, resources
 from wrapper.notebook.model import CloudsStatus, Logs, Phase, Status
 from wrapper.notebook.pinning import TIMEOUT
 from wrapper.notebook.proxy import proxy_for
@@ -68,32 +68,23 @@ class Notebook:
         """What the notebook knows a login by; secret."""
         return {one.name: one.value or "" for one in self._session.cookies}
 
-    def login(self) -> None:
+    def login(self, *, patience: float = login_form.PATIENCE) -> None:
         """The password was accepted and its cookie is kept. LoginError when it was not.
 
-        One attempt: the notebook makes each further one from this address wait longer.
+        A password is tried once: the notebook makes each further one from this address wait longer.
+        ThrottledError when it waits longer than `patience` seconds for others' tries.
         """
-        # Jupyter gives the cookie against forged requests with its login page.
-        page = self._session.send("GET", f"{self._base}/login")
-        if page.status_code != HTTPStatus.OK:
-            raise self._refusal("GET", "/login", page)
-        fields = {"password": self._password, "_xsrf": self._session.cookies.get("_xsrf") or ""}
-        answer = self._session.send("POST", f"{self._base}/login", data=fields)
-        if answer.status_code == HTTPStatus.FOUND:
+        answer = login_form.log_in(self._session, self._base, self._password, patience=patience)
+        method = answer.request.method or ""
+        if method == "POST" and answer.status_code == HTTPStatus.FOUND:
             return
-        if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            wait = answer.headers.get("Retry-After", "")
-            raise LoginError(
-                f"The notebook at {self._session.origin} lets nobody log in from this address for "
-                f"{f'{wait} s' if wait.isdecimal() else 'a while'}: too many wrong passwords.",
-                hint="Wait, then: python -m wrapper check",
-            )
-        if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        forbidden = answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+        if method == "POST" and forbidden:
             raise LoginError(
                 f"The notebook at {self._session.origin} refuses the password.",
                 hint="See the one that is kept here: python -m wrapper password",
             )
-        raise self._refusal("POST", "/login", answer)
+        raise self._trouble(method, "/login", answer)
 
     def status(self) -> Status:
         """Jupyter's own account of itself."""
@@ -236,13 +227,17 @@ class Notebook:
             raise self._nonsense(path) from error
 
     def _refusal(self, method: str, path: str, answer: requests.Response) -> NoAnswerError:
-        where = f"{method} {self._session.origin}{self._base}{path}"
         forbidden = answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
         if forbidden or answer.is_redirect:
+            where = f"{method} {self._session.origin}{self._base}{path}"
             return LoginError(
                 f"{where} answered {answer.status_code}: not logged in.",
                 hint="Check the password: python -m wrapper check",
             )
+        return self._trouble(method, path, answer)
+
+    def _trouble(self, method: str, path: str, answer: requests.Response) -> NoAnswerError:
+        where = f"{method} {self._session.origin}{self._base}{path}"
         return NoAnswerError(
             f"{where} answered {answer.status_code}{_server_words(answer)}.",
             hint="See the machine's own report: python -m wrapper status",

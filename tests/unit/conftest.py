@@ -143,6 +143,14 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveJupyter]:
     port = free_port()
     config = home / "config.py"
     config.write_text(
+        # Root, as which tests may run, reads every file: this one is refused to it as to others.
+        "from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager\n"
+        "class Manager(AsyncLargeFileManager):\n"
+        "    async def get(self, path, *words, **more):\n"
+        "        with self.perm_to_403():\n"
+        "            if path.endswith('forbidden.txt'): raise PermissionError(13, 'denied', path)\n"
+        "        return await super().get(path, *words, **more)\n"
+        "c.ServerApp.contents_manager_class = Manager\n"
         f"c.ServerApp.certfile = {str(certificate)!r}\n"
         f"c.ServerApp.keyfile = {str(key)!r}\n"
         f"c.ServerApp.root_dir = {str(work)!r}\n"

@@ -17,7 +17,13 @@ from tests.unit.carrier_doors import Browser, Door, upstream
 from tests.unit.conftest import free_port, mint
 from wrapper.carrier import Upstream
 from wrapper.carrier.serving import _serve
-from wrapper.errors import FailedError, FingerprintError, NoAnswerError
+from wrapper.errors import (
+    FailedError,
+    FingerprintError,
+    NoAnswerError,
+    ReplacedError,
+    ThrottledError,
+)
 from wrapper.notebook.pinning import trust_only
 
 if TYPE_CHECKING:
@@ -191,7 +197,7 @@ def test_a_replaced_machine_is_refused_for_good_and_sent_nothing(jupyter: LiveJu
 
     def find() -> Upstream:
         asked.append(1)
-        raise FingerprintError("moon has another key.", hint="python -m wrapper open moon")
+        raise ReplacedError("moon has another key.", hint="python -m wrapper open moon")
 
     door = Door(other, find)
     try:
@@ -204,6 +210,57 @@ def test_a_replaced_machine_is_refused_for_good_and_sent_nothing(jupyter: LiveJu
         assert asked == [1]
     finally:
         door.close()
+
+
+@pytest.mark.parametrize(
+    ("passing", "status"),
+    [
+        pytest.param(FingerprintError("another's network"), 502, id="another key for a moment"),
+        pytest.param(ThrottledError("wait", seconds=0.1), 503, id="somebody else logs in"),
+    ],
+)
+def test_what_passes_does_not_end_the_door(
+    passing: NoAnswerError, status: int, jupyter: LiveJupyter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wrapper.carrier.far_end._PAUSE", 0.0)
+    refusals = [passing]
+
+    def find() -> Upstream:
+        if refusals:
+            raise refusals.pop()
+        return upstream(jupyter)
+
+    door = Door(_elsewhere(jupyter), find)
+    try:
+        browser = Browser(door)
+        browser.enter()
+        assert browser.ask("GET", "/api/status").status == status
+        threading.Event().wait(0.2)
+        assert browser.ask("GET", "/api/status").status == 200
+    finally:
+        door.close()
+
+
+def test_a_file_that_may_not_be_read_is_no_reason_to_log_in_again(jupyter: LiveJupyter) -> None:
+    logins: list[int] = []
+
+    def find() -> Upstream:
+        logins.append(1)
+        return upstream(jupyter)
+
+    forbidden = jupyter.work / "forbidden.txt"
+    forbidden.write_text("not for the notebook's user")
+    door = Door(upstream(jupyter), find)
+    try:
+        browser = Browser(door)
+        browser.enter()
+        for _ in range(3):
+            assert browser.ask("GET", "/api/contents/forbidden.txt").status == 403
+        assert browser.ask("GET", "/api/status").status == 200
+    finally:
+        door.close()
+        forbidden.unlink()
+    assert not logins
 
 
 def test_a_login_that_is_forgotten_is_renewed(jupyter: LiveJupyter) -> None:

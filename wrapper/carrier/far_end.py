@@ -7,8 +7,8 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from wrapper.carrier.messages import LIMIT
-from wrapper.errors import CloudsError, FingerprintError, LoginError, NoAnswerError
+from wrapper.carrier.messages import LIMIT, ClosedError, Head, MalformedError, read_response, status
+from wrapper.errors import CloudsError, NoAnswerError, ReplacedError, ThrottledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,11 @@ _CONNECTED_WITHIN = 8.0
 """Seconds."""
 _PAUSE = 3.0
 """Seconds between two looks for a notebook that was not found."""
-_FOR_GOOD = (FingerprintError, LoginError)
-"""Not tried again: another key stays another, and a wrong password makes the notebook wait."""
+_KNOWS_US = "/api/status"
+"""Answered to every login, whatever files it may read; and no use of the machine: ADR 0009."""
+
+_UNKNOWN = (302, 401, 403)
+"""Answers to somebody who is not logged in."""
 
 
 class FarEnd:
@@ -31,10 +34,11 @@ class FarEnd:
         self._now: Upstream | None = first
         self._lock = asyncio.Lock()
         self._failure: CloudsError | None = None
-        self._failed_at = 0.0
+        self._again_at = 0.0
+        self._asked: tuple[Upstream, float] | None = None
 
     async def connect(self) -> tuple[Upstream, asyncio.StreamReader, asyncio.StreamWriter]:
-        """A verified connection. NoAnswerError for now, FingerprintError or LoginError for good."""
+        """A verified connection. CloudsError for now, ReplacedError for good."""
         was = self._now
         if was is not None:
             try:
@@ -57,18 +61,43 @@ class FarEnd:
         if self._now is what:
             self._now = None
 
+    async def doubt(self, there: Upstream) -> None:
+        """It refused something: forgotten where it no longer knows the login.
+
+        A file that the notebook's user may not read is refused to a good login too, and the page
+        that shows its folder asks for it every few seconds: that is no reason to log in again.
+        """
+        async with self._lock:
+            if self._now is not there or (
+                self._asked is not None
+                and self._asked[0] is there
+                and time.monotonic() < self._asked[1] + _PAUSE
+            ):
+                return
+            self._asked = there, time.monotonic()
+            try:
+                async with asyncio.timeout(_CONNECTED_WITHIN):
+                    known = await _knows_login(there)
+            except (OSError, TimeoutError, ClosedError, MalformedError):
+                return  # whoever asks next finds out what that is
+            if not known:
+                self.forget(there)
+
     async def _look(self) -> Upstream:
         async with self._lock:
             if self._now is not None:
                 return self._now
+            # A machine that was replaced stays so; all else passes: a restart, a network that was
+            # somebody else's for a while, a password that is put right.
             if self._failure is not None and (
-                isinstance(self._failure, _FOR_GOOD) or time.monotonic() < self._failed_at + _PAUSE
+                isinstance(self._failure, ReplacedError) or time.monotonic() < self._again_at
             ):
                 raise self._failure
             try:
                 self._now = await asyncio.to_thread(self._find)
             except CloudsError as error:
-                self._failure, self._failed_at = error, time.monotonic()
+                wait = error.seconds if isinstance(error, ThrottledError) else 0.0
+                self._failure, self._again_at = error, time.monotonic() + max(wait, _PAUSE)
                 raise
             self._failure = None
             return self._now
@@ -108,6 +137,17 @@ async def _open(there: Upstream) -> tuple[asyncio.StreamReader, asyncio.StreamWr
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
     _notice_silence(writer.get_extra_info("socket"))
     return reader, writer
+
+
+async def _knows_login(there: Upstream) -> bool:
+    reader, writer = await _open(there)
+    cookies = "; ".join(f"{key}={value}" for key, value in there.cookies.items())
+    fields = (("Host", there.authority), ("Cookie", cookies), ("Connection", "close"))
+    try:
+        writer.write(Head(f"GET {_KNOWS_US} HTTP/1.1", fields).encode())
+        return status(await read_response(reader)) not in _UNKNOWN
+    finally:
+        writer.close()
 
 
 def _notice_silence(sock: socket.socket) -> None:

@@ -95,7 +95,7 @@ class Passing:
             self._pass_head(answer, there, ("Connection", "Upgrade"), ("Upgrade", "websocket"))
             await _splice((self._reader, writer), (reader, self._writer))
             return False
-        self._check_login(head, answer, there)
+        await self._check_login(head, answer, there)
         length = messages.response_length(answer, head.first.split(" ")[0])
         asked_to_close = "close" in head.tokens("connection") | answer.tokens("connection")
         over = (
@@ -116,7 +116,7 @@ class Passing:
         self.begun = True
         self._writer.write(Head(answer.first, (*fields, *more)).encode())
 
-    def _check_login(self, head: Head, answer: Head, there: Upstream) -> None:
+    async def _check_login(self, head: Head, answer: Head, there: Upstream) -> None:
         """A notebook that no longer knows the login (a new machine's) is logged in to again."""
         place = (answer.one("location") or "").removeprefix(f"https://{there.authority}")
         method, path, _ = head.first.split(" ")
@@ -124,7 +124,7 @@ class Passing:
             self._far.forget(there)
             raise NoAnswerError("The notebook is being logged in to again.")
         if messages.status(answer) == _REFUSED and method == "GET" and path.startswith("/api/"):
-            self._far.forget(there)
+            await self._far.doubt(there)
 
 
 async def _first_answer(reader: asyncio.StreamReader, sending: asyncio.Task[None]) -> Head:

@@ -14,7 +14,7 @@ from wrapper.carrier.gate import Gate
 from wrapper.carrier.messages import LIMIT, ClosedError, MalformedError, read_request
 from wrapper.carrier.pages import page
 from wrapper.carrier.passing import Passing
-from wrapper.errors import CloudsError, FailedError, FingerprintError, LoginError
+from wrapper.errors import CloudsError, FailedError, FingerprintError, LoginError, ReplacedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,8 +130,11 @@ class _Visit:
             return await self._passing.on(head)
         except CloudsError as error:
             words = f"{error.message} {error.hint or ''}".strip()
-            if isinstance(error, (FingerprintError, LoginError)):
+            if isinstance(error, ReplacedError):
                 self._say(HTTPStatus.BAD_GATEWAY, "Refused", words)
+            elif isinstance(error, (FingerprintError, LoginError)):
+                # Nothing was sent there, or nothing is until the password is another: it may pass.
+                self._say(HTTPStatus.BAD_GATEWAY, "Refused", words, "15")
             else:
                 self._say(HTTPStatus.SERVICE_UNAVAILABLE, "Waiting for the machine", words, "3")
             return False

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from wrapper import carrier
 from wrapper.carrier import standing
-from wrapper.deployment import look, place, verify
+from wrapper.deployment import logging_in, look, place, verify
 from wrapper.deployment.events import Step
-from wrapper.errors import FailedError, FingerprintError, NoAnswerError, NothingToDo
+from wrapper.errors import FailedError, LoginError, NoAnswerError, NothingToDo, ReplacedError
 from wrapper.notebook.pinning import trust_only
 from wrapper.notebook.proxy import proxy_for
 
@@ -45,8 +45,8 @@ def open_door(world: World, name: str, told: carrier.Told, *, port: int | None =
 
     with standing.claimed(home.path, name):
         world.report(Step(f"Logging in to {name}"))
-        first = _find(world, name, key)
-        carrier.serve(name, first, lambda: _find(world, name, key), tell, port=port)
+        find = _Finder(world, name, key)
+        carrier.serve(name, find(), find, tell, port=port)
 
 
 def open_behind(world: World, name: str, *, port: int | None = None) -> Standing:
@@ -117,11 +117,34 @@ def _last_words(name: str, log: Path) -> FailedError:
     )
 
 
+class _Finder:
+    """Finds the notebook; a password that was refused is not tried twice, for nobody's sake.
+
+    Each try would make every login from this address wait longer.
+    """
+
+    def __init__(self, world: World, name: str, key_sha256: str) -> None:
+        self._world, self._name, self._key = world, name, key_sha256
+        self._refused: tuple[str | None, LoginError] | None = None
+
+    def __call__(self) -> carrier.Upstream:
+        home, _ = look.known(self._world, self._name)
+        kept = home.password()
+        if self._refused and self._refused[0] == kept:
+            raise self._refused[1]
+        self._refused = None
+        try:
+            return _find(self._world, self._name, self._key)
+        except LoginError as error:
+            self._refused = kept, error
+            raise
+
+
 def _find(world: World, name: str, key_sha256: str) -> carrier.Upstream:
     """Where the notebook is now, with a fresh login; its key still that one."""
     home, record = look.known(world, name)
     if record.key_sha256 != key_sha256:
-        raise FingerprintError(
+        raise ReplacedError(
             f"{name} has another key than when this door was opened: its machine was replaced.",
             hint=f"End this door (Ctrl-C), then: python -m wrapper open {name}",
         )
@@ -140,7 +163,6 @@ def _find(world: World, name: str, key_sha256: str) -> carrier.Upstream:
             hint=f"If there is a way without it: export NO_PROXY={where.host}",
         )
     pin = world.look_whose(where, key_sha256)
-    with world.speak(where, pin, verify.password(home)) as notebook:
-        notebook.login()
+    with logging_in.logged_in(world, home, where, pin) as notebook:
         cookies = notebook.cookies
     return carrier.Upstream(where.host, where.port, trust_only(pin.pem), cookies)

@@ -9,7 +9,13 @@ from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
 
 from wrapper import refusals
-from wrapper.errors import AwsError, CloudsError, CredentialsError, RequestError
+from wrapper.errors import (
+    AwsError,
+    CloudsError,
+    CredentialsError,
+    RequestError,
+    UnreachableError,
+)
 
 _CONFIGURE = (
     "aws configure, or export AWS_PROFILE=... ; without an account: python -m wrapper up --local"
@@ -62,7 +68,7 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], type[CloudsError], str, str], .
     ),
     (
         (sdk.HTTPClientError, sdk.ConnectionError),
-        AwsError,
+        UnreachableError,
         "AWS{where} cannot be reached while {doing}",
         _UNREACHABLE,
     ),

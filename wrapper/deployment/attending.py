@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from wrapper.deployment.events import Printed, Progress, Step, Warned
 from wrapper.deployment.reaching import Line, StoppedError
-from wrapper.errors import FailedError, Interrupted, NoAnswerError
+from wrapper.errors import (
+    AwsError,
+    CredentialsError,
+    FailedError,
+    Interrupted,
+    NoAnswerError,
+)
 from wrapper.home import as_disk_error
 
 if TYPE_CHECKING:
@@ -48,7 +54,8 @@ def attend(
 ) -> Fetched:
     """It has ended, what it printed was reported, and its results are here, if they are wanted.
 
-    Interrupted: left, and it goes on. NoAnswerError: the machine is silent, or stopped.
+    Interrupted: left, and it goes on. NoAnswerError: the machine is silent, or stopped. AwsError,
+    CredentialsError: where it is now could not be asked.
     """
     with Line(world, name) as line:
         try:
@@ -60,7 +67,7 @@ def attend(
                 hint=f"Come back: python -m wrapper run {name} --attach {which}; "
                 f"end it: python -m wrapper run {name} --cancel {which}",
             ) from error
-        except NoAnswerError as error:
+        except (NoAnswerError, AwsError, CredentialsError) as error:
             what = "waits on its disk" if isinstance(error, StoppedError) else "may go on there"
             raise type(error)(
                 f"{error.message} {which} {what}.",

@@ -5,9 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from wrapper.deployment import look, place, verify
+from wrapper.deployment import logging_in, look, place, verify
 from wrapper.deployment.events import Note, Warned
-from wrapper.errors import FingerprintError, LoginError, NoAnswerError
+from wrapper.errors import (
+    FingerprintError,
+    LoginError,
+    NoAnswerError,
+    ThrottledError,
+    UnreachableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +45,7 @@ def logged_in(world: World, way: Way, home: Home, record: Record) -> Notebook:
         )
     where = verify.address(record, found.public_ip)
     pin = world.look_whose(where, record.key_sha256)
-    notebook = world.speak(where, pin, verify.password(home))
-    try:
-        notebook.login()
-    except BaseException:
-        notebook.close()
-        raise
-    return notebook
+    return logging_in.logged_in(world, home, where, pin)
 
 
 class StoppedError(NoAnswerError):
@@ -60,6 +60,7 @@ class Line:
         self.home, self.record = look.known(world, name)
         self.way = place.back_to(world, self.record)
         self._notebook: Notebook | None = None
+        self._had_one = False
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +78,7 @@ class Line:
         """What the call returns. NoAnswerError, FingerprintError, LoginError."""
         if self._notebook is None:
             self._notebook = logged_in(self.world, self.way, self.home, self.record)
+            self._had_one = True
         try:
             return call(self._notebook)
         except NoAnswerError:
@@ -84,24 +86,29 @@ class Line:
             raise
 
     def keep_asking(self, call: Callable[[Notebook], T]) -> T:
-        """Likewise; a machine that runs and is silent is asked again for five minutes."""
-        until = time.monotonic() + PATIENCE
-        lost = False
+        """Likewise; a machine that runs and is silent is asked again for five minutes.
+
+        Of these none pass while this computer is offline, once the machine was reached.
+        """
+        until = None
         while True:
             try:
                 found = self.ask(call)
             except (FingerprintError, StoppedError):
                 raise
-            except NoAnswerError as error:
+            except (NoAnswerError, UnreachableError) as error:
                 # A login ends with the server's restart; a refused one is refused again.
-                final = isinstance(error, LoginError) and lost
-                if final or time.monotonic() > until:
+                if isinstance(error, LoginError) and until is not None:
                     raise
-                if not lost:
+                offline = isinstance(error, UnreachableError) and self._had_one
+                if until is None:
                     self.world.report(Warned(f"{error.message} Asking again."))
-                lost = True
-                time.sleep(PAUSE)
+                if until is None or offline:
+                    until = time.monotonic() + PATIENCE
+                if time.monotonic() > until:
+                    raise
+                time.sleep(max(PAUSE, error.seconds if isinstance(error, ThrottledError) else 0))
                 continue
-            if lost:
+            if until is not None:
                 self.world.report(Note("It answers again."))
             return found

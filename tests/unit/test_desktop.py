@@ -15,6 +15,8 @@ from wrapper.deployment.events import News, Note
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wrapper.notebook import Autostop
+
 WORDS = "-x $(touch y) \"moon\" is 'stopped'"
 
 
@@ -53,11 +55,18 @@ def test_only_news_go_to_the_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown == ["moon was taken away"]
 
 
+def busy(*with_what: str) -> Autostop:
+    assert SEEN.autostop
+    return dataclasses.replace(SEEN.autostop, busy=with_what)
+
+
 def test_a_watch_tells_each_difference_once() -> None:
     quiet = dataclasses.replace(SEEN, notice=None)
     stopped = dataclasses.replace(quiet, state="stopped", answers=False)
+    runs = dataclasses.replace(quiet, autostop=busy("run train", "a tab"))
+    alone = dataclasses.replace(quiet, autostop=busy("a tab"))
     differences = news.Differences()
-    looks = [quiet, quiet, SEEN, SEEN, stopped, stopped, quiet, quiet]
+    looks = [quiet, quiet, SEEN, SEEN, stopped, stopped, quiet, runs, runs, alone, alone]
     told = [differences.between(one, one.notice or "") for one in looks]
     assert told == [
         [],
@@ -67,5 +76,8 @@ def test_a_watch_tells_each_difference_once() -> None:
         ["moon is stopped."],
         [],
         ["moon answers again."],
+        [],
+        [],
+        ["moon: run train has ended."],
         [],
     ]

@@ -20,7 +20,7 @@ from tests.unit.test_files_there_and_back import SSH
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment, run_plan
 from wrapper.deployment import attending, running, ssh
-from wrapper.deployment.events import Printed, Progress
+from wrapper.deployment.events import News, Printed, Progress
 from wrapper.errors import FailedError, Interrupted, NoAnswerError, SettingsError
 from wrapper.home import Home, Place, Record, root
 
@@ -147,6 +147,8 @@ def test_a_notebook_is_executed_with_parameters_and_what_it_made_is_here(here: H
     assert Path(found.folder, "figs/a b#1?.txt").read_text() == "moon 1.10"
     assert Path(found.folder, "output.log").read_text() == here.printed
     assert [one.done for one in here.told if isinstance(one, Progress)][-1] == 4
+    (news,) = [one.text for one in here.told if isinstance(one, News)]
+    assert news == f"{found.run.name} on {here.name} has ended: done"
     assert json.loads(path.read_text())["cells"][1]["outputs"] == []
 
 

@@ -13,6 +13,7 @@ from wrapper.cli import (
     bringing,
     everywhere,
     needing,
+    news,
     options,
     run_options,
     runs,
@@ -144,12 +145,10 @@ def up(ctx: click.Context, /, **given: Any) -> None:
 
         tell(done)
         bringing.bring(world, name, given)
+        world = dataclasses.replace(world, report=news.also_on_the_desktop(screen.report))
         if plan:
             ctx.exit(runs.done_by_up(world, name, plan, given, done.summary.document()))
         if wanted.watch:
-            from wrapper.cli import news  # noqa: PLC0415 (after --help)
-
-            world = dataclasses.replace(world, report=news.also_on_the_desktop(screen.report))
             done = deployment.stay(world, wanted, done, tell)
     if given["as_json"]:
         click.echo(json.dumps(done.summary.document(), indent=2))

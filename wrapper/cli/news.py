@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wrapper.deployment.events import News
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,6 +16,7 @@ _GONE = ("stopping", "stopped", "shutting-down", "terminated")
 
 def also_on_the_desktop(report: Callable[[Event], None]) -> Callable[[Event], None]:
     """Reports as before; what is news is a message on the desktop as well."""
+    from wrapper.deployment.events import News  # noqa: PLC0415 (after --help)
 
     def both(event: Event) -> None:
         report(event)
@@ -34,6 +33,12 @@ def tell(text: str) -> None:
     desktop.tell(text, os.environ)
 
 
+def _runs(seen: Live) -> set[str]:
+    """Runs that go on, as the machine names what keeps it from stopping by itself."""
+    busy = seen.autostop.busy if seen.autostop else ()
+    return {one for one in busy if one.startswith("run ")}
+
+
 class Differences:
     """What is news from one look of `status --watch` to the next."""
 
@@ -41,13 +46,15 @@ class Differences:
         self._before: Live | None = None
 
     def between(self, seen: Live, notice: str) -> list[str]:
-        """In words, each once: a notice, the machine's end, and that it answers again after one."""
+        """In words, each once: a notice, a run's end, the machine's, and its return after that."""
         before, self._before = self._before, seen
         if before is None:
             return []
         found = []
         if notice and seen.notice != before.notice:
             found.append(f"{seen.name}: {notice}")
+        if seen.answers and before.answers:
+            found += [f"{seen.name}: {one} has ended." for one in _runs(before) - _runs(seen)]
         if seen.state in _GONE and before.state not in _GONE:
             found.append(f"{seen.name} is {seen.state}.")
         if seen.answers and before.state in _GONE:

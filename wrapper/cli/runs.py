@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wrapper.cli import options, run_options, worlds
+from wrapper.cli import news, options, run_options, worlds
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
 from wrapper.cli.ways import WithWords
@@ -93,7 +93,7 @@ def run(ctx: click.Context, /, words: tuple[str, ...], **given: Any) -> None:
 def _run(name: str, files: list[str], words: Sequence[str], given: dict[str, Any]) -> int:
     plan = planned(files[0] if files else None, words, given)
     with Screen(all_to_stderr=given["as_json"]) as screen:
-        world = worlds.real(screen.report, Person(yes=False))
+        world = worlds.real(news.also_on_the_desktop(screen.report), Person(yes=False))
         return done(world, name, plan, given)
 
 
@@ -145,7 +145,7 @@ def _manage(name: str, given: dict[str, Any]) -> int:
     which = given["attach"] or given["cancel"]
     which = None if which == _NEWEST else which
     with Screen(all_to_stderr=given["as_json"]) as screen:
-        world = worlds.real(screen.report, Person(yes=False))
+        world = worlds.real(news.also_on_the_desktop(screen.report), Person(yes=False))
         if given["listed"]:
             found = deployment.runs(world, name)
             documents = [asdict(one) for one in found]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from wrapper.deployment import events
 from wrapper.deployment.events import Printed, Progress, Step, Warned
 from wrapper.deployment.reaching import Line, StoppedError
 from wrapper.errors import (
@@ -60,6 +61,7 @@ def attend(
     with Line(world, name) as line:
         try:
             ended = _follow(line, which, 0 if since_start else _TAIL)
+            world.report(events.News(f"{ended.name} on {name} has ended: {ended.state}"))
             return _fetch(line, ended) if fetch else Fetched(run=ended, folder="", files=())
         except KeyboardInterrupt as error:
             raise Interrupted(

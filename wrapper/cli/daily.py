@@ -9,12 +9,14 @@ import click
 
 from wrapper.cli import everywhere, live, options, runs, worlds
 from wrapper.cli.failure import fitting
+from wrapper.cli.opening import for_editors
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wrapper.carrier.standing import Standing
     from wrapper.deployment.look import Status
     from wrapper.deployment.monthly import Resting
     from wrapper.deployment.whole_account import Found
@@ -54,9 +56,13 @@ def status(name: str, *, console: bool, watch: bool, every: float, as_json: bool
             click.echo(json.dumps({"name": name, "console": text}) if as_json else text)
             return
         found = deployment.status(world, name)
-    click.echo(
-        json.dumps(found.document(), indent=2) if as_json else fitting(_in_full(found), name)
-    )
+        door = deployment.door_that_answers(world, name)
+    if as_json:
+        # Without its token: `open --json` and `open --editor` show that.
+        at = None if door is None else {"port": door.port, "pid": door.pid}
+        click.echo(json.dumps({**found.document(), "door": at}, indent=2))
+        return
+    click.echo(fitting(_in_full(found, door), name))
 
 
 @click.command("list")
@@ -192,7 +198,7 @@ _NEXT = {
 """By the state of the machine."""
 
 
-def _in_full(found: Status) -> str:
+def _in_full(found: Status, door: Standing | None) -> str:
     from wrapper.deployment import monthly  # noqa: PLC0415 (after --help)
 
     price = f"${found.hourly_price:.4f} an hour" if found.hourly_price is not None else "not told"
@@ -202,6 +208,7 @@ def _in_full(found: Status) -> str:
         ("machine", f"{found.instance_id}, {found.instance_type}, {found.market}"),
         ("state", found.state + (f" ({found.state_reason})" if found.state_reason else "")),
         ("notebook", "answers" if found.answers else "does not answer"),
+        ("for editors", _for_editors(found, door)),
         ("environment", found.environment),
         *by_itself(found.autostop),
         *(("run", runs.line(one)) for one in found.runs),
@@ -218,6 +225,13 @@ def _in_full(found: Status) -> str:
         ("next", _NEXT.get(found.state, "").format(name=found.name)),
     ]
     return "\n".join(f"{label:<13} {value}" for label, value in rows if value)
+
+
+def _for_editors(found: Status, door: Standing | None) -> str | None:
+    """The address to paste into an editor, or the command that makes one."""
+    if door is not None:
+        return for_editors(door.port, door.token)
+    return f"python -m wrapper open {found.name} --editor" if found.answers else None
 
 
 def by_itself(known: Autostop | None) -> list[tuple[str, str]]:

@@ -28,7 +28,13 @@ _PAGE = "open.html"
 
 @click.command("open")
 @options.name_argument
-@click.option("--no-browser", is_flag=True, help="Print the link; start no browser.")
+@click.option(
+    "--no-browser",
+    "--print-url",
+    "no_browser",
+    is_flag=True,
+    help="Print the link; start no browser.",
+)
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -80,7 +86,8 @@ def open_door(name: str, *, port: int | None, stop: bool, as_json: bool, **how: 
         _show(here, door, as_json=as_json, browser=browser, editor=how["editor"])
 
 
-def _for_editors(port: int, token: str) -> str:
+def for_editors(port: int, token: str) -> str:
+    """The address that editors and other programs take; secret."""
     return f"http://127.0.0.1:{port}/?token={token}"
 
 
@@ -94,7 +101,7 @@ def _telling(here: Home, *, as_json: bool, browser: bool, editor: bool) -> Told:
                 click.echo(json.dumps(known))
         elif editor:
             if first:
-                click.echo(_for_editors(port, token))
+                click.echo(for_editors(port, token))
         else:
             click.echo(url if first else f"Opened. The next link: {url}", err=not first)
         if first and browser:
@@ -122,7 +129,7 @@ def _show(here: Home, door: Standing, *, as_json: bool, browser: bool, editor: b
     if as_json:
         click.echo(json.dumps({"name": here.name, **asdict(door)}))
     else:
-        click.echo(_for_editors(door.port, door.token) if editor else door.url)
+        click.echo(for_editors(door.port, door.token) if editor else door.url)
         end = fitting(f"Open until: python -m wrapper open {here.name} --stop", here.name)
         click.echo(f"{end} (process {door.pid})", err=True)
     if browser:

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from wrapper.deployment.live import watch_status
     from wrapper.deployment.look import check, console_text, status
     from wrapper.deployment.offering import Looking, offers
-    from wrapper.deployment.opening import close_door, open_behind, open_door, standing_door
+    from wrapper.deployment.opening import (
+        close_door,
+        door_that_answers,
+        open_behind,
+        open_door,
+        standing_door,
+    )
     from wrapper.deployment.pausing import start, stop
     from wrapper.deployment.plain_terraform import configure
     from wrapper.deployment.price_history import prices
@@ -66,6 +72,7 @@ __all__ = [
     "console_text",
     "cost",
     "delete_kept",
+    "door_that_answers",
     "down",
     "down_all",
     "every",
@@ -119,6 +126,7 @@ _ROOMS = {
     "check": "look",
     "clone": "cloning",
     "close_door": "opening",
+    "door_that_answers": "opening",
     "configure": "plain_terraform",
     "connect": "ssh",
     "console_text": "look",

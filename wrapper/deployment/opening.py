@@ -102,6 +102,13 @@ def standing_door(world: World, name: str) -> Standing | None:
     return None
 
 
+def door_that_answers(world: World, name: str) -> Standing | None:
+    """The door that stands open and can be used. Nothing changes."""
+    home, _ = look.known(world, name)
+    door = standing.found(home.path)
+    return door if door and standing.answers(door) else None
+
+
 def close_door(world: World, name: str) -> None:
     """The deployment's door does not stand open. NothingToDo: it did not; FailedError."""
     home, _ = look.known(world, name)

@@ -10,14 +10,17 @@ import re
 import shutil
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
+import websocket
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, PATIENCE, SCREENSHOTS
 from tests.machine import story
 from tests.machine.conftest import document, wrapper
+from tests.unit.test_carrier_programs import printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,3 +164,50 @@ def test_the_same_through_the_local_door(live: Live, tmp_path: Path) -> None:
         page.wait_for_selector(".jp-OutputArea img")
         picture(page, "door")
     assert not errors, errors
+
+
+def test_a_door_outlasts_a_stop_and_a_start(live: Live) -> None:
+    if not live.own:
+        pytest.skip("needs a deployment of this computer")
+    known: Any = {"environment": live.environment}
+    opened = ("open", live.name, "--background", "--no-browser", "--json")
+    door = document(wrapper(*opened, **known))
+    try:
+        assert computed(door) == "42\n"
+        document(wrapper("stop", live.name, "--yes", "--json", **known))
+        resting = requests.get(
+            f"http://127.0.0.1:{door['port']}/lab", headers=let_in(door), timeout=60
+        )
+        assert resting.status_code == 503
+        assert f"start {live.name}" in resting.text
+        document(wrapper("start", live.name, "--json", **known))
+        assert computed(door) == "42\n"
+        assert document(wrapper(*opened, **known))["pid"] == door["pid"], "it is the same door"
+    finally:
+        wrapper("open", live.name, "--stop", **known)
+
+
+def let_in(door: dict[str, Any]) -> dict[str, str]:
+    """What an editor sends."""
+    return {"Authorization": f"token {door['token']}"}
+
+
+def computed(door: dict[str, Any]) -> str:
+    """What a fresh kernel behind the door prints."""
+    at = f"127.0.0.1:{door['port']}/api/kernels"
+    end = time.monotonic() + PATIENCE
+    while True:
+        made = requests.post(f"http://{at}", json={}, headers=let_in(door), timeout=60)
+        if made.status_code == 201:
+            break
+        assert time.monotonic() < end, made.text
+        time.sleep(1)
+    kernel = made.json()["id"]
+    line = websocket.create_connection(
+        f"ws://{at}/{kernel}/channels", header=let_in(door), timeout=60
+    )
+    try:
+        return printed(line, "print(6 * 7)")
+    finally:
+        line.close()
+        requests.delete(f"http://{at}/{kernel}", headers=let_in(door), timeout=60)

@@ -129,14 +129,15 @@ def test_a_jupyter_of_this_computer_has_its_kernels_there(
         line = websocket.create_connection(
             f"ws://{own_server}/api/kernels/{kernel}/channels", header=mine, timeout=60
         )
-        assert _printed(line, "print(6 * 7)") == "42\n"
+        assert printed(line, "print(6 * 7)") == "42\n"
         line.close()
     finally:
         done = requests.delete(f"{kernels}/{kernel}", headers=mine, timeout=60)
     assert done.status_code == 204
 
 
-def _printed(line: websocket.WebSocket, code: str) -> str:
+def printed(line: websocket.WebSocket, code: str) -> str:
+    """What a kernel prints for the code, asked over its channels."""
     header = {"msg_id": "1", "msg_type": "execute_request", "session": "1"}
     header |= {"username": "", "version": "5.3", "date": "2026-11-23T00:00:00Z"}
     content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}

@@ -184,11 +184,20 @@ def test_a_refusal_is_told_in_words(
         ("RequestExpired", 3600, "clock is 60 minutes slow"),
         ("SignatureDoesNotMatch", -3600, "clock is 60 minutes fast"),
         ("AuthFailure", 86400, "clock is 1440 minutes slow"),
+        ("SignatureDoesNotMatch", -365 * 86400, "clock is 525600 minutes fast"),
         ("InvalidSignatureException", 3600, "clock is 60 minutes slow"),
         ("RequestExpired", 60, "credentials have expired"),
         ("UnauthorizedOperation", 3600, "may not do this"),
     ],
-    ids=["slow", "fast", "a day", "a JSON service's", "near enough", "not the clock's fault"],
+    ids=[
+        "slow",
+        "fast",
+        "a day",
+        "a year",
+        "a JSON service's",
+        "near enough",
+        "not the clock's fault",
+    ],
 )
 def test_a_wrong_clock_is_told_of_where_it_is_the_reason(
     code: str, ahead: float, words: str

@@ -138,6 +138,17 @@ def test_the_right_key_does_not_excuse_a_wrong_certificate(
         pin("127.0.0.1", server.port, key_sha256=key_of(minted.certificate))
 
 
+@pytest.mark.parametrize("days", [(-400, -335), (335, 400)], ids=["a year fast", "a year slow"])
+def test_a_clock_that_is_wrong_by_a_year_is_named(tmp_path: Path, days: tuple[int, int]) -> None:
+    minted = mint("127.0.0.1", days=days)
+    with (
+        tls_server(showing(minted, tmp_path)) as server,
+        pytest.raises(FingerprintError, match="this computer's clock, which says 20") as raised,
+    ):
+        pin("127.0.0.1", server.port, key_sha256=key_of(minted.certificate))
+    assert "timedatectl" in str(raised.value.hint)
+
+
 def test_a_certificate_of_an_authority_is_pinned_without_trusting_the_authority() -> None:
     authority = trustme.CA()
     issued, other = authority.issue_cert("127.0.0.1"), authority.issue_cert("127.0.0.1")

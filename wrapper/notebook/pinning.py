@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import ssl
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 TIMEOUT = 10.0
 """Seconds until a connection, or the next bytes on it, are given up."""
+
+_BY_DATE = (9, 10)
+"""Not yet valid, and expired: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/"""
 
 
 def pin(
@@ -98,6 +102,14 @@ def connect(
 
 def refused(host: str, port: int, error: ssl.SSLCertVerificationError) -> FingerprintError:
     """The error for a certificate that the pinned context does not accept."""
+    if error.verify_code in _BY_DATE:
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return FingerprintError(
+            f"The certificate of {host}:{port} is not accepted: {error.verify_message}, by this "
+            f"computer's clock, which says {now}.",
+            hint="If that is wrong: sudo timedatectl set-ntp true. If it is right, the machine "
+            "renews its own at every start: python -m wrapper check",
+        )
     return FingerprintError(
         f"The certificate of {host}:{port} is not accepted: {error.verify_message or error}",
         hint="The machine renews its own at every start: python -m wrapper check",

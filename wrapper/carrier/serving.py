@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wrapper.carrier.far_end import FarEnd
 from wrapper.carrier.gate import Gate
 from wrapper.carrier.messages import LIMIT, ClosedError, MalformedError, read_request
+from wrapper.carrier.owner import is_ours
 from wrapper.carrier.pages import page
 from wrapper.carrier.passing import Passing
 from wrapper.errors import CloudsError, FailedError, FingerprintError, LoginError, ReplacedError
@@ -88,6 +89,7 @@ class _Visit:
     ) -> None:
         self._name, self._gate, self._told = name, gate, told
         self._reader, self._writer = reader, writer
+        self._ours: bool | None = None
         self._passing = Passing(gate.origin, far, reader, writer)
 
     async def last(self) -> None:
@@ -105,7 +107,9 @@ class _Visit:
 
     async def _next(self) -> bool:
         head = await read_request(self._reader)
-        if not self._gate.is_here(head):
+        if not self._is_ours():
+            self._say(HTTPStatus.FORBIDDEN, "Closed", "This door is another user's.")
+        elif not self._gate.is_here(head):
             self._say(
                 HTTPStatus.MISDIRECTED_REQUEST, "Not here", f"This door is {self._gate.origin}/."
             )
@@ -124,6 +128,12 @@ class _Visit:
         else:
             return await self._pass(head)
         return False
+
+    def _is_ours(self) -> bool:
+        """What has connected is this user's; asked once."""
+        if self._ours is None:
+            self._ours = is_ours(self._writer.get_extra_info("peername")[1], self._gate.port)
+        return self._ours
 
     async def _pass(self, head: Head) -> bool:
         try:

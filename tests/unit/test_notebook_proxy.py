@@ -5,10 +5,12 @@ import socket
 import ssl
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.carrier_doors import Browser, Door, upstream
 from wrapper.certificate import fingerprints
 from wrapper.errors import NoAnswerError
 from wrapper.notebook import Notebook, pin, proxy
@@ -157,3 +159,25 @@ def test_the_environments_proxy_is_chosen(
     host: str, environment: dict[str, str], chosen: str | None
 ) -> None:
     assert proxy.proxy_for(host, environment) == chosen
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"),
+    [(None, 200), (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", 503)],
+    ids=["open", "refused"],
+)
+def test_the_local_door_leads_through_it_too(
+    jupyter: LiveJupyter, refusal: bytes | None, status: int
+) -> None:
+    with tunnels(refusal) as running:
+        there = replace(upstream(jupyter), proxy=f"http://me:w%40rd@127.0.0.1:{running.port}")
+        door = Door(there, lambda: there)
+        try:
+            browser = Browser(door)
+            browser.enter()
+            assert browser.ask("GET", "/api/status").status == status
+        finally:
+            door.close()
+    login = base64.b64encode(b"me:w@rd").decode()
+    assert running.asked[0].startswith(f"CONNECT 127.0.0.1:{jupyter.port} HTTP/1.1\r\n")
+    assert f"Proxy-Authorization: Basic {login}\r\n" in running.asked[0]

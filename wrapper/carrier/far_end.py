@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from typing import TYPE_CHECKING
 
-from wrapper.carrier.messages import LIMIT, ClosedError, Head, MalformedError, read_response, status
+from wrapper.carrier.dialing import dial
+from wrapper.carrier.messages import ClosedError, Head, MalformedError, read_response, status
 from wrapper.errors import CloudsError, NoAnswerError, ReplacedError, ThrottledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wrapper.carrier.line import Line
     from wrapper.carrier.model import Upstream
 
-_CONNECTED_WITHIN = 8.0
+_ASKED_WITHIN = 8.0
 """Seconds."""
 _PAUSE = 3.0
 """Seconds between two looks for a notebook that was not found."""
@@ -37,17 +38,17 @@ class FarEnd:
         self._again_at = 0.0
         self._asked: tuple[Upstream, float] | None = None
 
-    async def connect(self) -> tuple[Upstream, asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(self) -> tuple[Upstream, Line]:
         """A verified connection. CloudsError for now, ReplacedError for good."""
         was = self._now
         if was is not None:
             try:
-                return was, *await _open(was)
+                return was, await dial(was)
             except (OSError, TimeoutError):  # ssl's errors too: its certificate is a new one
                 self.forget(was)
         found = await self._look()
         try:
-            return found, *await _open(found)
+            return found, await dial(found)
         except (OSError, TimeoutError) as error:
             self.forget(found)
             raise NoAnswerError(f"{found.authority} does not answer.") from error
@@ -76,7 +77,7 @@ class FarEnd:
                 return
             self._asked = there, time.monotonic()
             try:
-                async with asyncio.timeout(_CONNECTED_WITHIN):
+                async with asyncio.timeout(_ASKED_WITHIN):
                     known = await _knows_login(there)
             except (OSError, TimeoutError, ClosedError, MalformedError):
                 return  # whoever asks next finds out what that is
@@ -103,58 +104,12 @@ class FarEnd:
             return self._now
 
 
-class _Inflow(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
-    """What comes is deciphered into one buffer.
-
-    Without one, asyncio makes 256 KiB for each TLS record of 16, which took half of the time:
-    https://github.com/python/cpython/blob/3.11/Lib/asyncio/sslproto.py, _do_read__copied
-    """
-
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        super().__init__(reader)
-        self._room = memoryview(bytearray(LIMIT))
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 (asyncio calls it so)
-        """Where the next bytes go."""
-        return self._room
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """So many came."""
-        self.data_received(bytes(self._room[:nbytes]))
-
-
-async def _open(there: Upstream) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    async with asyncio.timeout(_CONNECTED_WITHIN):
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=LIMIT)
-        transport, protocol = await loop.create_connection(
-            lambda: _Inflow(reader),
-            there.host,
-            there.port,
-            ssl=there.context,
-            server_hostname=there.host,
-        )
-        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-    _notice_silence(writer.get_extra_info("socket"))
-    return reader, writer
-
-
 async def _knows_login(there: Upstream) -> bool:
-    reader, writer = await _open(there)
+    line = await dial(there)
     cookies = "; ".join(f"{key}={value}" for key, value in there.cookies.items())
     fields = (("Host", there.authority), ("Cookie", cookies), ("Connection", "close"))
     try:
-        writer.write(Head(f"GET {_KNOWS_US} HTTP/1.1", fields).encode())
-        return status(await read_response(reader)) not in _UNKNOWN
+        line.write(Head(f"GET {_KNOWS_US} HTTP/1.1", fields).encode())
+        return status(await read_response(line)) not in _UNKNOWN
     finally:
-        writer.close()
-
-
-def _notice_silence(sock: socket.socket) -> None:
-    """A machine that is gone says nothing, not even goodbye: half a minute, then it is closed."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, name):  # not all of them on macOS
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
+        line.close()

@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 LIMIT = 256 * 1024
 """Bytes of a head, and of what is held of a body."""
@@ -20,6 +23,30 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _REQUEST = re.compile(r"[A-Z]+ /[\x21-\x7e]* HTTP/1\.1")
 _RESPONSE = re.compile(r"HTTP/1\.[01] [1-5][0-9]{2}( [^\r\n]*)?")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[^\r\n]*)?\r\n")
+
+
+class Reader(Protocol):
+    """What is read of a stream."""
+
+    async def readuntil(self, separator: bytes) -> bytes:
+        """Up to the separator, with it."""
+        ...
+
+    async def read(self, count: int, /) -> bytes:
+        """So many bytes at most; none at the end."""
+        ...
+
+
+class Writer(Protocol):
+    """What is written to one."""
+
+    def write(self, data: bytes, /) -> None:
+        """It is on its way."""
+        ...
+
+    async def drain(self) -> None:
+        """There is room again."""
+        ...
 
 
 class MalformedError(Exception):
@@ -62,17 +89,17 @@ class Head:
         return "\r\n".join(lines).encode("latin-1")
 
 
-async def read_request(reader: asyncio.StreamReader) -> Head:
+async def read_request(reader: Reader) -> Head:
     """The next request. ClosedError when there is none, MalformedError."""
     return await _read(reader, _REQUEST)
 
 
-async def read_response(reader: asyncio.StreamReader) -> Head:
+async def read_response(reader: Reader) -> Head:
     """The next answer. ClosedError, MalformedError."""
     return await _read(reader, _RESPONSE)
 
 
-async def _read(reader: asyncio.StreamReader, first: re.Pattern[str]) -> Head:
+async def _read(reader: Reader, first: re.Pattern[str]) -> Head:
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
@@ -120,10 +147,20 @@ def status(head: Head) -> int:
     return int(head.first.split(" ")[1])
 
 
-async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, length: int) -> None:
-    """The body is passed on as it came, no more than a piece of it held. ClosedError."""
+async def carry(
+    reader: Reader,
+    writer: Writer,
+    length: int,
+    quick: Callable[[int], Awaitable[bool]] | None = None,
+) -> None:
+    """The body is passed on as it came, no more than a piece of it held. ClosedError.
+
+    `quick` does it for so many bytes in another way, or says that it does not.
+    """
     if length == CHUNKED:
-        await _carry_chunks(reader, writer)
+        await _carry_chunks(reader, writer, quick)
+        return
+    if length > 0 and quick and await quick(length):
         return
     left = length
     while left:
@@ -137,7 +174,9 @@ async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, leng
         await writer.drain()
 
 
-async def _carry_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _carry_chunks(
+    reader: Reader, writer: Writer, quick: Callable[[int], Awaitable[bool]] | None
+) -> None:
     size = 1
     while size:
         line = await _line(reader)
@@ -147,7 +186,7 @@ async def _carry_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
         size = int(found[1], 16)
         writer.write(line)
         if size:
-            await carry(reader, writer, size)
+            await carry(reader, writer, size, quick)
             if (end := await _line(reader)) != b"\r\n":
                 raise MalformedError("a chunk's end")
             writer.write(end)
@@ -157,7 +196,7 @@ async def _carry_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     await writer.drain()
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
+async def _line(reader: Reader) -> bytes:
     try:
         return await reader.readuntil(b"\r\n")
     except asyncio.IncompleteReadError as error:

@@ -19,6 +19,8 @@ class Upstream:
     context: ssl.SSLContext
     """Trusts the pinned certificate alone."""
     cookies: Mapping[str, str]
+    proxy: str | None = None
+    """http://[user:password@]host:port that leads there; secret."""
 
     @property
     def authority(self) -> str:

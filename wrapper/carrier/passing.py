@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -14,6 +15,8 @@ from wrapper.errors import NoAnswerError
 
 if TYPE_CHECKING:
     from wrapper.carrier.far_end import FarEnd
+    from wrapper.carrier.line import Line
+    from wrapper.carrier.messages import Reader, Writer
     from wrapper.carrier.model import Upstream
 
 _HOP = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade")
@@ -36,14 +39,14 @@ class Passing:
     ) -> None:
         self._origin, self._far = origin, far
         self._reader, self._writer = reader, writer
-        self._open: tuple[Upstream, asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._open: tuple[Upstream, Line] | None = None
         self.begun = False
         """Something of an answer was passed on."""
 
     def close(self) -> None:
         """The notebook's connection is closed."""
         if self._open:
-            self._open[2].close()
+            self._open[1].close()
             self._open = None
 
     async def on(self, head: Head) -> bool:
@@ -73,13 +76,13 @@ class Passing:
     async def _once(self, head: Head, length: int) -> bool:
         if self._open is None:
             self._open = await self._far.connect()
-        there, reader, writer = self._open
+        there, line = self._open
         if "100-continue" in head.tokens("expect"):
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        writer.write(_for_notebook(head, self._origin, there).encode())
-        sending = asyncio.create_task(messages.carry(self._reader, writer, length))
+        line.write(_for_notebook(head, self._origin, there).encode())
+        sending = asyncio.create_task(messages.carry(self._reader, line, length))
         try:
-            answer = await _first_answer(reader, sending)
+            answer = await _first_answer(line, sending)
             return await self._answered(head, answer, sending)
         finally:
             if not sending.done():
@@ -89,11 +92,11 @@ class Passing:
 
     async def _answered(self, head: Head, answer: Head, sending: asyncio.Task[None]) -> bool:
         assert self._open is not None  # noqa: S101 (for mypy)
-        there, reader, writer = self._open
+        there, line = self._open
         if messages.status(answer) == _SWITCHING:
             await sending
             self._pass_head(answer, there, ("Connection", "Upgrade"), ("Upgrade", "websocket"))
-            await _splice((self._reader, writer), (reader, self._writer))
+            await _splice((self._reader, line), (line, self._writer))
             return False
         await self._check_login(head, answer, there)
         length = messages.response_length(answer, head.first.split(" ")[0])
@@ -102,7 +105,9 @@ class Passing:
             asked_to_close or length == messages.TO_THE_END or answer.first.startswith("HTTP/1.0")
         )
         self._pass_head(answer, there, ("Connection", "close" if over else "keep-alive"))
-        await messages.carry(reader, self._writer, length)
+        # OpenSSL takes one of both at a time: not while something is being sent yet.
+        quick = partial(line.carry, self._writer) if sending.done() else None
+        await messages.carry(line, self._writer, length, quick)
         await self._writer.drain()
         # An answer before the request's end: what is left of that would be taken for the next.
         return not over and sending.done()
@@ -127,7 +132,7 @@ class Passing:
             await self._far.doubt(there)
 
 
-async def _first_answer(reader: asyncio.StreamReader, sending: asyncio.Task[None]) -> Head:
+async def _first_answer(reader: Reader, sending: asyncio.Task[None]) -> Head:
     """The final one, or the switch to another protocol; no longer waited for than is sent."""
 
     async def final() -> Head:
@@ -172,7 +177,7 @@ def _without_token(line: str) -> str:
     return f"{method} {path}{mark * bool(kept)}{'&'.join(kept)} {version}"
 
 
-async def _splice(*ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+async def _splice(*ways: tuple[Reader, Writer]) -> None:
     """Bytes go both ways until one end is done."""
     tasks = [
         asyncio.create_task(messages.carry(reader, writer, messages.TO_THE_END))

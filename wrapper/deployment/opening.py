@@ -13,6 +13,7 @@ from wrapper.carrier import standing
 from wrapper.deployment import logging_in, look, place, verify
 from wrapper.deployment.events import Step
 from wrapper.errors import FailedError, LoginError, NoAnswerError, NothingToDo, ReplacedError
+from wrapper.home import root
 from wrapper.notebook.pinning import trust_only
 from wrapper.notebook.proxy import proxy_for
 
@@ -29,8 +30,7 @@ def open_door(world: World, name: str, told: carrier.Told, *, port: int | None =
     """The door is open until KeyboardInterrupt.
 
     NoAnswerError, FingerprintError, LoginError: the notebook does not answer now, is another's, or
-    refuses the password. FailedError: the port is in use, the way leads through a proxy, or
-    another door of it stands open.
+    refuses the password. FailedError: the port is in use, or another door of it stands open.
     """
     home, record = look.known(world, name)
     if record.key_sha256 is None:
@@ -104,8 +104,7 @@ def standing_door(world: World, name: str) -> Standing | None:
 
 def door_that_answers(world: World, name: str) -> Standing | None:
     """The door that stands open and can be used. Nothing changes."""
-    home, _ = look.known(world, name)
-    door = standing.found(home.path)
+    door = standing.found(root(world.environment) / name)
     return door if door and standing.answers(door) else None
 
 
@@ -164,12 +163,8 @@ def _find(world: World, name: str, key_sha256: str) -> carrier.Upstream:
             f"The machine of {name} is {state}.", hint=f"python -m wrapper {again} {name}"
         )
     where = verify.address(record, found.public_ip)
-    if proxy_for(where.host, world.environment):
-        raise FailedError(
-            f"The way to {where.host} leads through a proxy, which `open` cannot use yet.",
-            hint=f"If there is a way without it: export NO_PROXY={where.host}",
-        )
     pin = world.look_whose(where, key_sha256)
     with logging_in.logged_in(world, home, where, pin) as notebook:
         cookies = notebook.cookies
-    return carrier.Upstream(where.host, where.port, trust_only(pin.pem), cookies)
+    proxy = proxy_for(where.host, world.environment)
+    return carrier.Upstream(where.host, where.port, trust_only(pin.pem), cookies, proxy)

@@ -94,6 +94,7 @@ locals {
   # Shared by both kinds of machine.
   machine = {
     ami               = data.aws_ami.this.id
+    profile           = one(aws_iam_instance_profile.this[*].name)
     subnet_id         = local.placement.subnet_id
     security_groups   = [aws_security_group.this.id]
     user_data_base64  = local.user_data["machine"]
@@ -160,6 +161,7 @@ resource "aws_instance" "this" {
 
   ami                         = local.machine.ami
   associate_public_ip_address = true
+  iam_instance_profile        = local.machine.profile # changed in place
   # What a machine that stops by itself becomes. A one-time spot machine can only end; a persistent
   # spot request cannot say it, and stops: EC2's default.
   # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_ChangingInstanceInitiatedShutdownBehavior.html
@@ -210,6 +212,7 @@ resource "aws_spot_instance_request" "this" {
 
   ami                            = local.machine.ami
   associate_public_ip_address    = true
+  iam_instance_profile           = local.machine.profile
   instance_interruption_behavior = var.on_interruption
   instance_type                  = var.instance_type
   spot_type                      = "persistent"
@@ -228,8 +231,9 @@ resource "aws_spot_instance_request" "this" {
   tags = local.tags
 
   lifecycle {
-    # The disk's tags are aws_ec2_tag's.
-    ignore_changes       = [ami, associate_public_ip_address, root_block_device[0].tags, user_data_base64]
+    # The disk's tags are aws_ec2_tag's. Another profile would replace the machine, whose role EC2 can
+    # change: aws ec2 associate-iam-instance-profile (jupyter-clouds up does).
+    ignore_changes       = [ami, associate_public_ip_address, iam_instance_profile, root_block_device[0].tags, user_data_base64]
     replace_triggered_by = [terraform_data.generation]
   }
 }

@@ -28,6 +28,11 @@ output "instance_id" {
   value       = local.machine_id
 }
 
+output "instance_profile" {
+  description = "Instance profile that the machine's role comes by; null where it has none."
+  value       = local.machine.profile
+}
+
 output "instance_type" {
   description = "Type of the machine."
   value       = var.instance_type

@@ -63,6 +63,11 @@ locals {
             path    = "/etc/jupyter-clouds/acme.json"
             content = jsonencode({ ca = var.acme_ca, directory = var.acme_directory })
           },
+          ], var.bucket == null ? [] : [
+          {
+            path    = "/etc/jupyter-clouds/s3.json"
+            content = jsonencode({ bucket = local.bucket_name, endpoint = var.services_endpoint, prefix = local.bucket_prefix, region = data.aws_region.this.id })
+          },
         ])
     }))
   }

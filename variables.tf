@@ -60,6 +60,17 @@ variable "ami_id" {
   }
 }
 
+variable "bucket" {
+  description = "An S3 bucket of yours that the machine may use, as NAME, or NAME/PREFIX for what is below that alone: it gets a role for it, and the work folder a folder `s3` that shows it. Taken when the machine is made."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_=@+-][A-Za-z0-9_.=@+-]*)*$", var.bucket))
+    error_message = "bucket: NAME or NAME/PREFIX (letters, digits and _.=@+-), with no s3:// before and no slash after it."
+  }
+}
+
 variable "data_snapshot_id" {
   description = "EBS snapshot that the data volume starts from. Taken when the volume is made; a later change does nothing."
   type        = string

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wrapper import hours
+from wrapper import hours, role_settings
 from wrapper.cidrs import check_cidr
 from wrapper.errors import SettingsError
 
@@ -41,6 +41,8 @@ class Settings:
     ami_id: str | None = None
     allow: tuple[str, ...] | None = None
     allow_world: bool | None = None
+    bucket: str | None = None
+    """NAME or NAME/PREFIX in S3, which the machine may use."""
     data_snapshot_id: str | None = None
     """What a new data volume starts from; NO_DATA: from nothing, whatever is kept."""
     data_volume_id: str | None = None
@@ -197,6 +199,7 @@ def check(settings: Settings) -> Settings:
             "nor git@HOST:PATH[@BRANCH].",
             hint="--repo https://github.com/jupyterlab/jupyterlab-demo@main",
         )
+    role_settings.check_bucket(settings.bucket)
     _check_authority(settings)
     return settings
 
@@ -240,6 +243,7 @@ def _check_data(settings: Settings) -> None:
 PLAIN = (
     "acme_directory",
     "ami_id",
+    "bucket",
     "data_snapshot_id",
     "data_volume_id",
     "data_volume_size",
@@ -269,6 +273,7 @@ AT_FIRST_BOOT = (
     "acme_ca",
     "acme_directory",
     "ami_id",
+    "bucket",
     "domain",
     "environment",
     "miniforge_sha256",

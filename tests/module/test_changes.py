@@ -99,6 +99,16 @@ def test_a_bucket_comes_and_goes_without_the_machine(running: Copy) -> None:
     }
 
 
+def test_a_role_comes_without_the_machine(running: Copy) -> None:
+    changes = running.changes(spot=True, bucket="my-data")
+
+    assert changes == {
+        "aws_iam_instance_profile.this[0]": "create",
+        "aws_iam_role.this[0]": "create",
+        "aws_iam_role_policy.bucket[0]": "create",
+    }
+
+
 def test_a_larger_data_volume_changes_the_volume_alone(running: Copy) -> None:
     assert running.changes(spot=True, data_volume_size=60) == {"aws_ebs_volume.data[0]": "update"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +34,8 @@ CASES: dict[str, dict[str, Any]] = {
     "own_image": {"ami_id": "debian-13-amd64-*"},
     "tagged": {"name": "mine", "owner": "ada", "tags": {"team": "blue"}, "allowed_cidrs": [ME]},
     "browsers_trust_it": {"allowed_cidrs": [ME], "https": False, "tls": "letsencrypt"},
+    "bucket": {"bucket": "my-data", "spot": True},
+    "prefix": {"bucket": "my-data/of/mine", "services_endpoint": "https://bucket.vpce.example"},
     "no_address": {"elastic_ip": False, "root_volume_size": 55},
 }
 
@@ -179,3 +182,40 @@ def test_everything_that_can_be_is_tagged(planned: dict[str, Planned]) -> None:
 def _image_id(account: Account, name: str) -> str:
     named = [{"Name": "name", "Values": [name]}]
     return str(account.client().describe_images(Filters=named)["Images"][0]["ImageId"])
+
+
+def test_a_machine_has_no_role_unless_something_needs_one(planned: dict[str, Planned]) -> None:
+    assert not [one for one in planned["default"].resources if one.startswith("aws_iam_")]
+    assert not planned["default"].values("aws_instance.this[0]").get("iam_instance_profile")
+
+
+@pytest.mark.parametrize(
+    ("case", "folder", "condition"),
+    [
+        ("bucket", "my-data/*", None),
+        # The slash is what keeps of/mine from being of/mine-too.
+        ("prefix", "my-data/of/mine/*", {"StringLike": {"s3:prefix": ["of/mine/*"]}}),
+    ],
+)
+def test_a_role_is_for_the_bucket_or_the_prefix_alone(
+    planned: dict[str, Planned], case: str, folder: str, condition: object
+) -> None:
+    text = planned[case].values("aws_iam_role_policy.bucket[0]")["policy"]
+    listing, region, objects = json.loads(text)["Statement"]
+
+    assert listing["Action"] == ["s3:ListBucket"]
+    assert listing["Resource"] == region["Resource"] == ["arn:aws:s3:::my-data"]
+    assert listing.get("Condition") == condition
+    assert region["Action"] == ["s3:GetBucketLocation"]
+    assert objects["Resource"] == [f"arn:aws:s3:::{folder}"]
+    assert not {one for one in objects["Action"] if "*" in one}
+
+
+def test_ec2_alone_takes_the_role_and_the_wrapper_finds_it(planned: dict[str, Planned]) -> None:
+    role = planned["prefix"].values("aws_iam_role.this[0]")
+    profile = planned["prefix"].values("aws_iam_instance_profile.this[0]")
+
+    (trusted,) = json.loads(role["assume_role_policy"])["Statement"]
+    assert trusted["Principal"] == {"Service": "ec2.amazonaws.com"}
+    assert role["path"] == profile["path"] == "/jupyter-clouds/us-east-1/"
+    assert role["tags"]["jupyter-clouds:deployment"] == "notebook"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 CASES: dict[str, dict[str, Any]] = {
     "told": {
+        "bucket": "my-data/of/mine",
         "domain": "notebook.example.org",
         "name": "mine",
         "repository": "https://git.example.org/team/code.git@next",
@@ -80,6 +82,18 @@ def test_the_machine_is_told_its_settings_readable_by_root_only(
     assert settings["address"] is None
     assert set(settings["miniforge"]) == {"x86_64"}
     assert settings["miniforge"]["x86_64"]["url"].endswith("-Linux-x86_64.sh")
+
+
+def test_the_machine_is_told_its_bucket(planned: dict[str, Planned]) -> None:
+    told = json.loads(planned["told"].files()["/etc/jupyter-clouds/s3.json"]["content"])
+
+    assert told == {
+        "bucket": "my-data",
+        "endpoint": None,
+        "prefix": "of/mine",
+        "region": "us-east-1",
+    }
+    assert "/etc/jupyter-clouds/s3.json" not in planned["large"].files()
 
 
 def test_a_mirror_of_miniforge_is_handed_on(planned: dict[str, Planned]) -> None:

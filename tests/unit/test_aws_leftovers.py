@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,13 +8,16 @@ from botocore.exceptions import ClientError
 
 from tests.unit.fleet import fulfilled, launch, request_spot, tags
 from wrapper.aws.model import Leftover
-from wrapper.errors import AwsError
+from wrapper.errors import AwsError, RequestError
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
     from tests.ec2 import Account
     from wrapper.aws import Aws
+
+
+ALLOWED = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::mine/*"}
 
 
 def bucket_of(account: Account, name: str, tagged: str | None = None) -> str:
@@ -26,6 +30,19 @@ def bucket_of(account: Account, name: str, tagged: str | None = None) -> str:
     tag = {"Key": "jupyter-clouds:deployment", "Value": tagged or name}
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [tag]})
     return bucket
+
+
+def role_of(account: Account, name: str, region: str = "us-east-1") -> str:
+    """A role as the module makes it, with its instance profile and rights."""
+    iam, role = account.client(service="iam"), f"jupyter-clouds-machine-{name}-0123abcd"
+    role = role if region == "us-east-1" else role.replace("0123", "4567")
+    path = f"/jupyter-clouds/{region}/"
+    iam.create_role(RoleName=role, Path=path, AssumeRolePolicyDocument="{}")
+    text = json.dumps({"Version": "2012-10-17", "Statement": [ALLOWED]})
+    iam.put_role_policy(RoleName=role, PolicyName="bucket", PolicyDocument=text)
+    iam.create_instance_profile(InstanceProfileName=role, Path=path)
+    iam.add_role_to_instance_profile(InstanceProfileName=role, RoleName=role)
+    return role
 
 
 def litter(account: Account, ec2: EC2Client, name: str) -> dict[str, str]:
@@ -73,6 +90,7 @@ def litter(account: Account, ec2: EC2Client, name: str) -> dict[str, str]:
         "rule": str(rules[1]),
         "group": group,
         "key-pair": str(key["KeyPairId"]),
+        "role": role_of(account, name),
     }
 
 
@@ -171,3 +189,72 @@ def test_a_bucket_of_another_deployment_is_left_alone(
         aws.remove(one)
     left = {one["Name"] for one in s3.list_buckets()["Buckets"]}
     assert not left & {own, other, foreign}
+
+
+def test_a_role_of_another_deployment_or_region_is_left_alone(
+    aws: Aws, account: Account, name: str
+) -> None:
+    own = role_of(account, name)
+    role_of(account, f"{name}-0123abcd")
+    role_of(account, name, "eu-west-1")
+    iam = account.client(service="iam")
+    iam.create_role(RoleName=f"{name}-of-somebody", AssumeRolePolicyDocument="{}")
+
+    found = aws.leftovers(name)
+    assert [one.id for one in found] == [own]
+    assert {name, f"{name}-0123abcd"} <= set(aws.names())
+    aws.remove(found[0])
+
+    assert aws.leftovers(name) == []
+    left = {one["RoleName"] for one in iam.list_roles()["Roles"]}
+    assert left >= {f"{own}-0123abcd", own.replace("0123", "4567"), f"{name}-of-somebody"}
+
+
+def test_roles_that_may_not_be_seen_are_no_failure(aws: Aws, account: Account, name: str) -> None:
+    role = role_of(account, name)
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListRoles")
+
+    events = aws._account.iam.meta.events
+    events.register("before-call.iam.ListRoles", refuse)
+    try:
+        assert aws.leftovers(name) == []
+    finally:
+        events.unregister("before-call.iam.ListRoles", refuse)
+    aws.remove(Leftover("role", role, ""))
+
+
+def test_a_running_machine_gets_its_role_once(
+    aws: Aws, account: Account, ec2: EC2Client, name: str
+) -> None:
+    role, machine = role_of(account, name), launch(ec2, name)
+
+    assert aws.give_profile(machine, role) is True
+    assert aws.give_profile(machine, role) is False
+
+    (made,) = ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
+    assert made.get("InstanceId") == machine
+    aws.end_machines(name, instance_ids=[machine])
+    aws.remove(Leftover("role", role, ""))
+
+
+def test_a_bucket_for_the_machine_has_to_be_there(aws: Aws, account: Account, name: str) -> None:
+    bucket = bucket_of(account, name)
+
+    assert aws.check_bucket(f"{bucket}/prefix") is None
+    with pytest.raises(RequestError, match="There is no bucket absent-bucket"):
+        aws.check_bucket("absent-bucket/prefix")
+    aws.remove(Leftover("bucket", bucket, ""))
+
+
+def test_a_bucket_that_may_not_be_looked_into_costs_a_warning(aws: Aws) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "403"}}, "HeadBucket")
+
+    events = aws._account.s3.meta.events
+    events.register("before-call.s3.HeadBucket", refuse)
+    try:
+        assert "may not look into the bucket somebodys" in str(aws.check_bucket("somebodys"))
+    finally:
+        events.unregister("before-call.s3.HeadBucket", refuse)

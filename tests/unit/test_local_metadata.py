@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from wrapper.local.machines import MachineSpec, Notice
+from wrapper.local.machines import MachineSpec, Notice, Role
 from wrapper.local.metadata import Server, look_up, tree
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Machine:
     public_ip: str | None = "198.18.0.10"
     launched: str = "2026-11-22T12:00:00Z"
     notice: Notice | None = None
+    role: Role | None = None
     block_devices: tuple[str, ...] = ("/dev/sdf", "/dev/sdg")
 
 
@@ -204,3 +205,22 @@ def test_the_identity_document_is_json_as_aws_signs_it() -> None:
 
 def test_no_user_data_is_not_empty_user_data() -> None:
     assert look_up(tree(Machine(replace(SPEC, user_data=b""))), "user-data") is None
+
+
+def test_the_credentials_of_a_role_are_told_as_aws_writes_them(
+    guest: Guest, machine: Machine
+) -> None:
+    guest.get_token()
+    assert guest.ask("/latest/meta-data/iam/security-credentials/")[0] == 404
+
+    machine.role = Role(
+        "123456789012", "of-the-machine", "arn:aws:iam::1:instance-profile/p", "AIP"
+    )
+
+    assert guest.ask("/latest/meta-data/iam/security-credentials/") == (200, b"of-the-machine")
+    status, body = guest.ask("/latest/meta-data/iam/security-credentials/of-the-machine")
+    told = json.loads(body)
+    assert (status, told["Code"], told["Type"]) == (200, "Success", "AWS-HMAC")
+    assert told["AccessKeyId"].startswith("ASIA")
+    info = json.loads(guest.ask("/latest/meta-data/iam/info")[1])
+    assert info["InstanceProfileArn"] == "arn:aws:iam::1:instance-profile/p"

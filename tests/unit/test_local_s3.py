@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.ec2 import served
 from wrapper.local.api.policy import decision
-from wrapper.local.s3 import Server
+from wrapper.local.s3 import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +57,10 @@ def account() -> Iterator[Account]:
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
+def door(account: Account) -> Iterator[Door]:
     listening = socket.create_server(("127.0.0.1", 0))
     found = Door(f"http://127.0.0.1:{listening.getsockname()[1]}", Machine())
-    server = Server(listening, lambda _: found.machine)
+    server = serve(listening, lambda _: found.machine, account.s3)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield found
@@ -192,7 +192,7 @@ def test_a_condition_that_nobody_knows_is_no_consent() -> None:
         "Principal": "*",
         "Action": "s3:*",
         "Resource": "*",
-        "Condition": {"StringLike": {"aws:UserAgent": "*"}},
+        "Condition": {"StringNotLike": {"aws:UserAgent": "*"}},
     }
-    with pytest.raises(ValueError, match="StringLike"):
+    with pytest.raises(ValueError, match="StringNotLike"):
         decision({"Statement": [statement]}, action="s3:GetObject", resource=ARN, context={})

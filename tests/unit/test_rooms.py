@@ -48,6 +48,7 @@ PURE = (
     "list_prices",
     "quotas",
     "refusals",
+    "role_settings",
     "settings",
     "since",
     "spending",

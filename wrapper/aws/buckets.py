@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from wrapper.aws.model import DEPLOYMENT_TAG, Leftover
 from wrapper.aws.words import code_of, is_absent
+from wrapper.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,30 @@ def find(account: Account, name: str) -> list[Leftover]:
             if code_of(error) != "AccessDenied":
                 raise
             return []
+
+
+def check(account: Account, place: str) -> str | None:
+    """The bucket of NAME/PREFIX is there, as far as these credentials see. RequestError: it is not.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+    """
+    bucket = place.partition("/")[0]
+    with account.mapped(f"looking up the bucket {bucket}"):
+        try:
+            account.s3.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if code_of(error) in ("404", "NoSuchBucket"):
+                raise RequestError(
+                    f"There is no bucket {bucket}.",
+                    hint=f"Yours: aws s3 ls. Make it: aws s3 mb s3://{bucket}",
+                ) from error
+            if code_of(error) not in ("403", "AccessDenied"):
+                raise
+            return (
+                f"You may not look into the bucket {bucket}, or somebody else has it: the machine "
+                "may find that it cannot either."
+            )
+    return None
 
 
 def names(account: Account) -> set[str]:

@@ -20,6 +20,7 @@ from wrapper.aws.account import Account
 from wrapper.aws.cost_door import CostDoor
 from wrapper.aws.image_door import ImageDoor
 from wrapper.aws.market_door import MarketDoor
+from wrapper.aws.role_door import RoleDoor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     )
 
 
-class Aws(CostDoor, ImageDoor, MarketDoor):
+class Aws(CostDoor, ImageDoor, MarketDoor, RoleDoor):
     """One account in one region. Raises CredentialsError, RequestError or AwsError, each in words.
 
     The environment decides alone: AWS_ENDPOINT_URL (the embedded EC2), AWS_ACCESS_KEY_ID and its

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from wrapper.aws import buckets, machine, market
+from wrapper.aws import buckets, machine, market, roles
 from wrapper.aws.model import DEPLOYMENT_TAG, Leftover
 from wrapper.aws.words import code_of, is_absent
 
@@ -59,6 +59,7 @@ def find(
         *groups,
         *_key_pairs(account, name),
         *buckets.find(account, name),
+        *roles.find(account, name),
     ]
 
 
@@ -248,5 +249,6 @@ _REMOVERS: dict[LeftoverKind, Callable[[Account, Leftover], None]] = {
     "rule": _remove_rule,
     "key-pair": _remove_key_pair,
     "bucket": buckets.remove,
+    "role": roles.remove,
 }
 """What nothing can hold; all else waits."""

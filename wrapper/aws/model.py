@@ -11,7 +11,16 @@ if TYPE_CHECKING:
 
 Market = Literal["spot", "on-demand"]
 LeftoverKind = Literal[
-    "request", "instance", "address", "volume", "interface", "rule", "group", "key-pair", "bucket"
+    "request",
+    "instance",
+    "address",
+    "volume",
+    "interface",
+    "rule",
+    "group",
+    "key-pair",
+    "bucket",
+    "role",
 ]
 """What a deployment can leave behind, in the order in which it can be removed."""
 

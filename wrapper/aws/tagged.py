@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from wrapper.aws import buckets
+from wrapper.aws import buckets, roles
 from wrapper.aws.model import DATA_TAG, DEPLOYMENT_TAG, IMAGE_TAG
 from wrapper.aws.words import code_of
 
@@ -36,4 +36,5 @@ def names(account: Account) -> list[str]:
         except ClientError as error:
             if code_of(error) != "AccessDenied":  # who has no right on S3 has made none
                 raise
+        found |= roles.names(account)
     return sorted(found - {""})

@@ -83,6 +83,7 @@ if TYPE_CHECKING:
 )
 @click.option("--fresh-data", is_flag=True, help="Start empty, whatever is kept.")
 @click.option("--from-region", metavar="REGION", help="Region of the snapshot; it is copied.")
+@option("--bucket", metavar="NAME/PREFIX", help="S3 that the machine may use; a folder shows it.")
 @option("--ami-id", metavar="AMI", help="Image to start from.  [default: Ubuntu 24.04]")
 @option("--subnet-id", metavar="SUBNET", help="Subnet.  [default: of the default VPC]")
 @tls_options.options

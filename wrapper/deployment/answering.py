@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from wrapper.deployment import coming_back, logging_in, remembering, ssh, verify
-from wrapper.deployment.events import Checked, Step
+from wrapper.deployment.events import Checked, Note, Step
 from wrapper.deployment.summary import Summary, following, summarise
 from wrapper.errors import CloudsError, NoAnswerError
 
@@ -77,6 +77,10 @@ def _running(going: Going, record: Record) -> _Running:
         aws.start_instance(found.instance_id)
     if not found.imdsv2_required:
         aws.require_imdsv2(found.instance_id)
+    profile = record.outputs.get("instance_profile")
+    # Terraform gives a spot machine its role with the request alone.
+    if profile and aws.give_profile(found.instance_id, str(profile)):
+        world.report(Note(f"{found.instance_id} has the role {profile} from now on"))
     return _Running(aws.instance(found.instance_id) or found, started)
 
 

@@ -146,6 +146,8 @@ def _look(
     facts = way.aws.check_request(fallback.request(asked, way.place.region))
     if before and not fresh and before.outputs.get("data_volume_id"):
         its_architecture.refuse_another(before, asked.instance_type or "It", facts)
+    if asked.bucket and (warning := way.aws.check_bucket(asked.bucket)):
+        world.report(Warned(warning))
     origin, asked = restoring.begin(world, way, wanted, asked, before)
     if zone := origin.volume.zone if origin.volume else None:
         there = way.aws.check_request(fallback.request(asked, way.place.region, zone=zone))

@@ -63,6 +63,7 @@ def describe(  # noqa: PLR0913 (each is a line)
         *_over_time(record, price),
         *([f"  data         {data}"] if data else []),
         f"  let in       {', '.join(allowed) or 'nobody'}",
+        *_role(record),
         f"  Terraform    {_counts(plan.changes) if plan else NEW}",
     ]
     if plan and machine_ends(plan.changes) and record.instance_id:
@@ -80,6 +81,12 @@ def without_effect(asked: Settings) -> str | None:
         f"--on-interruption {asked.on_interruption} is for spot machines: EC2 never interrupts an "
         "on-demand one"
     )
+
+
+def _role(record: Record) -> list[str]:
+    """What the machine may do in AWS, where that is anything."""
+    bucket = record.settings.get("bucket")
+    return [f"  role         reads and writes s3://{bucket}"] if bucket else []
 
 
 def price_text(price: Decimal | None, of_market: str) -> str:

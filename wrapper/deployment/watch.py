@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EVERY = 2.0
 """Seconds between looks."""
-HARMLESS = frozenset({"environment", "letsencrypt", "repository", "services"})
+HARMLESS = frozenset({"environment", "letsencrypt", "repository", "s3", "services"})
 """Phases that may fail and leave a notebook that answers."""
 SETTLED = 30.0
 """Seconds after which a failed phase counts as failed: systemd may be trying again."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .machines import MachineSpec
 
 NSPAWN = Path("/run/systemd/nspawn")
+_FUSE = "/dev/fuse"
+"""As the kernels of EC2's images have it: a bucket is mounted by it."""
 _REBOOT = 133
 """What nspawn exits with, under --keep-unit, when the machine wants to boot again."""
 _RTMIN = signal.SIGRTMIN
@@ -62,6 +64,7 @@ class Container:
             "--link-journal=no",
             "--timezone=off",
             "--resolv-conf=off",
+            *(f"--bind={one}" for one in (_FUSE,) if Path(one).exists()),
             "--capability=CAP_NET_ADMIN",  # nft works inside: ports redirected, metadata rejected
             f"--machine={spec.instance_id}",
             f"--hostname=ip-{spec.private_ip.replace('.', '-')}",

@@ -26,6 +26,7 @@ from wrapper.local.sweep import sweep
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from wrapper.local.api.app import App
     from wrapper.local.api.control import Control
 
 _TICK = 1.0
@@ -60,9 +61,9 @@ def _mirror() -> dict[str, str]:
     }
 
 
-def _s3(room: Room) -> dict[str, str]:
+def _s3(room: Room, app: App) -> dict[str, str]:
     """Machines reach S3; the variable that tells the module where."""
-    server = s3.Server(network.listen(network.S3_ADDRESS, 80), room.at)
+    server = s3.serve(network.listen(network.S3_ADDRESS, 80), room.at, app.s3)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return {"TF_VAR_services_endpoint": f"http://{network.S3_ADDRESS}"}
 
@@ -88,7 +89,7 @@ def _serve(stopping: socket.socket) -> None:
     sweep()
     try:
         room.open()
-        variables = _s3(room) | ({} if reach.conda_can_be_reached() else _mirror())
+        variables = _s3(room, app) | ({} if reach.conda_can_be_reached() else _mirror())
         threading.Thread(target=server.serve_forever, daemon=True).start()
         threading.Thread(target=_tick, args=(app.control, over), daemon=True).start()
         publish(Record(stage="", variables=variables))

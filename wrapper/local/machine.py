@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .blocks import Blocks
-    from .machines import IngressRule, MachineSpec, Notice, State
+    from .machines import IngressRule, MachineSpec, Notice, Role, State
 
 _PATIENCE = 120.0
 """Seconds that a clean shutdown may take before the plug is pulled, as EC2 does too."""
@@ -41,6 +41,7 @@ class Machine:
         self.block_devices: list[str] = []
         self.public_ip: str | None = spec.public_ip
         self.notice: Notice | None = None
+        self.role: Role | None = None
         self.launched = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.directory = STATE / "machines" / spec.instance_id
         self.console = Console(self.directory / "console")

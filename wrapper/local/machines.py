@@ -115,6 +115,16 @@ class Blocks(Protocol):
 
 
 @dataclass(frozen=True)
+class Role:
+    """The role that a machine has by its instance profile."""
+
+    account: str
+    name: str
+    profile_arn: str
+    profile_id: str
+
+
+@dataclass(frozen=True)
 class Notice:
     """What the market tells a machine; times as "2026-11-23T10:11:12Z"."""
 
@@ -178,3 +188,6 @@ class Machines(Protocol):
 
     def set_notice(self, instance_id: str, notice: Notice | None) -> None:
         """The machine's metadata tells this from now on; None is nothing."""
+
+    def set_role(self, instance_id: str, role: Role | None) -> None:
+        """The machine's metadata has that role's credentials from now on; None: no role's."""

@@ -11,13 +11,14 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Protocol
 
+from . import credentials
 from .host import log
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
-    from .machines import MachineSpec, Notice
+    from .machines import MachineSpec, Notice, Role
 
 Tree = dict[str, "str | bytes | Tree"]
 _MAX_TTL = 21600
@@ -38,6 +39,7 @@ class Described(Protocol):
         """Of its volumes but the root's, as they were when it last started."""
 
     notice: Notice | None
+    role: Role | None
 
 
 def tree(machine: Described) -> Tree:
@@ -85,6 +87,8 @@ def tree(machine: Described) -> Tree:
         interface["ipv4-associations"] = {public: spec.private_ip}
     if machine.notice:
         data |= _notice(machine.notice)
+    if machine.role:
+        data["iam"] = _role(machine.role)
     if spec.public_keys:
         data["public-keys"] = {
             f"{index}={key.split()[-1] if len(key.split()) > 2 else 'key'}": {"openssh-key": key}  # noqa: PLR2004 - type, key, comment
@@ -109,6 +113,33 @@ def tree(machine: Described) -> Tree:
     if spec.user_data:
         found["user-data"] = spec.user_data
     return found
+
+
+def _role(role: Role) -> Tree:
+    """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html"""
+    given = credentials.issue(role)
+    made, ends = (
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for at in (given.made, given.ends)
+    )
+    told = {
+        "Code": "Success",
+        "LastUpdated": made,
+        "Type": "AWS-HMAC",
+        "AccessKeyId": given.key,
+        "SecretAccessKey": given.secret,
+        "Token": given.token,
+        "Expiration": ends,
+    }
+    info = {
+        "Code": "Success",
+        "LastUpdated": made,
+        "InstanceProfileArn": role.profile_arn,
+        "InstanceProfileId": role.profile_id,
+    }
+    return {
+        "info": json.dumps(info, indent=2),
+        "security-credentials": {role.name: json.dumps(told, indent=2)},
+    }
 
 
 def _notice(notice: Notice) -> Tree:

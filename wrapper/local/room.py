@@ -16,7 +16,7 @@ from .metadata import Server
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .machines import IngressRule, MachineSpec, Notice, State
+    from .machines import IngressRule, MachineSpec, Notice, Role, State
 
 _TICK = 2.0
 _MOMENT = 15.0
@@ -127,3 +127,7 @@ class Room:
     def set_notice(self, instance_id: str, notice: Notice | None) -> None:
         """See machines.Machines."""
         self._machines[instance_id].notice = notice
+
+    def set_role(self, instance_id: str, role: Role | None) -> None:
+        """See machines.Machines."""
+        self._machines[instance_id].role = role

@@ -24,7 +24,8 @@ cloudtrail  LookupEvents: what was asked of EC2, and what it did itself
 control    capacity, prices, quotas and time as the owner of the embedded EC2 decides them
 clock      the time that all of this goes by
 checks     what they gave, as it is meant
-buckets    S3 for the machines' programs; policy, what a bucket's says
+buckets    S3 for the machines' programs; policy, what a bucket's or a role's says
+roles      instance profiles, and what their roles may do
 ids        what a malformed id is
 imaginary  machines where none are booted: states without anything behind them
 """

@@ -92,6 +92,15 @@ class Actions(ImageActions, MarketActions):
         return [dict(mapping) for mapping in self._get_param("BlockDeviceMappings", [])]
 
     def run_instances(self) -> ActionResult:
+        said = self.params.pop("IamInstanceProfile", None) or {}
+        backend = self.ec2_backend
+        profile: Any = said and backend.profile(name=said.get("Name"), arn=said.get("Arn"))
+        answer = self._run_instances()
+        for instance in answer.result.instances if profile else ():  # type: ignore[attr-defined]
+            backend.associate_iam_instance_profile(instance.id, profile.name)
+        return answer
+
+    def _run_instances(self) -> ActionResult:
         market = self._get_param("InstanceMarketOptions", {})
         if market.get("MarketType") != "spot":
             return super().run_instances()

@@ -31,6 +31,8 @@ from wrapper.local.api.schedules import create_scheduler
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from _typeshed.wsgi import WSGIApplication
+
     from wrapper.local.machines import Machines
 
 SERVICES: Final = ("kms", "ssm", "sts")
@@ -40,9 +42,13 @@ SERVICES: Final = ("kms", "ssm", "sts")
 class App(DomainDispatcherApplication):
     """The WSGI application, and the hand on its market."""
 
-    def __init__(self, service: Callable[[str], Flask], control: Control) -> None:
+    def __init__(
+        self, service: Callable[[str], Flask], control: Control, s3: WSGIApplication
+    ) -> None:
         super().__init__(cast("Any", service))
         self.control = control
+        self.s3 = s3
+        """The account's S3 behind every check, for the machines' door."""
         self._known: dict[str | None, Any] = {}
 
     def get_backend_for_host(self, host: str | None) -> Any:
@@ -84,7 +90,8 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
         "pricing": create_json_service("pricing", price_list.operations(), room, lock),
         "servicequotas": create_json_service("servicequotas", quotas.operations(room), room, lock),
     }
-    return App(partial(_service, ours, account), Control(room, backends, lock))
+    s3 = buckets.of_account(create_backend_app("s3"), account)
+    return App(partial(_service, ours, account), Control(room, backends, lock), s3)
 
 
 def _service(ours: Mapping[str, Flask], account: str, name: str) -> Any:

@@ -27,6 +27,7 @@ from wrapper.local.api.own_images import OwnImages
 from wrapper.local.api.placement import Placement
 from wrapper.local.api.prices import Prices
 from wrapper.local.api.refusals import Refusals
+from wrapper.local.api.roles import ProfileStore
 from wrapper.local.api.schedules import Schedules
 from wrapper.local.api.spot import SpotMarket
 from wrapper.local.api.volumes import VolumeStore
@@ -63,7 +64,7 @@ class Room:
         object.__setattr__(self, "schedules", Schedules(self.clock, self.account))
 
 
-class Ec2(VolumeStore, OwnImages, EC2Backend):
+class Ec2(VolumeStore, OwnImages, ProfileStore, EC2Backend):
     """The backend behind one region's actions. Not thread-safe: actions.py holds the lock."""
 
     def __init__(self, region_name: str, account_id: str, *, room: Room) -> None:
@@ -163,6 +164,7 @@ class Ec2(VolumeStore, OwnImages, EC2Backend):
         )
         image = self.launchable(request.image_id)
         block_devices(image, arguments["block_device_mappings"])
+        self.check_profile(request)
         return subnet
 
     def launch_spot(self, request: SpotRequest, zone: str) -> Any:
@@ -174,6 +176,7 @@ class Ec2(VolumeStore, OwnImages, EC2Backend):
         reservation = self.run_instances(
             request.image_id, 1, request.user_data, groups, **arguments
         )
+        self.give_profile(reservation.instances[0], request)
         return reservation.instances[0]
 
     def start_instances(self, instance_ids: list[str]) -> list[tuple[Any, Any]]:

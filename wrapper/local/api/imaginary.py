@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         IngressRule,
         MachineSpec,
         Notice,
+        Role,
         State,
         VolumeState,
     )
@@ -119,6 +120,7 @@ class ImaginaryMachines:
         self.ingress: dict[str, tuple[IngressRule, ...]] = {}
         self.notices: dict[str, Notice | None] = {}
         self.failures: dict[str, str] = {}
+        self.roles: dict[str, Role | None] = {}
         self._states: dict[str, tuple[State, float]] = {}
 
     def launch(self, spec: MachineSpec) -> None:
@@ -166,6 +168,9 @@ class ImaginaryMachines:
 
     def set_notice(self, instance_id: str, notice: Notice | None) -> None:
         self.notices[instance_id] = notice
+
+    def set_role(self, instance_id: str, role: Role | None) -> None:
+        self.roles[instance_id] = role
 
     def _enter(self, instance_id: str, state: State) -> None:
         self._states[instance_id] = (state, self._clock())

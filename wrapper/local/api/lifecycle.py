@@ -47,7 +47,7 @@ class Lifecycle:
     def __init__(self, backend: Ec2, machines: Machines) -> None:
         self._backend = backend
         self._machines = machines
-        self._pushed: dict[str, tuple[object, object]] = {}
+        self._pushed: dict[str, tuple[object, object, object]] = {}
         self._settled: dict[str, State] = {}
 
     def launch(self, instance: Any) -> None:
@@ -61,7 +61,7 @@ class Lifecycle:
             raise EC2ClientError(
                 "InsufficientHostCapacity", f"{error.message}{what_helps}"
             ) from error
-        self._pushed[instance.id] = (spec.public_ip, spec.ingress)
+        self._pushed[instance.id] = (spec.public_ip, spec.ingress, None)
         self._enter(instance, "pending")
 
     def start(self, instance: Any) -> None:
@@ -144,7 +144,7 @@ class Lifecycle:
         self._backend.spot.refresh()
 
     def push(self) -> None:
-        """Every machine has the address and the rules that its instance has now."""
+        """Every machine has the address, the rules and the role that its instance has now."""
         for instance in self._living():
             self._push(instance)
 
@@ -210,9 +210,12 @@ class Lifecycle:
         self._backend.consoles.transition(instance.id)
 
     def _push(self, instance: Any) -> None:
-        address, rules = self._pushed[instance.id]
+        address, rules, role = self._pushed[instance.id]
         new_address, new_rules = instance.public_ip, ingress_rules(self._backend, instance)
-        self._pushed[instance.id] = (new_address, new_rules)
+        new_role = self._backend.role_of(instance.id)
+        self._pushed[instance.id] = (new_address, new_rules, new_role)
+        if new_role != role:
+            self._machines.set_role(instance.id, new_role)
         if new_rules != rules:
             self._machines.set_ingress(instance.id, new_rules)
         if new_address != address:

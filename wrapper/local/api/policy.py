@@ -1,4 +1,4 @@
-"""What a bucket policy says of somebody, with credentials or without. Pure.
+"""What a policy says of somebody, with credentials or without. Pure.
 
 An explicit Deny wins, then an Allow counts, then nothing is allowed:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
@@ -15,16 +15,23 @@ if TYPE_CHECKING:
 
 
 def decision(
-    policy: Mapping[str, Any], *, action: str, resource: str, context: Mapping[str, str]
+    policy: Mapping[str, Any],
+    *,
+    action: str,
+    resource: str,
+    context: Mapping[str, str],
+    identity: bool = False,
 ) -> Literal["Allow", "Deny"] | None:
-    """What it says of a request by anybody; `context` holds condition keys in lower case.
+    """What it says of a request by anybody, or by the `identity` whose policy it is.
+
+    `context` holds condition keys in lower case.
 
     ValueError for a condition that is not known here: it is neither met nor missed.
     """
     effects = {
         str(one["Effect"])
         for one in policy["Statement"]
-        if one.get("Principal") in ("*", {"AWS": "*"})
+        if (identity or one.get("Principal") in ("*", {"AWS": "*"}))
         and _any(action.lower(), one.get("Action", ()), lower=True)
         and _any(resource, one.get("Resource", ()))
         and _conditions(one.get("Condition", {}), context)
@@ -40,8 +47,12 @@ def _many(value: object) -> list[str]:
 
 def _any(text: str, patterns: object, *, lower: bool = False) -> bool:
     wanted = [one.lower() if lower else one for one in _many(patterns)]
+    return any(_like(text, one) for one in wanted)
+
+
+def _like(text: str, pattern: str) -> bool:
     # [ is no special character in a policy.
-    return any(fnmatch.fnmatchcase(text, one.replace("[", "[[]")) for one in wanted)
+    return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def _conditions(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
@@ -66,4 +77,5 @@ _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "Bool": lambda present, value: present == value.lower(),
     "IpAddress": _in_network,
     "StringEquals": lambda present, value: present == value,
+    "StringLike": _like,
 }

@@ -89,6 +89,12 @@ class SpotRequest(TaggedEC2Resource):
         self.status_code = ""
         self.enter("open", "pending-evaluation")
 
+    @property
+    def profile(self) -> dict[str, str | None] | None:
+        """The instance profile that its machines get, by name or ARN."""
+        said = self.specification.get("IamInstanceProfile") or {}
+        return {"name": said.get("Name"), "arn": said.get("Arn")} if said else None
+
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self.ec2_backend.room.clock(), UTC)
 

@@ -1,0 +1,66 @@
+# What the machine may do in AWS: nothing, but for what a variable asks. docs/adr/0018-role.md
+
+locals {
+  role      = var.bucket != null
+  role_name = "jupyter-clouds-machine-${var.name}-${substr(sha256(terraform_data.bucket.triggers_replace), 0, 8)}"
+  # By which the wrapper finds what a lost state left: IAM has no regions, deployments have.
+  role_path = "/jupyter-clouds/${data.aws_region.this.id}/"
+
+  # NAME or NAME/PREFIX; the role ends at the slash after the prefix: "data" is not also "data-two".
+  bucket_name   = var.bucket == null ? "" : split("/", var.bucket)[0]
+  bucket_prefix = var.bucket == null ? "" : trimprefix(trimprefix(var.bucket, local.bucket_name), "/")
+  bucket_arn    = "arn:${data.aws_partition.this.partition}:s3:::${local.bucket_name}"
+  bucket_folder = local.bucket_prefix == "" ? "" : "${local.bucket_prefix}/"
+
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-policies-s3.html
+  bucket_statements = [
+    merge(
+      { Sid = "List", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.bucket_arn] },
+      local.bucket_prefix == "" ? {} : { Condition = { StringLike = { "s3:prefix" = ["${local.bucket_folder}*"] } } },
+    ),
+    {
+      Sid      = "Region"
+      Effect   = "Allow"
+      Action   = ["s3:GetBucketLocation"]
+      Resource = [local.bucket_arn]
+    },
+    {
+      Sid      = "Objects"
+      Effect   = "Allow"
+      Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
+      Resource = ["${local.bucket_arn}/${local.bucket_folder}*"]
+    },
+  ]
+}
+
+resource "aws_iam_role" "this" {
+  count = local.role ? 1 : 0
+
+  name        = local.role_name
+  path        = local.role_path
+  description = "Of the machine of the notebook ${var.name}"
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "ec2.${data.aws_partition.this.dns_suffix}" } }]
+  })
+
+  tags = local.tags
+}
+
+resource "aws_iam_role_policy" "bucket" {
+  count = var.bucket != null ? 1 : 0
+
+  name   = "bucket"
+  role   = aws_iam_role.this[0].name
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.bucket_statements })
+}
+
+resource "aws_iam_instance_profile" "this" {
+  count = local.role ? 1 : 0
+
+  name = local.role_name
+  path = local.role_path
+  role = aws_iam_role.this[0].name
+
+  tags = local.tags
+}

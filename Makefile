@@ -33,7 +33,7 @@ lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
 	@scripts/lint
 
 format: setup ## ruff and terraform fmt, written back
-	@$(python) -m ruff check -q --fix-only . && $(python) -m ruff format -q . && terraform fmt -recursive
+	@$(python) -m ruff check -q --fix-only . && $(python) -m ruff format -q . && $$(command -v terraform || command -v tofu) fmt -recursive
 
 reference: setup ## docs/module.md and docs/commands.md, from the code
 	@$(python) -m scripts.reference

@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from wrapper import provider_mirror
+from wrapper.terraform.commands import find_binary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PlainTerraform:
-    """`terraform` in a clean copy of the module."""
+    """`terraform`, or `tofu`, in a clean copy of the module."""
 
     def __init__(self, root: Path, directory: Path, environment: Mapping[str, str]) -> None:
         """The copy is there; nothing was run."""
@@ -24,11 +25,12 @@ class PlainTerraform:
             shutil.copy(path, directory)
         shutil.copytree(root / "templates", directory / "templates")
         self.directory, self.environment = directory, dict(environment)
+        self.binary = find_binary(self.environment)
 
     def run(self, *arguments: str) -> str:
         """What it prints. Raises CalledProcessError."""
         done = subprocess.run(
-            ["terraform", *arguments],
+            [self.binary, *arguments],
             cwd=self.directory,
             env=self.environment,
             capture_output=True,
@@ -41,7 +43,7 @@ class PlainTerraform:
 
     def up(self, **variables: object) -> dict[str, str]:
         """Initialised and applied; the outputs."""
-        mirror = provider_mirror.find(self.environment)
+        mirror = provider_mirror.find(self.environment, self.binary)
         self.run("init", "-input=false", *([f"-plugin-dir={mirror}"] if mirror else []))
         (self.directory / "terraform.tfvars.json").write_text(json.dumps(variables))
         self.run("apply", "-auto-approve", "-input=false")

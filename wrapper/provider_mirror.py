@@ -16,13 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 HOSTNAME = "registry.terraform.io"
+OPENTOFUS = "registry.opentofu.org"
+"""What OpenTofu takes `hashicorp/aws` to be short for: a mirror has to have it by that name.
+
+https://opentofu.org/docs/language/providers/requirements/#source-addresses
+"""
 PROVIDER = "hashicorp/aws"
 
 
-def find(environment: Mapping[str, str]) -> Path | None:
-    """A directory for `terraform init -plugin-dir`; None when there is none on this computer."""
+def hostname(binary: str) -> str:
+    """The registry by whose name that program, Terraform or OpenTofu, knows its providers."""
+    return OPENTOFUS if Path(binary).resolve().name.startswith("tofu") else HOSTNAME
+
+
+def find(environment: Mapping[str, str], binary: str | None = None) -> Path | None:
+    """A directory for `init -plugin-dir` of that program, or of either; None when there is none."""
+    names = [hostname(binary)] if binary else [HOSTNAME, OPENTOFUS]
     for candidate in _candidates(environment):
-        if _holds_provider(candidate):
+        if any(_packages(candidate, name) for name in names):
             return candidate
     return None
 
@@ -33,26 +44,31 @@ def implied(environment: Mapping[str, str]) -> Path:
 
 
 def link(environment: Mapping[str, str]) -> Path | None:
-    """Terraform finds the mirror by itself; its directory, None when there is no mirror.
+    """Terraform and OpenTofu find the mirror by themselves; its directory, None without a mirror.
 
     A directory of the user's own that already stands there is left alone.
     """
     # Terraform follows links to packages, and to the whole directory, but to nothing between:
     # https://github.com/hashicorp/terraform/blob/v1.11.4/internal/getproviders/filesystem_search.go
-    provider = implied(environment) / HOSTNAME / PROVIDER
-    if provider.parent.is_symlink():
-        provider.parent.unlink()
+    providers = [implied(environment) / name / PROVIDER for name in (HOSTNAME, OPENTOFUS)]
+    for provider in providers:
+        if provider.parent.is_symlink():
+            provider.parent.unlink()
     mirror = find(environment)
-    if mirror is None or mirror == implied(environment):
-        return mirror
-    for package in _packages(mirror):
-        place = provider / package.relative_to(mirror / HOSTNAME / PROVIDER)
-        if place.exists():
-            continue
+    if mirror is None:
+        return None
+    for name in (HOSTNAME, OPENTOFUS):
+        for package in _packages(mirror, name):
+            for provider in providers:
+                _put(provider / package.relative_to(mirror / name / PROVIDER), package)
+    return mirror
+
+
+def _put(place: Path, package: Path) -> None:
+    if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         place.unlink(missing_ok=True)  # a link whose target is gone
         place.symlink_to(package)
-    return mirror
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
@@ -76,13 +92,9 @@ def _children(directory: Path) -> list[Path]:
         return []
 
 
-def _holds_provider(mirror: Path) -> bool:
-    return bool(_packages(mirror))
-
-
-def _packages(mirror: Path) -> list[Path]:
+def _packages(mirror: Path, name: str) -> list[Path]:
     """Packed (…_VERSION_OS_ARCH.zip) or unpacked (VERSION/OS_ARCH/), for this computer."""
-    provider = mirror / HOSTNAME / PROVIDER
+    provider = mirror / name / PROVIDER
     here = _platform()
     try:
         unpacked = [one for one in provider.glob(f"*/{here}") if any(one.glob("*"))]

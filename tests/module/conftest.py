@@ -13,7 +13,7 @@ import tftest
 
 from tests.ec2 import Account, served
 from tests.module import lives as ways
-from tests.module.copies import REPOSITORY, Copy
+from tests.module.copies import BINARY, REPOSITORY, Copy
 from tests.provider import Provider
 from wrapper import provider_mirror
 from wrapper.local.api.imaginary import ImaginaryBlocks, ImaginaryMachines
@@ -33,8 +33,8 @@ def providers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory in which `terraform init` has run; copying its .terraform costs nothing."""
     directory = tmp_path_factory.mktemp("providers")
     shutil.copy(REPOSITORY / "versions.tf", directory)
-    terraform = tftest.TerraformTest(str(directory))
-    mirror = provider_mirror.find(terraform.env)
+    terraform = tftest.TerraformTest(str(directory), binary=BINARY)
+    mirror = provider_mirror.find(terraform.env, BINARY)
     terraform.init(plugin_dir=str(mirror) if mirror else None)
     return directory
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tests.provider import Provider
 
 REPOSITORY = Path(__file__).parents[2]
+BINARY = shutil.which("terraform") or shutil.which("tofu") or "terraform"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Copy:
     def terraform(self) -> tftest.TerraformTest:
         kept = self.provider.environment if self.provider else {}
         environment = terraform_environment(self.account) | kept
-        return tftest.TerraformTest(str(self.directory), env=environment)
+        return tftest.TerraformTest(str(self.directory), binary=BINARY, env=environment)
 
     def plan(self, **variables: Any) -> Any:
         """The plan as tftest parses it; TerraformTestError with Terraform's words otherwise."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import tftest
 
-from tests.module.copies import REPOSITORY
+from tests.module.copies import BINARY, REPOSITORY
 from wrapper import provider_mirror
 
 if TYPE_CHECKING:
@@ -33,6 +33,6 @@ def test_a_plain_init_finds_the_linked_mirror(tmp_path: Path) -> None:
         pytest.skip("the only mirror is the user's own directory")
     module.mkdir()
     shutil.copy(REPOSITORY / "versions.tf", module)
-    said = tftest.TerraformTest(str(module), env=before).init()
+    said = tftest.TerraformTest(str(module), binary=BINARY, env=before).init()
     assert "successfully initialized" in said
     assert linked != provider_mirror.implied(before)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from wrapper import provider_mirror
 from wrapper.errors import SettingsError, TerraformError
 from wrapper.terraform import Applying, Change, Terraform, state
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("terraform") or shutil.which("tofu")), reason="needs terraform or tofu"
@@ -222,9 +220,9 @@ def test_an_old_terraform_is_refused(tmp_path: Path) -> None:
         made.init(say=_ignore)
 
 
-def _mirror(place: Path) -> Path:
+def _mirror(place: Path, name: str = provider_mirror.HOSTNAME) -> Path:
     here = provider_mirror._platform()
-    provider = place / provider_mirror.HOSTNAME / provider_mirror.PROVIDER / "5.100.0" / here
+    provider = place / name / provider_mirror.PROVIDER / "5.100.0" / here
     provider.mkdir(parents=True)
     (provider / "terraform-provider-aws_v5.100.0_x5").touch()
     return place
@@ -268,3 +266,51 @@ def test_linking_leaves_a_directory_of_the_users_own_alone(tmp_path: Path) -> No
     provider_mirror.link(environment)
     assert own.is_dir()
     assert not own.parent.is_symlink()
+
+
+@pytest.mark.parametrize("held", [provider_mirror.HOSTNAME, provider_mirror.OPENTOFUS])
+def test_linking_serves_terraform_and_opentofu_whichever_the_mirror_was_made_for(
+    tmp_path: Path, held: str
+) -> None:
+    mirror = _mirror(tmp_path / "share" / "terraform" / "plugins", held)
+    environment = {"HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path / "share")}
+    other = {"registry.terraform.io": "tofu", "registry.opentofu.org": "terraform"}[held]
+    assert provider_mirror.find(environment, f"/usr/bin/{other}") != mirror
+    assert provider_mirror.link(environment) == mirror
+    for binary in ("/usr/bin/terraform", "/usr/bin/tofu"):
+        assert provider_mirror.find(environment, binary)
+    for name in (provider_mirror.HOSTNAME, provider_mirror.OPENTOFUS):
+        (package,) = (tmp_path / ".terraform.d/plugins" / name / "hashicorp/aws/5.100.0").iterdir()
+        assert package.resolve().is_relative_to(mirror)
+    assert provider_mirror.link(environment) is not None, "a second time is as good"
+
+
+def test_a_terraform_that_is_opentofu_by_another_name_is_known(tmp_path: Path) -> None:
+    _program(tmp_path, "tofu", "1.9.1")
+    (tmp_path / "terraform").symlink_to(tmp_path / "tofu")
+    assert provider_mirror.hostname(str(tmp_path / "terraform")) == provider_mirror.OPENTOFUS
+    assert provider_mirror.hostname("/usr/bin/terraform") == provider_mirror.HOSTNAME
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "refused"),
+    [
+        pytest.param("terraform", "Terraform v1.8.5", "1.8.5", id="too old"),
+        pytest.param("tofu", "OpenTofu v1.6.0", "1.6.0", id="OpenTofu too old"),
+        pytest.param("terraform", "no words", "?", id="something else"),
+        pytest.param("terraform", "Terraform v0.15.5", "0.15.5", id="much too old"),
+    ],
+)
+def test_setup_refuses_what_the_module_would_refuse(
+    tmp_path: Path, name: str, says: str, refused: str
+) -> None:
+    for tool in ("bash", "dirname", "sed"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    (tmp_path / name).write_text(f"#!{shutil.which('bash')}\necho '{says}'\n")
+    (tmp_path / name).chmod(0o755)
+    setup = Path(__file__).parents[2] / "scripts" / "setup"
+    done = subprocess.run(
+        [setup], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"{tmp_path / name} is version {refused}; 1.9 or newer is needed" in done.stderr

@@ -102,7 +102,7 @@ class Terraform:
         try:
             self._init()
         except TerraformError:
-            mirror = provider_mirror.find(self._environment)
+            mirror = provider_mirror.find(self._environment, self.binary)
             if mirror is None:
                 raise
             say(f"The provider registry does not answer; providers come from {mirror}")

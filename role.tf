@@ -1,7 +1,7 @@
 # What the machine may do in AWS: nothing, but for what a variable asks. docs/adr/0018-role.md
 
 locals {
-  role      = var.bucket != null
+  role      = var.bucket != null || var.session_manager
   role_name = "jupyter-clouds-machine-${var.name}-${substr(sha256(terraform_data.bucket.triggers_replace), 0, 8)}"
   # By which the wrapper finds what a lost state left: IAM has no regions, deployments have.
   role_path = "/jupyter-clouds/${data.aws_region.this.id}/"
@@ -53,6 +53,27 @@ resource "aws_iam_role_policy" "bucket" {
   name   = "bucket"
   role   = aws_iam_role.this[0].name
   policy = jsonencode({ Version = "2012-10-17", Statement = local.bucket_statements })
+}
+
+# What the agent needs for sessions. AmazonSSMManagedInstanceCore would give it every parameter of the
+# account besides: https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html
+resource "aws_iam_role_policy" "session_manager" {
+  count = var.session_manager ? 1 : 0
+
+  name = "session-manager"
+  role = aws_iam_role.this[0].name
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{
+    Effect   = "Allow"
+    Action   = ["ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"]
+    Resource = "*"
+  }] })
+}
+
+check "session_manager" {
+  assert {
+    condition     = !(var.session_manager && var.metadata_access)
+    error_message = "metadata_access gives the notebook's user the role's credentials: with session_manager, whoever has them can pose as this machine's agent and read what is typed in a session. Take one of the two."
+  }
 }
 
 resource "aws_iam_instance_profile" "this" {

@@ -330,6 +330,13 @@ variable "services_url" {
   }
 }
 
+variable "session_manager" {
+  description = "Lets AWS's Session Manager carry SSH to the machine, with no port open: its role may speak to Systems Manager. The image has to have the SSM agent, as Ubuntu's have."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "spot" {
   description = "A spot machine: about a third of the price, and EC2 may take it back with two minutes' notice. Changing it replaces the machine; address and rules stay."
   type        = bool

@@ -22,6 +22,7 @@ UNREACHED = 255
 CONFIG = "config"
 _KEY, _KNOWN = "id_ed25519", "known_hosts"
 _SECRET_PREFIXES = ("AWS_", "TF_VAR_", "JUPYTER_CLOUDS_")
+_PROXY = "ProxyCommand"
 _PACKAGE = "apt-get install openssh-client, dnf install openssh-clients, or brew install openssh"
 
 
@@ -78,8 +79,11 @@ def know(folder: Path, host_key: str) -> None:
     write_private(folder / _KNOWN, f"{folder_name(folder)} {host_key}\n")
 
 
-def write(folder: Path, *, address: str, user: str) -> Path:
-    """The configuration leads there, and only to the host key that is known; the configuration."""
+def write(folder: Path, *, address: str, user: str, proxy: str | None = None) -> Path:
+    """The configuration leads there, and only to the host key that is known; the configuration.
+
+    With `proxy`, this command carries the connection.
+    """
     name = folder_name(folder)
     settings = {
         "HostName": address,
@@ -101,6 +105,8 @@ def write(folder: Path, *, address: str, user: str) -> Path:
         "ConnectTimeout": "15",
         "ServerAliveInterval": "30",
     }
+    if proxy:
+        settings |= {_PROXY: proxy, "ConnectTimeout": "60"}  # a session takes seconds to begin
     lines = [f"Host {name}", *(f"    {key} {value}" for key, value in settings.items())]
     return write_private(folder / CONFIG, "\n".join(lines) + "\n")
 
@@ -129,9 +135,12 @@ def command(folder: Path, words: Sequence[str] = (), options: Sequence[str] = ()
     ]
 
 
-def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """What ssh and rsync get to see: no credentials."""
-    return {key: value for key, value in given.items() if not key.startswith(_SECRET_PREFIXES)}
+def environment(given: Mapping[str, str], config: Path | None = None) -> dict[str, str]:
+    """What ssh and rsync get to see: no credentials, unless AWS carries the connection."""
+    hidden = _SECRET_PREFIXES
+    if config and config.exists() and f" {_PROXY} " in config.read_text(encoding="utf-8"):
+        hidden = tuple(one for one in hidden if one != "AWS_")
+    return {key: value for key, value in given.items() if not key.startswith(hidden)}
 
 
 def try_to(
@@ -152,7 +161,7 @@ def exactly(
         check=False,
         capture_output=True,
         input=text,
-        env=environment(given),
+        env=environment(given, folder / CONFIG),
     )
 
 
@@ -165,10 +174,10 @@ def feed(
         check=False,
         input=text.encode(),
         stdout=subprocess.DEVNULL,
-        env=environment(given),
+        env=environment(given, folder / CONFIG),
     ).returncode
 
 
-def become(words: Sequence[str], given: Mapping[str, str]) -> NoReturn:
+def become(words: Sequence[str], folder: Path, given: Mapping[str, str]) -> NoReturn:
     """This process is that program: its terminal, its signals, its exit status."""
-    os.execve(words[0], list(words), environment(given))  # noqa: S606 - no shell is wanted
+    os.execve(words[0], list(words), environment(given, folder / CONFIG))  # noqa: S606 - no shell is wanted

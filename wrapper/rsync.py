@@ -122,7 +122,7 @@ def run(transfer: Transfer, given: Mapping[str, str]) -> Moved:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env=openssh.environment(given),
+            env=openssh.environment(given, transfer.ssh_config),
         )
     _judge(done.returncode, done.stderr.strip())
     return _read(done.stdout or "")

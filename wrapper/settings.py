@@ -71,6 +71,8 @@ class Settings:
     repository: str | None = None
     """https://HOST/PATH[@BRANCH], cloned into the work folder."""
     root_volume_size: int | None = None
+    session_manager: bool | None = None
+    """ssh by AWS's Session Manager, with no port open."""
     spot: bool | None = None
     ssh: bool | None = None
     """With a key made for it, for whoever may reach the notebook."""
@@ -260,6 +262,7 @@ PLAIN = (
     "owner",
     "repository",
     "root_volume_size",
+    "session_manager",
     "spot",
     "ssh",
     "subnet_id",

@@ -36,6 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "browsers_trust_it": {"allowed_cidrs": [ME], "https": False, "tls": "letsencrypt"},
     "bucket": {"bucket": "my-data", "spot": True},
     "prefix": {"bucket": "my-data/of/mine", "services_endpoint": "https://bucket.vpce.example"},
+    "sessions": {"session_manager": True},
     "no_address": {"elastic_ip": False, "root_volume_size": 55},
 }
 
@@ -219,3 +220,17 @@ def test_ec2_alone_takes_the_role_and_the_wrapper_finds_it(planned: dict[str, Pl
     assert trusted["Principal"] == {"Service": "ec2.amazonaws.com"}
     assert role["path"] == profile["path"] == "/jupyter-clouds/us-east-1/"
     assert role["tags"]["jupyter-clouds:deployment"] == "notebook"
+
+
+def test_a_role_for_sessions_opens_no_port_and_reads_no_parameter(
+    planned: dict[str, Planned],
+) -> None:
+    text = planned["sessions"].values("aws_iam_role_policy.session_manager[0]")["policy"]
+
+    (allowed,) = json.loads(text)["Statement"]
+    assert {one.split(":")[0] for one in allowed["Action"]} == {"ssm", "ssmmessages"}
+    assert [one for one in allowed["Action"] if one.startswith("ssm:")] == [
+        "ssm:UpdateInstanceInformation"
+    ]
+    assert planned["sessions"].ingress() == set()
+    assert "aws_iam_role_policy.bucket[0]" not in planned["sessions"].resources

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from tests.unit.fleet import launch
 from tests.unit.worlds import StandIn, bare_world
-from wrapper import deployment, openssh, ssh_include
+from wrapper import deployment, openssh, session_manager, ssh_include
 from wrapper.cli import cli
 from wrapper.cli.ways import ssh as ssh_command
 from wrapper.deployment import preparing, ssh
@@ -101,6 +102,40 @@ def test_the_configuration_follows_the_machines_address(folder: Path) -> None:
 def test_credentials_do_not_reach_ssh() -> None:
     given = {"AWS_SECRET_ACCESS_KEY": "x", "TF_VAR_a": "x", "PATH": "/bin", "TERM": "vt100"}
     assert openssh.environment(given) == {"PATH": "/bin", "TERM": "vt100"}
+
+
+def test_the_session_manager_carries_ssh_where_no_port_is_open(folder: Path) -> None:
+    proxy = session_manager.proxy_command("eu-west-1")
+    openssh.write(folder, address="i-0123456789abcdef0", user="notebook", proxy=proxy)
+
+    told = understood("-F", str(folder / "config"))
+
+    assert told["hostname"] == "i-0123456789abcdef0"
+    assert told["proxycommand"].endswith(
+        "aws ssm start-session --region eu-west-1 --target %h "
+        "--document-name AWS-StartSSHSession --parameters portNumber=%p"
+    )
+    # Whoever carries it needs to be known to AWS; the host key is the console's all the same.
+    given = {"AWS_PROFILE": "x", "TF_VAR_a": "x", "PATH": "/bin"}
+    assert openssh.environment(given, folder / "config") == {"AWS_PROFILE": "x", "PATH": "/bin"}
+    assert told["hostkeyalias"] == "clouds-moon"
+    assert told["stricthostkeychecking"] == "true"
+
+
+def test_where_a_port_is_open_aws_carries_nothing(folder: Path) -> None:
+    home = Home(folder.parent)
+    home.remember(Record(home.name, PLACE, outputs={"instance_id": "i-1"}))
+    home.write_variables({"session_manager": True})
+    ssh.follow(home, "198.18.0.10")
+    assert understood("-F", str(folder / "config"))["hostname"] == "i-1"
+
+    home.write_variables({"session_manager": True, "ssh_cidrs": ["203.0.113.7/32"]})
+    ssh.follow(home, "198.18.0.10")
+
+    told = understood("-F", str(folder / "config"))
+    assert (told["hostname"], told.get("proxycommand")) == ("198.18.0.10", None)
+    given = {"AWS_PROFILE": "x", "PATH": "/bin"}
+    assert openssh.environment(given, folder / "config") == {"PATH": "/bin"}
 
 
 BEGUN = "# mine\nHost other\n    User me\n"
@@ -235,7 +270,31 @@ def test_a_closed_port_is_told_with_what_opens_it(world: World, home: Home) -> N
     home.write_variables({})
     with pytest.raises(FailedError, match="Port 22") as raised:
         deployment.connect(world, home.name)
-    assert raised.value.hint == f"python -m wrapper up {home.name} --ssh"
+    assert str(raised.value.hint).startswith(f"python -m wrapper up {home.name} --ssh")
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(
+    ("here", "lacks"), [((), "aws is missing"), (("aws",), "session-manager-plugin is missing")]
+)
+def test_what_this_computer_lacks_for_a_session_is_told(  # noqa: PLR0913, PLR0917 (a table's columns)
+    here: tuple[str, ...],
+    lacks: str,
+    world: World,
+    home: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home.write_variables({"session_manager": True})
+    for name in here:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(FailedError, match=lacks) as raised:
+        deployment.connect(world, home.name)
+
+    assert "https://docs.aws.amazon.com/" in str(raised.value.hint)
 
 
 def test_a_stopped_machine_is_told_with_what_starts_it(
@@ -267,13 +326,25 @@ def test_nobody_is_met_whose_host_key_the_console_does_not_show(world: World, ho
             "allow moon",
             id="not reached",
         ),
+        pytest.param(
+            "An error occurred (TargetNotConnected) when calling the StartSession operation",
+            NoAnswerError,
+            "SSM agent has not reported",
+            id="no agent",
+        ),
+        pytest.param(
+            "An error occurred (AccessDeniedException) when calling the StartSession operation",
+            NoAnswerError,
+            "ssm:StartSession",
+            id="no right",
+        ),
     ],
 )
 def test_what_ssh_says_becomes_the_next_command(  # noqa: PLR0913, PLR0917 (a table's columns)
     words: str, error: type[CloudsError], hint: str, world: World, folder: Path, answer: Any
 ) -> None:
     answer(words, 255)
-    with pytest.raises(error, match=words.split(".", maxsplit=1)[0]) as raised:
+    with pytest.raises(error, match=re.escape(words.split(".", maxsplit=1)[0])) as raised:
         ssh._tried(world, folder, "moon")
     assert hint in str(raised.value.hint)
 

@@ -88,6 +88,7 @@ if TYPE_CHECKING:
 @option("--subnet-id", metavar="SUBNET", help="Subnet.  [default: of the default VPC]")
 @tls_options.options
 @option("--ssh/--no-ssh", help="Open 22 too, to who may reach it, with a key made for it.")
+@option("--session-manager/--no-session-manager", help="ssh by AWS's Session Manager: no port.")
 @option("--ssh-public-key", type=click.Path(dir_okay=False), help="Lets its owner in by SSH.")
 @option("--ssh-cidr", "ssh_cidrs", multiple=True, metavar="CIDR", help="From where SSH may come.")
 @option("--sudo/--no-sudo", help="Give the notebook's user sudo.")

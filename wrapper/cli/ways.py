@@ -43,7 +43,9 @@ def ssh(ctx: click.Context, name: str, *, tty: bool) -> None:
 
     there = _connect(name)
     sys.stdout.flush()
-    openssh.become(openssh.command(there, ctx.meta["words"], ("-t",) if tty else ()), os.environ)
+    openssh.become(
+        openssh.command(there, ctx.meta["words"], ("-t",) if tty else ()), there, os.environ
+    )
 
 
 @click.command("ssh-config")

@@ -295,6 +295,6 @@ def _write(  # noqa: PLR0913, PLR0917 (all that the directory is made of)
         passwords.check_strength(chosen, related=[record.name, asked.owner or ""])
         home.write_password(chosen)
         kept["password_hash"] = passwords.hash_password(chosen)
-    if asked.ssh and not asked.ssh_public_key:
+    if (asked.ssh or asked.session_manager) and not asked.ssh_public_key:
         kept["ssh_public_key"] = openssh.public_key(ssh.folder(home))
     home.write_variables(variables(record, asked, kept))

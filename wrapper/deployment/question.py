@@ -86,7 +86,9 @@ def without_effect(asked: Settings) -> str | None:
 def _role(record: Record) -> list[str]:
     """What the machine may do in AWS, where that is anything."""
     bucket = record.settings.get("bucket")
-    return [f"  role         reads and writes s3://{bucket}"] if bucket else []
+    may = [f"read and write s3://{bucket}"] if bucket else []
+    may += ["speak to AWS's Session Manager"] if record.settings.get("session_manager") else []
+    return [f"  role         may {', '.join(may)}"] if may else []
 
 
 def price_text(price: Decimal | None, of_market: str) -> str:

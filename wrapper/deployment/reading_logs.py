@@ -96,7 +96,7 @@ class _Reader:
         except CloudsError as error:
             self.close()
             why = error
-        if self.home.variables().get("ssh_cidrs") and not isinstance(why, StoppedError):
+        if ssh.leads_there(self.home) and not isinstance(why, StoppedError):
             try:
                 return Log("journal", self._over_ssh(why))
             except FingerprintError:

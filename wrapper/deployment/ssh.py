@@ -8,7 +8,7 @@ import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wrapper import console, openssh, ssh_include
+from wrapper import console, openssh, session_manager, ssh_include
 from wrapper.deployment import logging_in, look, place, verify
 from wrapper.deployment.events import Step
 from wrapper.errors import FailedError, FingerprintError, NoAnswerError
@@ -61,10 +61,13 @@ def connect(world: World, name: str) -> Path:
     FingerprintError: another answers.
     """
     home, record = look.known(world, name)
-    if not home.variables().get("ssh_cidrs"):
+    if not leads_there(home):
         raise FailedError(
-            f"Port 22 of {name} is closed.", hint=f"python -m wrapper up {name} --ssh"
+            f"Port 22 of {name} is closed.",
+            hint=f"python -m wrapper up {name} --ssh, or with no port open: --session-manager",
         )
+    if _carried(home):
+        session_manager.check_programs()
     way = place.back_to(world, record)
     found = way.aws.instance(record.instance_id) if record.instance_id else None
     if found is None or found.state != "running":
@@ -76,7 +79,7 @@ def connect(world: World, name: str) -> Path:
     there = folder(home)
     openssh.public_key(there)
     address = found.public_ip or str(record.outputs.get("public_ip"))
-    openssh.write(there, address=address, user=USER)
+    _write(home, record, address)
     marker = there / _MACHINE
     if not marker.exists() or marker.read_text(encoding="utf-8") != found.instance_id:
         _meet(world, way, home, record, found.instance_id)
@@ -87,6 +90,29 @@ def connect(world: World, name: str) -> Path:
 def follow(home: Home, address: str | None) -> None:
     """Where ssh is configured it leads to the address that the machine has now."""
     if address and (folder(home) / openssh.CONFIG).exists():
+        _write(home, home.record(), address)
+
+
+def leads_there(home: Home) -> bool:
+    """There is a way for ssh: an open port, or AWS's Session Manager."""
+    return bool(home.variables().get("ssh_cidrs")) or _carried(home)
+
+
+def _carried(home: Home) -> bool:
+    """By the Session Manager: only where the port is closed, which is the faster way."""
+    told = home.variables()
+    return bool(told.get("session_manager")) and not told.get("ssh_cidrs")
+
+
+def _write(home: Home, record: Record | None, address: str) -> None:
+    if record and _carried(home):
+        openssh.write(
+            folder(home),
+            address=str(record.instance_id),
+            user=USER,
+            proxy=session_manager.proxy_command(record.place.region),
+        )
+    else:
         openssh.write(folder(home), address=address, user=USER)
 
 
@@ -137,7 +163,8 @@ def _tried(world: World, there: Path, name: str) -> bool:
         )
     raise NoAnswerError(
         f"{name} is not reached by SSH: {said}",
-        hint=f"Your address may have changed: python -m wrapper allow {name}",
+        hint=session_manager.what_it_says(said, name)
+        or f"Your address may have changed: python -m wrapper allow {name}",
     )
 
 

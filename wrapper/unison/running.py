@@ -63,7 +63,7 @@ def synchronise(pair: Pair, given: Mapping[str, str], tell: Tell) -> Outcome:
 
 def _once(pair: Pair, given: Mapping[str, str], tell: Tell, more: Sequence[str]) -> Outcome:
     pairs.write(pair)
-    environment = openssh.environment(given) | {
+    environment = openssh.environment(given, pair.ssh / openssh.CONFIG) | {
         "UNISON": str(pair.own),
         # Its memory bears the computer's name, which changes with the network on some.
         "UNISONLOCALHOSTNAME": "here",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.ec2 import served
 from tests.unit.ending import PLACE
-from tests.unit.fleet import data_volume, fulfilled, launch, request_spot, tags
+from tests.unit.fleet import data_volume, fulfilled, launch, request_spot, state, tags, until
 from tests.unit.worlds import StandIn, bare_world
-from wrapper import cli, deployment
+from wrapper import cli, deployment, journal
 from wrapper.aws import tagged
 from wrapper.cli import worlds
 from wrapper.deployment import take_down
@@ -28,6 +29,7 @@ from wrapper.errors import (
     UsageError,
 )
 from wrapper.home import Home, Record, root
+from wrapper.spending import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +102,42 @@ def test_an_account_is_searched_region_by_region_with_what_it_costs(scene: Scene
     assert alive.monthly_price > 8
     assert (lost.known, lost.state, lost.hourly_price) == (False, "absent", None)
     assert lost.monthly_price == 3.65
+
+
+def test_what_another_computers_notebook_has_cost_is_reckoned_from_the_account(
+    scene: Scene,
+) -> None:
+    ec2 = scene.account.client()
+    machine = launch(ec2, "theirs")
+    once = scene.found()["theirs", HERE].spent
+    assert once
+    # A run costs a minute at least.
+    assert once >= 0.0832 / 60 * 0.9
+    ec2.stop_instances(InstanceIds=[machine])
+    until(lambda: state(ec2, machine) == "stopped")
+    ec2.start_instances(InstanceIds=[machine])
+    until(lambda: state(ec2, machine) == "running")
+    twice = scene.found()["theirs", HERE].spent
+    assert twice
+    assert twice >= 1.9 * once, "CloudTrail knows of the first run"
+    scene.account.control.refuse("cloudtrail:LookupEvents", "denied")
+    less = scene.found()["theirs", HERE].spent
+    assert less
+    assert less < twice
+
+
+def test_what_this_computer_saw_of_its_own_counts(scene: Scene) -> None:
+    home = scene.remember("mine")
+    scene.address("mine")
+    now = datetime.now(UTC)
+    kind = journal.Machine("t3.large", "us-east-1a", "on-demand", "0.5")
+    gone = "i-0123456789abcdef0"
+    for hours, what in ((5, "started"), (3, "stopped")):
+        moment = Moment(now - timedelta(hours=hours), what, gone)  # type: ignore[arg-type]
+        journal.add_moment(home, moment, kind)
+    spent = scene.found()["mine", HERE].spent
+    assert spent
+    assert 2 * 0.08 < spent < 2 * 0.5 + 0.1
 
 
 def test_all_regions_are_those_of_the_account(scene: Scene) -> None:
@@ -248,7 +286,7 @@ def test_the_command_line_tells_all_of_it(
     assert cli.main(["list", "--all-regions", "--local"]) == 0
     printed = capsys.readouterr().out
     assert "(not of this computer)" in printed
-    assert "all of it: about $3.65 a month, and $0.0000 an hour" in printed
+    assert "all of it: about $3.65 a month, and $0.0000 an hour; about $0.00 so far" in printed
     assert cli.main(["sweep", "--local", "--regions", HERE, "--yes"]) == 0
     assert capsys.readouterr().out == "1 swept\n"
     assert cli.main(["sweep", "--local", "--regions", HERE, "--yes", "--json"]) == 0

@@ -122,7 +122,11 @@ def _tell_account(found: Sequence[Found], *, as_json: bool) -> None:
     monthly = sum(one.monthly_price for one in found)
     monthly += sum(thing.monthly_price for one in found for thing in one.kept)
     hourly = sum(one.hourly_price or 0 for one in found)
-    click.echo(f"all of it: about ${monthly:.2f} a month, and ${hourly:.4f} an hour")
+    so_far = sum(one.spent or 0 for one in found)
+    click.echo(
+        f"all of it: about ${monthly:.2f} a month, and ${hourly:.4f} an hour; about "
+        f"${so_far:.2f} so far"
+    )
 
 
 @click.command()

@@ -81,7 +81,8 @@ def line(one: Found) -> str:
 
     monthly = sum(thing.monthly_price for thing in one.kept)
     data = f", kept data ${monthly:.2f} a month" if one.kept else ""
-    return f"{one.name:<16} {one.region:<14} {one.state:<10} {sweeping.price(one)}{data}"
+    so_far = "" if one.spent is None else f"; about ${one.spent:.2f} so far"
+    return f"{one.name:<16} {one.region:<14} {one.state:<10} {sweeping.price(one)}{data}{so_far}"
 
 
 def ended(done: list[Down]) -> str:

@@ -11,14 +11,17 @@ from wrapper.deployment import look, place, remembering
 from wrapper.deployment.events import Warned
 from wrapper.deployment.reckoning import HISTORY, Reckoning, reckon
 from wrapper.errors import CloudsError
-from wrapper.home import Home, homes, root
+from wrapper.home import Home, Record, homes, root
 from wrapper.settings import check_name
+from wrapper.spending import Keeping, Moment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wrapper.aws import Instance
     from wrapper.deployment.place import Way
     from wrapper.deployment.reckoning import Spent
     from wrapper.deployment.world import World
-    from wrapper.home import Record
     from wrapper.journal import Journal
 
 SKEW = timedelta(minutes=5)
@@ -40,6 +43,28 @@ def cost(world: World, name: str | None = None, *, since: str | None = None) -> 
         for home in homes(world.environment)
         if (record := home.record()) and (not record.ended or journal.read(home).began)
     ]
+
+
+def by_tags(way: Way, name: str, machines: Sequence[Instance], known: Journal) -> Spent:
+    """What one name has cost as far as the account tells: launches, CloudTrail, what is held.
+
+    `known` is what this computer saw of it, which may be nothing. Machines that EC2 has forgotten,
+    an hour after their end, are in that alone. CloudsError.
+    """
+    now = _here()
+    newest = max(machines, key=lambda one: one.launched_at, default=None)
+    for one in machines:
+        machine = journal.Machine(one.instance_type, one.zone, one.market)
+        known.machines.setdefault(one.instance_id, []).append((one.launched_at, machine))
+        known.moments.append(Moment(one.launched_at, "started", one.instance_id))
+        if one.state in remembering.RESTS and one.stopped_at:
+            known.moments.append(Moment(one.stopped_at, "stopped", one.instance_id))
+    for held in way.aws.holdings({name: newest.instance_id if newest else None}):
+        began = held.since or now
+        known.kept.setdefault(held.id, Keeping(held.kind, held.id, held.gib, began))
+    ids = tuple(one.instance_id for one in machines)
+    record = Record(name=name, place=way.place, instance_ids=ids)
+    return reckon(Reckoning(record, way, _furthest(known, now), now, known))
 
 
 def _of(world: World, home: Home, record: Record, since: str | None) -> Spent:

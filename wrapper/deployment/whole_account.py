@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from wrapper.deployment import monthly, place, take_down
+from wrapper import journal
+from wrapper.deployment import monthly, place, spent, take_down
 from wrapper.deployment.events import Step, Warned
 from wrapper.deployment.place import Way
 from wrapper.errors import AwsError, CloudsError, CredentialsError, UsageError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from wrapper.aws import Instance, Leftover
     from wrapper.deployment.kept import Kept
     from wrapper.deployment.world import World
+    from wrapper.home import Home
 
 SIDE_BY_SIDE = 8
 """Regions asked at once: each has its own limits, this computer has one network."""
@@ -42,6 +44,8 @@ class Found:
     """US dollars for a running machine; None when none runs, or EC2 does not tell."""
     monthly_price: float
     """US dollars a month, by list price, of what costs while nothing runs: disks, addresses."""
+    spent: float | None
+    """US dollars so far, about, by list and spot prices; None when it could not be reckoned."""
     left: tuple[str, ...]
     """All of it, as `kind id`."""
     kept: tuple[Kept, ...]
@@ -108,33 +112,48 @@ def _look(world: World, way: Way, name: str) -> Found | None:
     kept = take_down.kept_of(way, name)
     if not left and not kept:
         return None
-    machine = _newest(way, left)
+    machines = [one for one in (way.aws.instance(one) for one in _machines(left)) if one]
+    machine = max(machines, key=lambda one: one.launched_at, default=None)
     running = machine if machine and machine.state in ("pending", "running") else None
     price = (
         way.aws.hourly_price(running.instance_type, running.zone, running.market)
         if running
         else None
     )
+    home = _home(world, way, name)
     return Found(
         name=name,
         region=way.place.region,
-        known=_known(world, way, name),
+        known=home is not None,
         state=machine.state if machine else "absent",
         instance_id=machine.instance_id if machine else None,
         instance_type=machine.instance_type if machine else None,
         market=machine.market if machine else None,
         hourly_price=None if price is None else float(price),
         monthly_price=round(sum(monthly.of_leftovers(left, way.place.region).values()), 2),
+        spent=_spent(way, name, machines, home),
         left=tuple(f"{one.kind} {one.id}" for one in left),
         kept=kept,
     )
 
 
-def _newest(way: Way, left: Sequence[Leftover]) -> Instance | None:
-    there = [way.aws.instance(one.id) for one in left if one.kind == "instance"]
-    return max(filter(None, there), key=lambda one: one.launched_at, default=None)
+def _machines(left: Sequence[Leftover]) -> list[str]:
+    return [one.id for one in left if one.kind == "instance"]
 
 
-def _known(world: World, way: Way, name: str) -> bool:
-    records = [home.record() for home in homes(world.environment) if home.name == name]
-    return any(one and not one.ended and one.place == way.place for one in records)
+def _spent(way: Way, name: str, machines: Sequence[Instance], home: Home | None) -> float | None:
+    """By what the account tells, and this computer's journal if it has one."""
+    known = journal.read(home) if home else journal.Journal()
+    try:
+        return spent.by_tags(way, name, machines, known).total
+    except CloudsError:
+        return None
+
+
+def _home(world: World, way: Way, name: str) -> Home | None:
+    """Where this computer remembers it."""
+    for home in homes(world.environment):
+        record = home.record() if home.name == name else None
+        if record and not record.ended and record.place == way.place:
+            return home
+    return None

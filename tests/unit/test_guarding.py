@@ -14,6 +14,7 @@ from tests.unit.fleet import fulfilled, launch, request_spot, state
 from tests.unit.local_api import Clock
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
+from wrapper.aws import schedules
 from wrapper.deployment import guarding, place, take_down
 from wrapper.home import Home, Record, root
 from wrapper.local.api.imaginary import TRANSITION_SECONDS
@@ -209,6 +210,15 @@ def test_a_one_time_machine_is_ended_since_it_cannot_be_stopped(
     scene.clock.advance(5 * 3600)
     ended = {"stop": ("stopping", "stopped"), "terminate": ("shutting-down", "terminated")}
     assert scene.state() in ended[action]
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-1", "us-gov-west-1"])
+def test_no_two_names_share_a_role(region: str) -> None:
+    alike = ["a-course-of-the-winter-term-1", "a-course-of-the-winter-term-2", "a" * 32, "one"]
+    roles = {schedules.role_name(name, region) for name in alike}
+    assert len(roles) == len(alike)
+    assert all(len(one) <= 64 and one.endswith(f"-{region}") for one in roles)
+    assert f"jupyter-clouds-schedule-one-{region}" in roles
 
 
 def test_a_schedule_needs_a_role_that_is_there(scene: Scene) -> None:

@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,6 +138,20 @@ def test_the_question_says_what_where_for_whom_and_for_how_much() -> None:
     ):
         assert part in text
     assert "is replaced" not in text
+
+
+@pytest.mark.parametrize(
+    ("size", "there", "gib"),
+    [(None, None, 50), (None, 400, 400), (500, 400, 500), (0, None, 0), (100, None, 100)],
+    ids=["a new one", "an adopted one", "one that grows", "none", "as large as was said"],
+)
+def test_the_question_prices_the_volume_that_there_will_be(
+    size: int | None, there: int | None, gib: int
+) -> None:
+    record = replace(RECORD, settings={**RECORD.settings, "data_volume_size": size})
+    text = question.describe(record, None, FACTS, None, (), data_gib=there)
+    on_top = 0.005 + 0.0952 * (30 + gib) / 730
+    assert f"on top       ${on_top:.3f} an hour" in text
 
 
 def test_the_question_warns_of_a_disk_that_is_lost() -> None:

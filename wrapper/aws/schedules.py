@@ -7,6 +7,7 @@ Written from its documentation; tried on the embedded EC2, not yet on AWS.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from datetime import UTC
@@ -25,12 +26,26 @@ if TYPE_CHECKING:
 
 Action = Literal["stop", "terminate"]
 POLICY: Final = "stop"
+_LONGEST: Final = 64
 _ABSENT: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException"})
 
 
 def schedule_name(name: str) -> str:
     """Of the deployment's schedule, and of its role."""
-    return f"jupyter-clouds-schedule-{name}"[:64]
+    return f"jupyter-clouds-schedule-{name}"[:_LONGEST]
+
+
+def role_name(name: str, region: str) -> str:
+    """Of the role, which every region has of its own; 64 characters at most.
+
+    A name too long for that is told from others by its digest.
+    """
+    whole = f"{schedule_name(name)}-{region}"
+    if len(whole) <= _LONGEST:
+        return whole
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    end = f"-{digest}-{region}"
+    return schedule_name(name)[: _LONGEST - len(end)] + end
 
 
 def put(account: Account, name: str, instance_id: str, action: Action, at: datetime) -> None:
@@ -75,7 +90,7 @@ def _role(account: Account, name: str, instance_id: str, action: Action) -> str:
         "Action": f"ec2:{action.capitalize()}Instances",
         "Resource": f"arn:{partition}:ec2:{account.region}:{owner}:instance/{instance_id}",
     }
-    role = f"{schedule_name(name)[:48]}-{account.region}"[:64]
+    role = role_name(name, account.region)
     with suppress(account.iam.exceptions.EntityAlreadyExistsException):
         account.iam.create_role(
             RoleName=role,
@@ -92,7 +107,7 @@ def remove(account: Account, name: str) -> bool:
 
     AwsError when one of them could not be removed, after the others were tried.
     """
-    role = f"{schedule_name(name)[:48]}-{account.region}"[:64]
+    role = role_name(name, account.region)
     steps: tuple[Callable[[], Any], ...] = (
         lambda: account.scheduler.delete_schedule(Name=schedule_name(name)),
         lambda: account.iam.delete_role_policy(RoleName=role, PolicyName=POLICY),

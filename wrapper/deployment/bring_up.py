@@ -100,6 +100,14 @@ def _moved(world: World, home: Home, ready: Prepared) -> Prepared:
     return ready
 
 
+def _data_gib(ready: Prepared) -> int | None:
+    """Of what the data is on, or begins with; None for a new volume."""
+    told = ready.record.outputs.get("data_volume_id")
+    there = ready.way.aws.volume(told) if isinstance(told, str) else None
+    found = there or ready.origin.volume or ready.origin.snapshot
+    return found.gib if found else None
+
+
 def _ask(world: World, home: Home, ready: Prepared, *, rested: bool) -> None:
     """The user has agreed. UsageError when not, or when it costs too much; nothing was made."""
     record = ready.record
@@ -117,7 +125,15 @@ def _ask(world: World, home: Home, ready: Prepared, *, rested: bool) -> None:
     if unchanged:
         return
     reach = preparing.allowed(record)
-    text = question.describe(record, ready.plan, ready.facts, price, reach, data=ready.origin.words)
+    text = question.describe(
+        record,
+        ready.plan,
+        ready.facts,
+        price,
+        reach,
+        data=ready.origin.words,
+        data_gib=_data_gib(ready),
+    )
     if world.confirm(f"{text}\n\nGo on?"):
         return
     if ready.fresh:

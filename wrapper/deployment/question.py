@@ -53,6 +53,7 @@ def describe(  # noqa: PLR0913 (each is a line)
     allowed: tuple[str, ...],
     *,
     data: str | None = None,
+    data_gib: int | None = None,
 ) -> str:
     """Several lines; the last is not yet the question."""
     size = f"{facts.vcpus} vCPUs, {facts.memory_mib / 1024:.3g} GiB, {facts.architecture}"
@@ -60,7 +61,7 @@ def describe(  # noqa: PLR0913 (each is a line)
         f"{record.name}, in {record.place}",
         f"  machine      {instance_type(record)}, {market(record)}: {size}",
         f"  price        {price_text(price, market(record))}",
-        *_over_time(record, price),
+        *_over_time(record, price, data_gib),
         *([f"  data         {data}"] if data else []),
         f"  let in       {', '.join(allowed) or 'nobody'}",
         *_role(record),
@@ -114,12 +115,12 @@ def too_dear(price: Decimal | None, most: float | None) -> RequestError | None:
     )
 
 
-def _over_time(record: Record, price: Decimal | None) -> list[str]:
-    """What comes on top, and what it adds up to."""
+def _over_time(record: Record, price: Decimal | None, data_gib: int | None) -> list[str]:
+    """What comes on top, and what it adds up to; a volume or snapshot that exists has its size."""
     told = record.settings.get
     root = told("root_volume_size") or (ROOT_GIB_GPU if nvidia(instance_type(record)) else ROOT_GIB)
     size = told("data_volume_size")
-    data = DATA_GIB if size is None else int(size)
+    data = max(data_gib or 0, int(size or 0)) if size is not None or data_gib else DATA_GIB
     on_top = list_prices.ADDRESS_HOUR + (
         list_prices.month("volume", int(root) + data, record.place.region) / list_prices.MONTH_HOURS
     )

@@ -108,6 +108,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
 def test_the_machine_that_was_baked_went_on(images: Images) -> None:
     assert "987654" in images.alive
     assert images.baked["shows"] == "flushed"
+    assert images.baked["packages"].startswith("python=3.")
+    assert " jupyterlab=4." in images.baked["packages"]
+    assert len(images.baked["environment"]) == len(images.baked["programs"]) == 12
 
 
 def test_the_next_begins_with_it_and_installs_nothing(images: Images) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import platform
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +15,7 @@ from tests.unit.local_api import ROOT, Machines, run, wait_for
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
 from wrapper.aws import Aws, Request
-from wrapper.deployment import baking, beginning, place, preparing, take_down
+from wrapper.deployment import baking, beginning, inventory, place, preparing, take_down
 from wrapper.deployment.events import Note, Step
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import AwsError, FailedError, UsageError
@@ -108,9 +112,42 @@ def test_an_image_is_of_the_root_disk_and_tells_what_is_in_it(somebody: Somebody
     assert tags["jupyter-clouds:image-of"] == "mine"
     assert "ubuntu-noble-24.04-amd64" in tags["jupyter-clouds:base"] == done.image.base
     assert tags["jupyter-clouds:gpu"] == "none"
-    assert len(done.image.environment) == len(done.image.programs) == 12
+    # Nobody answers here: what it was once asked for is no knowledge of what it has.
+    assert done.image.environment == done.image.programs == done.image.packages == ""
     assert "jupyter-clouds:deployment" not in tags, "down would take it for a leftover"
     assert (done.image.name, done.image.gib, done.image.state) == ("mine", 30, "available")
+
+
+def test_what_is_in_it_is_what_the_machine_tells(
+    somebody: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has = {"environment": "e" * 12, "programs": "p" * 12, "packages": "python=3.12.1 and 9 others"}
+    monkeypatch.setattr(inventory, "ask", lambda *_: has)
+    done = somebody.bake()
+    assert (done.image.environment, done.image.programs) == ("e" * 12, "p" * 12)
+    tags = {one["Key"]: one["Value"] for one in somebody.told_image(done.image.id)["Tags"]}
+    assert tags["jupyter-clouds:packages"] == done.image.packages == has["packages"]
+
+
+def told_by(code: str) -> dict[str, Any]:
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+def test_the_inventory_changes_with_any_program_and_names_packages(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/phase.py").write_text("print(1)")
+    first = told_by(inventory.cell(str(tmp_path)))
+    (tmp_path / "bin/__pycache__").mkdir()
+    (tmp_path / "bin/__pycache__/phase.pyc").write_text("compiled")
+    assert told_by(inventory.cell(str(tmp_path))) == first
+    (tmp_path / "bin/phase.py").write_text("print(2)")
+    second = told_by(inventory.cell(str(tmp_path)))
+    assert second["programs"] != first["programs"]
+    assert second["environment"] == first["environment"]
+    assert first["own"]["pytest"] == pytest.__version__
+    assert first["own"]["python"] == platform.python_version()
 
 
 def test_the_machine_is_left_alone(somebody: Somebody) -> None:

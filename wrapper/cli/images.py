@@ -115,6 +115,7 @@ def _table(found: Sequence[Baked]) -> str:
     lines = [
         f"{one.id:<23} {one.name:<16} {_age(one.when):<12} {one.gib:>4} GiB  {one.architecture:<7} "
         f"{one.state:<10} ${one.monthly_price:.2f}  {one.base}"
+        + (f"\n{'':<23} {one.packages}" if one.packages else "")
         for one in found
     ]
     total = sum(one.monthly_price for one in found)

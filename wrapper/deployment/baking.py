@@ -6,14 +6,13 @@ docs/adr/0010-images.md
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from wrapper import console, module_copy
-from wrapper.deployment import flushing, kept, look, pausing, place, saving
+from wrapper import console
+from wrapper.deployment import flushing, inventory, kept, look, pausing, place, saving
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.verify import READY_WITHIN
 from wrapper.deployment.watch import EVERY
@@ -21,6 +20,8 @@ from wrapper.errors import AwsError, FailedError, Interrupted, UsageError
 from wrapper.gpus import nvidia
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wrapper.aws import Image, Instance
     from wrapper.deployment.copies import Where
     from wrapper.deployment.kept import Kept
@@ -31,7 +32,14 @@ if TYPE_CHECKING:
 BASE_TAG = "jupyter-clouds:base"
 ENVIRONMENT_TAG = "jupyter-clouds:environment"
 GPU_TAG = "jupyter-clouds:gpu"
+PACKAGES_TAG = "jupyter-clouds:packages"
 PROGRAMS_TAG = "jupyter-clouds:programs"
+_TAGS = {
+    "environment": ENVIRONMENT_TAG,
+    "packages": PACKAGES_TAG,
+    "programs": PROGRAMS_TAG,
+}
+"""By what the machine tells of itself."""
 _INSTALLED = ("conda", "server", "environment")
 
 
@@ -51,9 +59,12 @@ class Baked:
     base: str
     """Name of the image that its machine began with."""
     environment: str
-    """Begin of the SHA-256 of the environment.yml that was installed."""
+    """Begin of the SHA-256 over the packages of the user's environment; empty where the machine
+    did not tell."""
     programs: str
-    """Likewise of the programs that the module gave the machine."""
+    """Likewise over the programs that the module gave the machine."""
+    packages: str
+    """Some of them with their versions, and how many more there are."""
     when: str
     """ISO 8601."""
     monthly_price: float
@@ -94,7 +105,8 @@ def bake(world: World, name: str, *, reboot: bool = False) -> Done:
         shows = flushing.settle(world, home, record, machine)
         if reboot and machine.state == "running":
             shows = "clean"
-        image_id = _begin(world, way, record, machine, reboot=reboot)
+        has = inventory.ask(world, home, record, machine)
+        image_id = _begin(world, way, record, machine, has, reboot=reboot)
         try:
             done = way.aws.wait_for_image(image_id, saving.progress(world, image_id))
         except KeyboardInterrupt as error:
@@ -131,12 +143,19 @@ def _wait_until_installed(world: World, way: Way, machine: Instance, name: str) 
         time.sleep(EVERY)
 
 
-def _begin(world: World, way: Way, record: Record, machine: Instance, *, reboot: bool) -> str:
+def _begin(  # noqa: PLR0913 (all that an image is made of)
+    world: World,
+    way: Way,
+    record: Record,
+    machine: Instance,
+    has: Mapping[str, str],
+    *,
+    reboot: bool,
+) -> str:
     tags = {
         BASE_TAG: way.aws.base_image(machine.instance_id),
-        ENVIRONMENT_TAG: _digest(str(record.settings.get("environment") or _default())),
         GPU_TAG: "nvidia" if nvidia(machine.instance_type) else "none",
-        PROGRAMS_TAG: _programs(),
+        **{_TAGS[what]: value for what, value in has.items()},
     }
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     restarts = ", which is rebooted for it" if reboot and machine.state == "running" else ""
@@ -148,18 +167,6 @@ def _begin(world: World, way: Way, record: Record, machine: Instance, *, reboot:
         name=f"jupyter-clouds-{record.name}-{moment}",
         reboot=reboot,
     )
-
-
-def _default() -> str:
-    return (module_copy.source() / "templates/environment.yml").read_text(encoding="utf-8")
-
-
-def _programs() -> str:
-    return (module_copy.source() / "templates/machine.sha256").read_text().strip()[:12]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def images(world: World, where: Where, *, name: str | None = None) -> list[Baked]:
@@ -211,6 +218,7 @@ def told(one: Image, region: str) -> Baked:
         base=one.tags.get(BASE_TAG, ""),
         environment=one.tags.get(ENVIRONMENT_TAG, ""),
         programs=one.tags.get(PROGRAMS_TAG, ""),
+        packages=one.tags.get(PACKAGES_TAG, ""),
         when=one.made_at.isoformat(timespec="seconds"),
         monthly_price=kept.month("snapshot", one.gib, region),
     )

@@ -17,6 +17,7 @@ from wrapper.aws import Request
 from wrapper.deployment import Wish, bringing_back, coming_back, staying
 from wrapper.deployment.events import Note
 from wrapper.errors import FailedError, NoAnswerError, RefusedError
+from wrapper.local.api.capacity import Capacity
 from wrapper.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["jupyter", "pytestmark", "stage"]  # fixtures and marks, for pytest to find here
 
 TYPE = "t3.large"
+MOST_TRIES = 12
+"""Launches until a refusal is told; the provider, left alone, tries 25 (docs/gotchas.md)."""
 
 
 def _up(stage: Stage, name: str, *, watch: bool = False, **asked: Any) -> Summary:
@@ -36,7 +39,7 @@ def _up(stage: Stage, name: str, *, watch: bool = False, **asked: Any) -> Summar
 def test_where_a_zone_has_no_capacity_the_next_is_tried_and_stays_chosen(stage: Stage) -> None:
     stage.control.capacity("none", instance_type=TYPE, market="spot")
     with pytest.raises(RefusedError, match="no spot capacity") as raised:
-        _up(stage, "first", spot=True, data_volume_size=0)
+        _up(stage, "first", spot=True, data_volume_size=1)
     assert raised.value.exit_code == 1
     requests = stage.aws().find_spot_requests("first")
     assert {one.state for one in requests} == {"cancelled"}, "nothing is left open"
@@ -45,13 +48,16 @@ def test_where_a_zone_has_no_capacity_the_next_is_tried_and_stays_chosen(stage: 
     first, *_ = sorted(subnets, key=lambda zone: subnets[zone])  # where the module puts it
     stage.control.capacity("back")
     stage.control.capacity("none", zone=first, market="spot")
-    asked: dict[str, Any] = {"spot": True, "fallback": ("zone",), "data_volume_size": 0}
+    asked: dict[str, Any] = {"spot": True, "fallback": ("zone",), "data_volume_size": 1}
     made = _up(stage, "first", **asked)
     assert (made.market, made.zone != first) == ("spot", True)
+    (volume,) = stage.aws().find_volumes("first")
+    assert (volume.zone, volume.untouched) == (made.zone, False)
+    assert stage.aws().find_snapshots("first") == [], "no machine had been on it"
     assert any(f"in {first}: there is no spot capacity" in one.text for one in stage.of(Note))
     assert _up(stage, "first", **asked).instance_id == made.instance_id, "nothing to do"
     assert len(stage.aws().find_instances("first")) == 1
-    deployment.down(stage.world, "first")
+    deployment.down(stage.world, "first", wish=Wish(data="delete"))
     assert stage.aws().leftovers("first") == []
 
 
@@ -124,3 +130,46 @@ def test_a_machine_that_was_taken_back_is_waited_for_or_moved_away_from(
     assert stage.aws().find_snapshots("taken") == [], "gone with the old volume"
     deployment.down(stage.world, "taken", wish=Wish(data="delete"))
     assert stage.aws().leftovers("taken") == []
+
+
+REFUSALS = {
+    "VcpuLimitExceeded": (False, "the account's quota of on-demand vCPUs is used up", "--spot"),
+    "MaxSpotInstanceCountExceeded": (True, "quota of spot vCPUs is used up", "--on-demand"),
+    "InsufficientInstanceCapacity": (False, "there is no capacity for it now", "--fallback zone"),
+    "price-too-low": (True, "the spot price is above the highest", "--fallback zone"),
+}
+"""By code: of which market, in which words, and what helps."""
+
+
+def _refuse(stage: Stage, code: str) -> None:
+    control = stage.control
+    control.quota("on-demand", 1 if code == "VcpuLimitExceeded" else None)
+    control.quota("spot", 1 if code == "MaxSpotInstanceCountExceeded" else None)
+    lacks = code == "InsufficientInstanceCapacity"
+    control.capacity("none" if lacks else "back", market="on-demand")
+    if code == "price-too-low":
+        control.price(TYPE, "99")
+
+
+def test_each_refusal_has_its_words_and_is_not_asked_for_again_and_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    whole = Capacity.check_quota
+
+    def counted(capacity: Capacity, kind: str, *given: Any, **more: Any) -> None:
+        asked.append(kind)
+        whole(capacity, kind, *given, **more)
+
+    monkeypatch.setattr(Capacity, "check_quota", counted)
+    for code, (spot, words, helps) in REFUSALS.items():
+        _refuse(stage, code)
+        asked.clear()
+        with pytest.raises(RefusedError, match=words) as raised:
+            _up(stage, "refused", spot=spot, data_volume_size=0)
+        assert raised.value.code == code
+        assert helps in (raised.value.hint or "")
+        assert len(asked) < MOST_TRIES, f"{code}: {len(asked)} tries"
+    assert stage.aws().find_instances("refused") == []
+    deployment.down(stage.world, "refused")
+    assert stage.aws().leftovers("refused") == []

@@ -52,8 +52,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growing, "PATIENCE", 0.05)
 
 
-def told(folder: Path, notebook: Notebook, *changes: Change, size: int | None = 60) -> list[Any]:
-    """All that was reported after an `up` that changed this."""
+def told(
+    folder: Path,
+    notebook: Notebook,
+    *changes: Change,
+    size: int | None = 60,
+    machine: str | None = None,
+) -> list[Any]:
+    """All that was reported after an `up` that changed this; `machine` was there before."""
     home = Home(folder / "gpu")
     home.create()
     home.write_password("lusab-babad-gutih-tugad")
@@ -64,7 +70,8 @@ def told(folder: Path, notebook: Notebook, *changes: Change, size: int | None = 
     world: Any = SimpleNamespace(
         look_whose=lambda *_: None, speak=lambda *_, **__: notebook, report=events.append
     )
-    ready: Any = SimpleNamespace(record=home.record(), changes=changes, fresh=False)
+    before = Record(name="gpu", place=place, settings=settings, outputs={"instance_id": machine})
+    ready: Any = SimpleNamespace(record=before, changes=changes)
     growing.settle(world, home, ready)
     return events
 
@@ -97,8 +104,9 @@ def test_a_notebook_that_does_not_answer_is_told_and_no_failure(tmp_path: Path) 
         {"changes": (Change("aws_eip.this[0]", "aws_eip", "update"),)},
         {"changes": (Change("aws_ebs_volume.data[0]", "aws_ebs_volume", "create"),)},
         {"changes": (GROWN,), "size": None},
+        {"changes": (GROWN,), "machine": "i-0123456789abcdef0"},
     ],
-    ids=["nothing changed", "something else", "a new volume", "the default size"],
+    ids=["nothing changed", "something else", "a new volume", "the default size", "of another"],
 )
 def test_otherwise_nobody_is_asked(tmp_path: Path, given: dict[str, Any]) -> None:
     notebook = Notebook(49)

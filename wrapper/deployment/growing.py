@@ -28,6 +28,8 @@ def settle(world: World, home: Home, ready: Prepared) -> None:
     size, record = ready.record.settings.get("data_volume_size"), home.record()
     if record is None or not size or not _grew(ready):
         return
+    if record.instance_id != ready.record.instance_id:
+        return  # a new machine's grows as it boots
     world.report(Step("Waiting for the file system to grow"))
     total = _total(world, home, record, size * GIB)
     if total is None:
@@ -44,8 +46,6 @@ def settle(world: World, home: Home, ready: Prepared) -> None:
 
 
 def _grew(ready: Prepared) -> bool:
-    if ready.fresh:  # it grows as the machine boots
-        return False
     return any(one.type == VOLUME_TYPE and one.action == "update" for one in ready.changes)
 
 

@@ -141,6 +141,8 @@ class Life:
         raise BrokenError(f"machines do not settle: {states}")
 
     def _zone(self) -> str | None:
+        if there := [one.zone for one in self.aws.find_instances(NAME) if one.state == "running"]:
+            return there[0]
         record = self.home.record()
         found = record.outputs.get("availability_zone") if record else None
         return str(found) if found else None

@@ -87,7 +87,7 @@ class Perils:
     def _reached(self, name: str) -> bool:
         self.places.append(name)
         self.count += 1
-        return bool(self.peril) and not self.struck and self.count == self.peril.at  # type: ignore[union-attr] # asked
+        return bool(self.peril) and not self.struck and self.peril.at in (self.count, name)  # type: ignore[union-attr] # asked
 
 
 class PerilousAws(Aws):

@@ -51,7 +51,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_saved_is_lost_and_one_machine_runs_in_random_sequences(
     tmp_path: Path, providers: Path
 ) -> None:
-    def live(seed: int) -> str:
+    def live(seed: int | str) -> str:
         with lived(tmp_path / str(seed), providers) as life:
             for step in sequences.draw(seed):
                 try:
@@ -60,7 +60,7 @@ def test_nothing_saved_is_lost_and_one_machine_runs_in_random_sequences(
                     told = "".join(f"\n  {one}" for one in life.log)
                     reason = "".join(traceback.format_exception(error, limit=-6))
                     print(f"{seed}: {reason}", flush=True)
-                    return f"{sequences.SEEDS}={seed}: {error!r}{told}"
+                    return f"{sequences.SEEDS}={seed!r}: {error!r}{told}"
                 print(f"{seed}: {life.log[-1]}", flush=True)
         return ""
 

@@ -19,7 +19,7 @@ from wrapper.deployment.fallback import Candidate
 from wrapper.deployment.preparing import Prepared
 from wrapper.errors import AwsError, CloudsError, FailedError, RefusedError
 from wrapper.home import Home, Place, Record, root
-from wrapper.terraform import state
+from wrapper.terraform import Plan, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -402,3 +402,18 @@ def test_no_request_stays_open_behind_a_move(scene: Scene, ec2: EC2Client) -> No
     scene.towards(B)
     assert [one.state for one in scene.way.aws.find_spot_requests(scene.home.name)] == ["cancelled"]
     assert scene.way.aws.find_instances(scene.home.name) == []
+
+
+def test_a_machine_that_the_record_does_not_name_is_something_to_do(scene: Scene) -> None:
+    ready = replace(scene.ready(), plan=Plan(()))
+    assert ready.nothing_to_do
+    assert not replace(ready, stale=True).nothing_to_do
+
+
+def test_what_terraform_put_out_is_read_from_its_state(scene: Scene) -> None:
+    assert state.output(scene.home.path, "instance_id") is None
+    scene.home.write("terraform.tfstate", '{"outputs": {"instance_id": {"value": "i-2"}}}')
+    assert state.output(scene.home.path, "instance_id") == "i-2"
+    assert state.output(scene.home.path, "other") is None
+    scene.home.write("terraform.tfstate", "{")
+    assert state.output(scene.home.path, "instance_id") is None

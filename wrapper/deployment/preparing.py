@@ -22,6 +22,7 @@ from wrapper.deployment import (
     place,
     providers,
     question,
+    recording,
     restoring,
     space,
     ssh,
@@ -30,8 +31,6 @@ from wrapper.deployment import (
 from wrapper.deployment.data import VOLUME_TYPE
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.origins import Origin
-from wrapper.errors import AddressError
-from wrapper.home import Record
 from wrapper.terraform import state
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.place import Way
     from wrapper.deployment.wanted import Wanted
     from wrapper.deployment.world import World
-    from wrapper.home import Home
+    from wrapper.home import Home, Record
     from wrapper.settings import Settings
     from wrapper.terraform import Change, Plan, Terraform
 
@@ -73,6 +72,8 @@ class Prepared:
     """What the data begins with."""
     max_price: float | None = None
     """US dollars an hour that any machine may cost."""
+    stale: bool = False
+    """Terraform has made another machine than the record names: its command was killed then."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -83,7 +84,7 @@ class Prepared:
     def nothing_to_do(self) -> bool:
         """Everything exists as it is wanted."""
         planned = self.plan is None or self.plan.changes or self.plan.outputs_change
-        return not planned and bool(self.record.outputs)
+        return not planned and bool(self.record.outputs) and not self.stale
 
 
 def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
@@ -131,6 +132,7 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         give_up=give_up,
         origin=origin,
         max_price=wanted.max_price,
+        stale=state.output(home.path, "instance_id") not in (None, record.instance_id),
     )
 
 
@@ -141,7 +143,7 @@ def _look(
     fresh = before is None or before.ended
     way = place.choose(world, local=wanted.local, region=wanted.region, before=before)
     if fresh and wanted.region is None:  # one that was typed may not exist
-        _remember_place(home, way)
+        recording.remember_place(home, way)
     world.report(Step(f"Checking the request in {way.place}"))
     facts = way.aws.check_request(fallback.request(asked, way.place.region))
     if before and not fresh and before.outputs.get("data_volume_id"):
@@ -157,7 +159,7 @@ def _look(
         asked,
         facts,
         data=_has_data(asked),
-        now=zone or _zone(before, facts) or wanted.zone,
+        now=zone or recording.zone(before, facts) or wanted.zone,
     )
     stays = zone and not origin.taken_over
     candidates = tuple(one for one in found if not stays or one.zone == zone)
@@ -165,10 +167,10 @@ def _look(
     if useless := question.without_effect(asked):
         world.report(Warned(useless))
     if fresh:
-        _remember_place(home, way)
+        recording.remember_place(home, way)
     data = bool(state.managed(home.path, VOLUME_TYPE))
-    record = _record(before, wanted, way, asked, data=data)
-    record = _own_cidr(world, record, asked)
+    record = recording.wished(before, wanted, way, asked, data=data)
+    record = recording.own_cidr(world, record, asked)
     image = beginning.choose(world, way, wanted, asked, facts, before)
     record = dataclasses.replace(record, image=image)
     where = zone or wanted.zone
@@ -222,59 +224,9 @@ def variables(record: Record, asked: Settings, kept: dict[str, Any]) -> dict[str
     return {**found, **ssh.reach(asked.ssh, asked.ssh_cidrs, allowed(record))}
 
 
-def _zone(before: Record | None, facts: Facts) -> str | None:
-    """Where the deployment stands, or was to stand."""
-    if before is None:
-        return None
-    chosen = before.chosen.get("subnet_id")
-    there = [zone for zone, subnet_id in facts.subnets.items() if subnet_id == chosen]
-    found = there[0] if there else before.outputs.get("availability_zone")
-    return str(found) if found else None
-
-
 def _has_data(asked: Settings) -> bool:
     """A data volume is wanted."""
     return asked.data_volume_size != 0 or asked.data_volume_id is not None
-
-
-def _remember_place(home: Home, way: Way) -> None:
-    """Whatever fails from here on, `down` knows where to look without being told."""
-    before = home.record()
-    last = before.last_type if before else None
-    home.remember(Record(name=home.name, place=way.place, ended=True, last_type=last))
-
-
-def _record(
-    before: Record | None, wanted: Wanted, way: Way, asked: Settings, *, data: bool
-) -> Record:
-    if before is None or before.ended:
-        last = before.last_type if before else None
-        return Record(name=wanted.name, place=way.place, settings=asked.said(), last_type=last)
-    now = asked.said()
-    chosen = fallback.still_chosen(before, now, replace=wanted.replace, data=data)
-    if wanted.another_type:
-        # Market and place stay; what EC2 had instead of the type of before is not wanted any more.
-        chosen = {key: one for key, one in before.chosen.items() if key != "instance_type"}
-    return dataclasses.replace(
-        before,
-        place=way.place,
-        settings=now,
-        chosen=chosen,
-        generation=before.generation + (1 if wanted.replace else 0),
-    )
-
-
-def _own_cidr(world: World, record: Record, asked: Settings) -> Record:
-    if asked.allow is not None and record.own_cidr is None:
-        return record
-    try:
-        own = place.own_cidr(world, local=record.place.kind == "local")
-    except AddressError as error:
-        if record.own_cidr is None:
-            raise
-        world.report(Warned(f"{error.message} {record.own_cidr} stays as it is."))
-        return record
-    return dataclasses.replace(record, own_cidr=own)
 
 
 def _write(  # noqa: PLR0913, PLR0917 (all that the directory is made of)

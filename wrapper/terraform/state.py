@@ -35,6 +35,15 @@ def tainted(directory: Path, resource_type: str) -> dict[str, str]:
     }
 
 
+def output(directory: Path, name: str) -> object:
+    """The value of an output, as Terraform's last work left it; None without one."""
+    try:
+        found = json.loads((directory / FILE).read_text(encoding="utf-8"))
+        return found["outputs"][name]["value"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _read(directory: Path, resource_type: str) -> list[tuple[str, str, str | None]]:
     """Id, address and status of each."""
     try:

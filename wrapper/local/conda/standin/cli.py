@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from . import packages, prefixes, report, shell, specs
+from . import explicit, packages, prefixes, report, shell, specs
 from .options import SAYING, parse, say
 from .packages import Wanted
 
@@ -29,8 +29,11 @@ def _from_files(files: list[str]) -> tuple[Wanted, str | None]:
         except (OSError, yaml.YAMLError) as error:
             raise specs.SpecError(f"EnvironmentFileNotFound: '{file}': {error}") from error
         if loaded is None:
-            lines = (line.split("#")[0].strip() for line in text.splitlines())
-            wanted.conda += [line for line in lines if line and not line.startswith("@")]
+            lines = [line.split("#")[0].strip() for line in text.splitlines()]
+            if explicit.MARK in lines:
+                wanted.exact += explicit.addresses(lines)
+            else:
+                wanted.conda += [line for line in lines if line]
             continue
         if not isinstance(loaded, dict) or not isinstance(loaded.get("dependencies"), list):
             raise specs.SpecError(f"EnvironmentFileEmpty: '{file}' has no list of dependencies")
@@ -61,9 +64,11 @@ def create(argv: list[str], *, from_env: bool = False) -> int:
     if options.dry_run:
         return 0
     fresh = not prefix.exists()
+    exact = explicit.requirements(wanted.exact)
     try:
         packages.make(prefix)
         packages.install(prefix, lines, quiet=options.quiet)
+        packages.install(prefix, exact, quiet=options.quiet, alone=True)
     except BaseException:
         if fresh:
             shutil.rmtree(prefix, ignore_errors=True)
@@ -86,13 +91,17 @@ def install(argv: list[str], *, upgrade: bool = False, from_env: bool = False) -
     if options.all:
         here = {item["name"] for item in packages.listed(prefix)} - {"python"}
         wanted.pip += sorted(here)
-    if not (wanted.conda or wanted.pip):
+    if not (wanted.conda or wanted.pip or wanted.exact):
         raise specs.SpecError("CondaValueError: too few arguments, must supply package specs")
     say(options, f"{SAYING}\nCollecting package metadata, solving, installing into {prefix}")
-    lines = packages.requirements(wanted)
+    lines = packages.requirements(Wanted(conda=wanted.conda))
+    exact = explicit.requirements(wanted.exact)
     if options.dry_run:
         return 0
+    # As conda: pip's part comes behind its own, which stays when pip fails.
     packages.install(prefix, lines, quiet=options.quiet, upgrade=upgrade)
+    packages.install(prefix, exact, quiet=options.quiet, alone=True)
+    packages.install(prefix, wanted.pip, quiet=options.quiet, upgrade=upgrade)
     prefixes.remember(prefix, sys.argv, wanted.conda)
     return 0
 

@@ -22,6 +22,8 @@ def _parser(command: str, *, operands: str | None = None) -> ArgumentParser:
         add(f"--{flag}", action="store_true")
     for flag in ("export", "no-builds", "tarballs", "packages", "index-cache", "no-pin"):
         add(f"--{flag}", action="store_true")
+    for flag in ("explicit", "md5"):
+        add(f"--{flag}", action="store_true")
     add("--solver")
     if operands:
         add(operands, nargs="*")

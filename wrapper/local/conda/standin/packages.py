@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from . import modules, prefixes, specs
 
@@ -22,13 +23,15 @@ _SEED = "pip"
 
 @dataclass
 class Wanted:
-    """Packages asked for: conda's specs, and lines of a pip requirements file."""
+    """Packages asked for: conda's specs, lines of a pip requirements file, files of conda's."""
 
     conda: list[str] = field(default_factory=list)
     pip: list[str] = field(default_factory=list)
+    exact: list[str] = field(default_factory=list)
 
 
-def _index() -> str:
+def index() -> str:
+    """Where packages come from."""
     return (prefixes.ROOT / "standin/index").read_text().strip()
 
 
@@ -36,7 +39,7 @@ def _uv(*arguments: str, quiet: bool = False, capture: bool = False) -> str:
     """The engine ran. Raises SpecError with its complaint."""
     environment = os.environ | {
         "UV_CACHE_DIR": str(prefixes.packages()),
-        "UV_DEFAULT_INDEX": _index(),
+        "UV_DEFAULT_INDEX": index(),
         "UV_NO_CONFIG": "1",
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_NO_PROGRESS": "1",
@@ -71,6 +74,10 @@ def make(prefix: Path) -> None:
     _uv("venv", "--quiet", "--allow-existing", "--python", "/usr/bin/python3", str(prefix))
     for extra in (".gitignore", ".lock", "CACHEDIR.TAG"):
         (prefix / extra).unlink(missing_ok=True)
+    # For those who type pip, where PyPI itself cannot be reached either.
+    found = urlsplit(index())
+    settings = f"[global]\nindex-url = {found.geturl()}\ntrusted-host = {found.netloc}\n"
+    (prefix / "pip.conf").write_text(settings)
 
 
 def requirements(wanted: Wanted) -> list[str]:
@@ -92,8 +99,18 @@ def requirements(wanted: Wanted) -> list[str]:
     return lines + wanted.pip
 
 
-def install(prefix: Path, lines: list[str], *, quiet: bool = False, upgrade: bool = False) -> None:
-    """The requirements are in the environment, compiled, or nothing changed. Raises SpecError."""
+def install(
+    prefix: Path,
+    lines: list[str],
+    *,
+    quiet: bool = False,
+    upgrade: bool = False,
+    alone: bool = False,
+) -> None:
+    """The requirements are in the environment, compiled, or nothing changed. Raises SpecError.
+
+    `alone`: without what they depend on.
+    """
     if not lines:
         return
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
@@ -102,8 +119,10 @@ def install(prefix: Path, lines: list[str], *, quiet: bool = False, upgrade: boo
         arguments = ["--python", str(prefix / "bin/python")]
         if upgrade:
             arguments.append("--upgrade")
+        if alone:
+            arguments.append("--no-deps")
         _uv("pip", "install", *arguments, "-r", file.name, quiet=quiet)
-    modules.bring(prefix, _index())
+    modules.bring(prefix, index())
 
 
 def remove(prefix: Path, names: list[str], *, quiet: bool = False) -> None:

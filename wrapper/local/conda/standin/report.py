@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from . import packages, prefixes
+from . import explicit, packages, prefixes
 from .options import SAYING, parse
 from .version import VERSION
 
@@ -22,6 +22,11 @@ def list_packages(argv: list[str]) -> int:
         found = [item for item in found if options.pattern[0] in str(item["name"])]
     if options.json:
         print(json.dumps([item | {"channel": "pypi"} for item in found], indent=2))
+        return 0
+    if options.explicit:
+        print(explicit.MARK)
+        for item in found:
+            print(explicit.address(item["name"], item["version"]))
         return 0
     print(f"# packages in environment at {prefix}:\n#")
     print(f"# {'Name':<23} {'Version':<20} {'Build':<15} Channel")

@@ -144,7 +144,23 @@ variable "environment" {
 
   validation {
     condition     = var.environment == null || !can(yamldecode(var.environment)) || try(length(yamldecode(var.environment).dependencies) > 0, false)
-    error_message = "environment: no dependencies. Give the contents of an environment.yml (not its path), with a list of at least one package under dependencies."
+    error_message = "environment: no dependencies. Give the contents of an environment.yml (not its path), with a list of at least one package under dependencies. A lock file goes to a running machine: python -m wrapper env update conda-lock.yml"
+  }
+
+  # User data is no secret: whoever may describe the machine reads it. As wrapper/environment_secrets.py.
+  validation {
+    condition     = var.environment == null || !can(regex("://[^/\\s]*@", var.environment))
+    error_message = "environment: a user or a password in an address. User data can be read by whoever may describe the machine. Install that package on the running machine: python -m wrapper env update FILE, or with pip in a terminal."
+  }
+
+  validation {
+    condition     = var.environment == null || !can(regex("(?m)^[^#\n]*://[^\\s#]+/t/[A-Za-z0-9][A-Za-z0-9-]*", var.environment))
+    error_message = "environment: a token in a channel's address (/t/...). User data can be read by whoever may describe the machine. Install from that channel on the running machine: python -m wrapper env update FILE, or with conda in a terminal."
+  }
+
+  validation {
+    condition     = !anytrue([for name, value in try(yamldecode(var.environment).variables, {}) : can(regex("(?i)token|passw|secret|api_?key|access_?key|credential", name)) && value != null && value != ""])
+    error_message = "environment: a secret under variables. User data can be read by whoever may describe the machine. Set it in the notebook."
   }
 }
 

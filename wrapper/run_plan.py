@@ -13,7 +13,7 @@ from wrapper import update_environment
 from wrapper.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 NOTEBOOK = ".ipynb"
@@ -55,13 +55,13 @@ def of_command(words: Sequence[str], outputs: Sequence[str], after: str | None) 
     )
 
 
-def of_environment(text: str) -> Plan:
-    """The kernel's environment is brought up to this environment.yml."""
+def of_environment(asked: Mapping[str, Any]) -> Plan:
+    """The kernel's environment is brought up to what `environment_file` has read."""
     return Plan(
         kind="script",
         title="environment",
         file="update_environment.py",
-        source=update_environment.source(text),
+        source=update_environment.source(dict(asked)),
     )
 
 

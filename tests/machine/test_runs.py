@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PATIENCE = 120
+# Of its wheel of 2.1.0, on PyPI.
+INICONFIG = "9deba5723312380e77435581c6bf4935c94cbfab9b1ed33ef8d238ea168eb760"
 FIRST = "import sys\nopen('first.txt', 'w').write(sys.prefix)"
 
 
@@ -226,21 +228,67 @@ def test_one_that_is_cancelled_leaves_nothing_running(machine: Machine) -> None:
 
 
 def test_the_environment_is_brought_up_to_a_file_or_stays(machine: Machine) -> None:
-    def update(line: str) -> subprocess.CompletedProcess[str]:
-        (machine.here / "requirements.txt").write_text(f"{line}\n")
-        words = ("env", "update", str(machine.here / "requirements.txt"), "--name", machine.name)
+    def update(name: str, text: str) -> subprocess.CompletedProcess[str]:
+        (machine.here / name).write_text(text)
+        words = ("env", "update", name, "--name", machine.name)
         return _typed(words, machine.here, machine.environment)
 
     fetched = set((machine.here / "runs").iterdir())
-    done = update("iniconfig==2.0.0")
+    done = update("requirements.txt", "iniconfig==2.0.0")
     assert done.returncode == 0, done.stderr
     assert "iniconfig - -> 2.0.0" in done.stdout.splitlines()
-    done = update("iniconfig==999")
+    # conda's part can be had, pip's cannot.
+    half = "dependencies: [iniconfig=2.1, pip, pip: [iniconfig==999]]"
+    done = update("environment.yml", half)
     assert done.returncode == 1
+    assert "It failed half-way" in done.stdout
     assert "Nothing changed." in done.stdout
     assert set((machine.here / "runs").iterdir()) == fetched
-    show = "import importlib.metadata as m; print(m.version('iniconfig'))"
-    assert machine.run("--", "python", "-c", show)[:2] == (0, "2.0.0\n")
+    assert version(machine, "iniconfig") == "2.0.0"
+
+
+def version(machine: Machine, package: str) -> str:
+    show = f"import importlib.metadata as m; print(m.version('{package}'))"
+    code, out, said = machine.run("--", "python", "-c", show)
+    assert code == 0, said
+    return out.strip()
+
+
+def test_a_lock_file_follows_once_the_notebook_answers(machine: Machine) -> None:
+    none: dict[str, str] = {}
+    conda = [("python", "3.12.7", none), ("zipp", "3.20.0", none), ("libzlib", "1.3.1", none)]
+    locked = [_locked(*one) for one in (*conda, ("iniconfig", "2.1.0", {"sha256": "0" * 64}))]
+    up = ("up", machine.name, "--yes", "--json", "--environment", "conda-lock.yml")
+
+    def again(*packages: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        lock = {"version": 1, "metadata": {}, "package": packages}
+        (machine.here / "conda-lock.yml").write_text(json.dumps(lock))
+        return _typed(up, machine.here, machine.environment)
+
+    done = again(*locked)
+    assert done.returncode == 1, done.stderr
+    assert "THESE PACKAGES DO NOT MATCH THE HASHES" in done.stderr
+    assert "The notebook answers, and conda-lock.yml could not be installed" in done.stderr
+    locked[-1]["hash"] = {"sha256": INICONFIG}
+    done = again(*locked)
+    assert document(done)["instance_id"] == machine.made["instance_id"]
+    assert "left out: libzlib 1.3.1" in done.stderr
+    assert (version(machine, "zipp"), version(machine, "iniconfig")) == ("3.20.0", "2.1.0")
+
+
+def _locked(name: str, version: str, hashes: dict[str, str]) -> dict[str, Any]:
+    """An entry of a lock file for this computer's platform; pip's has a SHA-256."""
+    return {
+        "name": name,
+        "version": version,
+        "manager": "pip" if hashes else "conda",
+        "platform": f"linux-{'64' if os.uname().machine == 'x86_64' else os.uname().machine}",
+        "dependencies": {},
+        "url": f"https://conda.anaconda.org/conda-forge/noarch/{name}-{version}-h1_0.conda",
+        "hash": hashes or {"md5": "0" * 32},
+        "category": "main",
+        "optional": False,
+    }
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,26 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, shared_account: Account) ->
         pytest.param({"environment": "dependencies: []"}, "no dependencies", id="none-listed"),
         pytest.param({"environment": "name: x"}, "no dependencies", id="no-list"),
         pytest.param(
+            {"environment": "dependencies: [pip: ['git+https://token@github.com/me/x']]"},
+            "a user or a password in an",
+            id="password-for-pip",
+        ),
+        pytest.param(
+            {"environment": "# https://me:password@h/conda\ndependencies: [x]"},
+            "a user or a password in an",
+            id="password-in-a-comment",
+        ),
+        pytest.param(
+            {"environment": "channels: ['https://h/t/token/me']\ndependencies: [x]"},
+            "a token in a channel's address",
+            id="token-of-a-channel",
+        ),
+        pytest.param(
+            {"environment": "dependencies: [x]\nvariables: {HF_TOKEN: abc}"},
+            "a secret under variables",
+            id="secret-variable",
+        ),
+        pytest.param(
             {"miniforge_url": "https://mirror.example/m.sh"}, "go together", id="unchecked-url"
         ),
         pytest.param(

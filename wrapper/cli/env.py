@@ -27,20 +27,19 @@ def env() -> None:
 @options.as_json
 @click.pass_context
 def update(ctx: click.Context, file: str, *, name: str, detach: bool, as_json: bool) -> None:
-    """Install what FILE asks for: an environment.yml, requirements.txt or pyproject.toml.
+    """Install what FILE asks for: environment.yml, conda-lock.yml, or what pip reads.
 
-    "current" is the environment that is active in this shell, conda's or a virtual one.
+    That is a requirements.txt or pyproject.toml. "current" is the environment that is active in
+    this shell, conda's or a virtual one.
 
     It goes on when this computer is closed; `run --attach` comes back. Kernels run on, with what
-    they have imported. Where it cannot be solved, everything stays as it was; the exit code is
-    conda's.
+    they have imported. Where it fails, everything is as it was; the exit code is conda's, or pip's.
     """
     from wrapper import deployment, environment_file, run_plan  # noqa: PLC0415 (after --help)
 
     ctx.obj["name"] = name
     said = partial(click.echo, err=True)
-    text = environment_file.of_word(file, os.environ, said, for_user_data=False)
-    plan = run_plan.of_environment(text)
+    plan = run_plan.of_environment(environment_file.of_word(file, os.environ, said).sent())
     with Screen(all_to_stderr=as_json) as screen:
         world = worlds.real(screen.report, Person(yes=False))
         if detach:

@@ -63,7 +63,8 @@ if TYPE_CHECKING:
 @option(
     "--environment",
     type=click.Path(dir_okay=False),
-    help="Of the kernel: environment.yml, requirements.txt, pyproject.toml; current: this shell's.",
+    help="Of the kernel: environment.yml, requirements.txt, pyproject.toml, conda-lock.yml; "
+    "current: this shell's.",
 )
 @bringing.options
 @option("--root-volume-size", type=click.IntRange(min=10), metavar="GIB", help="Size of the disk.")

@@ -29,10 +29,12 @@ def wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
 
     needs = needing.needs_of(given)
     needing.refuse_unneeded(needs)
+    environment, packages = _environment(given)
     file, generate = given["password_file"], bool(given["generate_password"])
     return Wanted(
         name=name,
-        settings=_settings(given),
+        settings=_settings(given, environment),
+        packages=packages,
         new_password=lambda: person.choose_password(file, generate=generate),
         password_said=bool(file),
         generate_password=generate and not file,
@@ -50,7 +52,18 @@ def wanted(name: str, given: dict[str, Any], person: Person) -> Wanted:
     )
 
 
-def _settings(given: dict[str, Any]) -> Settings:
+def _environment(given: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
+    """What goes into user data, and what is sent later."""
+    if not given["environment"]:
+        return None, None
+    from wrapper import environment_file  # noqa: PLC0415 (yaml when needed)
+
+    said = partial(click.echo, err=True)
+    asked = environment_file.of_word(given["environment"], os.environ, said)
+    return environment_file.for_user_data(asked, said)
+
+
+def _settings(given: dict[str, Any], environment: str | None) -> Settings:
     from pathlib import Path  # noqa: PLC0415 (after --help)
 
     from wrapper import public_files, settings  # noqa: PLC0415 (after --help)
@@ -71,12 +84,8 @@ def _settings(given: dict[str, Any]) -> Settings:
         kept["fallback"] = settings.fallback(given["fallback"])
     if given["tags"]:
         kept["tags"] = settings.tags(given["tags"])
-    if given["environment"]:
-        from wrapper import environment_file  # noqa: PLC0415 (yaml when needed)
-
-        kept["environment"] = environment_file.of_word(
-            given["environment"], os.environ, partial(click.echo, err=True)
-        )
+    if environment is not None:
+        kept["environment"] = environment
     if given["acme_ca"]:
         kept["acme_ca"] = public_files.authority(Path(given["acme_ca"]).expanduser())
     if given["ssh_public_key"]:

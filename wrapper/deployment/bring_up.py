@@ -13,6 +13,7 @@ from wrapper.deployment import (
     growing,
     launching,
     moving,
+    packages,
     preparing,
     question,
     restoring,
@@ -43,6 +44,7 @@ def up(world: World, wanted: Wanted) -> Up:
         ready = preparing.prepare(world, home, wanted, lock)
         was = autostop.before(world, home, ready.way, known)
         _ask(world, home, ready, rested=was.rested)
+        packages.keep(home, wanted)
         meter = Meter(world.report)
         watch = Watch(
             world.aws_like(ready.way),
@@ -60,6 +62,7 @@ def up(world: World, wanted: Wanted) -> Up:
             moving.settle(world, home, ready.way)
             growing.settle(world, home, ready)
             autostop.settle(world, home, ready.way, was)
+            packages.settle(world, home)
         except KeyboardInterrupt as error:
             exists = applying.what_exists(ready.way, home.name)
             hint = applying.ways_on(ready.record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,8 @@ class Wanted:
     """The user named a password, as opposed to letting one be made or asked."""
     generate_password: bool = False
     """The user asked for one to be made."""
+    packages: dict[str, Any] | None = None
+    """What `environment_file` read and user data has no room for."""
     local: bool = False
     region: str | None = None
     certificate: Path | None = None

@@ -1,0 +1,111 @@
+"""What user data has no room for: sent to each machine that comes, once; with a real Jupyter."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit import unattended
+from tests.unit.test_runs import here
+from wrapper.deployment import packages
+from wrapper.deployment.wanted import Wanted
+from wrapper.errors import FailedError
+from wrapper.home import Home, root
+from wrapper.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.unit.test_runs import Here
+    from tests.unit.unattended import Unattended
+
+__all__ = ["here"]
+
+ASKED = {"name": "environment.yml", "text": "dependencies: [polars]", "locks": {}}
+# As much of conda as is asked here; each update leaves a line.
+CONDA = """#!/bin/bash
+[ "$1" = env ] || exit 0
+grep -q broken environment.yml && exit 3
+cat environment.yml >>"$CONDA_PREFIX/asked"
+"""
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unattended]:
+    with unattended.machine(tmp_path_factory.mktemp("packages")) as found:
+        prefix = found.root / "prefix"
+        (prefix / "bin").mkdir(parents=True)
+        (prefix / "bin/conda").write_text(CONDA)
+        (prefix / "bin/conda").chmod(0o755)
+        kernel = found.root / "opt/jupyter-clouds/bin/kernel"
+        active = f"export CONDA_PREFIX={prefix} PATH={prefix}/bin:$PATH"
+        kernel.write_text(f'#!/bin/sh\nshift\n{active}\nexec "$@"\n')
+        yield found
+
+
+@pytest.fixture
+def home(here: Here, machine: Unattended) -> Home:
+    (machine.root / "prefix/asked").unlink(missing_ok=True)
+    return Home(root(here.world.environment) / here.name)
+
+
+def wanted(environment: str | None, asked: dict[str, Any] | None = None) -> Wanted:
+    settings = Settings(environment=environment)
+    return Wanted(name="any", settings=settings, packages=asked, new_password=str)
+
+
+def installed(machine: Unattended) -> list[str]:
+    path = machine.root / "prefix/asked"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_they_are_installed_once_on_each_machine(
+    here: Here, home: Home, machine: Unattended
+) -> None:
+    packages.keep(home, wanted("dependencies: [python]", ASKED))
+    for _ in range(2):
+        packages.settle(here.world, home)
+        # Later `up`s say nothing of it, or the same.
+        packages.keep(home, wanted(None))
+        packages.keep(home, wanted("dependencies: [python]", ASKED))
+    assert installed(machine) == ["dependencies: [polars]"]
+
+    record = home.record()
+    assert record
+    before = home.path / "packages.json"
+    moved = before.read_text().replace(str(record.instance_id), "i-0123456789abcdef0")
+    before.write_text(moved)
+    packages.settle(here.world, home)
+    assert len(installed(machine)) == 2
+
+
+def test_another_file_that_goes_by_user_data_ends_it(
+    here: Here, home: Home, machine: Unattended
+) -> None:
+    packages.keep(home, wanted("dependencies: [python]", ASKED))
+    packages.keep(home, wanted("dependencies: [numpy]"))
+    packages.settle(here.world, home)
+    assert installed(machine) == []
+
+
+def test_where_they_cannot_be_it_is_an_error_and_the_next_up_tries_again(
+    here: Here, home: Home, machine: Unattended
+) -> None:
+    packages.keep(home, wanted("x", ASKED | {"text": "broken"}))
+    with pytest.raises(FailedError, match=r"The notebook answers, and environment\.yml could not"):
+        packages.settle(here.world, home)
+    packages.keep(home, wanted("x", ASKED))
+    packages.settle(here.world, home)
+    assert installed(machine) == ["dependencies: [polars]"]
+
+
+def test_what_may_have_a_password_in_it_is_the_users_alone(home: Home) -> None:
+    packages.keep(home, wanted("x", ASKED))
+    assert (home.path / "packages.json").stat().st_mode & 0o077 == 0
+
+
+def test_without_any_nobody_is_asked(here: Here, home: Home) -> None:
+    nobody: Any = None
+    packages.settle(dataclasses.replace(here.world, notebook=nobody), home)

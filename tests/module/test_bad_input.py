@@ -302,8 +302,7 @@ def module_patch() -> Iterator[pytest.MonkeyPatch]:
 
 def _with_a_second_disk(patch: pytest.MonkeyPatch, image_id: str) -> None:
     """The image maps one, as one that was made of a machine with all its volumes does."""
-    alone = Image.block_device_mappings.fget
-    assert alone
+    alone: Callable[[Image], list[dict[str, Any]]] = vars(Image)["block_device_mappings"].fget
 
     def mappings(self: Image) -> list[dict[str, Any]]:
         (root,) = alone(self)

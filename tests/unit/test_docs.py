@@ -87,7 +87,7 @@ def called() -> set[str]:
     for path in (ROOT / "wrapper" / "aws").glob("*.py"):
         for service, method, page in CALL.findall(path.read_text()):
             name = SERVICES.get(service, service)
-            client = boto3.client(  # type: ignore[call-overload]
+            client = boto3.client(
                 name, region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-"
             )
             call = client.meta.method_to_api_mapping[page if method == "get_paginator" else method]

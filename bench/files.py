@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 SMALL, FOLDERS = 10_000, 100
 LARGE = 2 * 2**30
-CHANGES = 7
+CHANGES, REPEATED = 7, 3
 PATIENCE = 60  # seconds
 
 # The machine is on this computer, and has its clock.
-SEEN = "until [ -e work/watched/{name} ]; do sleep 0.005; done; date +%s.%N"
+SEEN = "until [ -e work/{path} ]; do sleep 0.005; done; date +%s.%N"
 
 
 class Ways:
@@ -81,31 +81,50 @@ def rows(folder: Path, environment: dict[str, str], name: str) -> list[Row]:
         nothing = ways.theirs(source, f"typed-{source.name}")
         found.append(Row(f"sync again, {what}", again, "rsync -a again", nothing))
         ways.there(f"rm -rf work/warm work/*-{source.name}")
-    return [*found, watched(ways)]
+    empty = folder / "watched"
+    empty.mkdir()
+    found += watched(ways, empty, "watched", "nothing else")
+    return [*found, *watched(ways, small, "watched-small", f"{SMALL} files")]
 
 
-def watched(ways: Ways) -> Row:
-    """Milliseconds from the write here to the file there, beside the rsync of it."""
-    here = ways.folder / "watched"
-    here.mkdir()
-    (here / "first").touch()
-    with _watching(ways, here):
-        ways.there(SEEN.format(name="first"))
-        taken = []
+def watched(ways: Ways, here: Path, target: str, what: str) -> list[Row]:
+    """Milliseconds from a write at one end to the file at the other, beside the rsync of it."""
+    with _watching(ways, here, target):
+        (here / "first").touch()
+        ways.there(SEEN.format(path=f"{target}/first"))
+        time.sleep(3)
+        sent, fetched = [], []
         for number in range(CHANGES):
             time.sleep(2.3)  # at another moment of its second each time
             begun = time.time()
-            (here / f"{number}").write_text("changed")
-            taken.append(1000 * (float(ways.there(SEEN.format(name=number))) - begun))
-    by_hand = [1000 * ways.theirs(here, f"typed-{number}") for number in range(3)]
-    what = "sync --watch, one change's way"
-    ours, theirs = statistics.median(taken), statistics.median(by_hand)
-    return Row(what, ours, "rsync -a, typed at once", theirs, unit="ms")
+            (here / f"sent{number}").write_text("changed")
+            sent.append(
+                1000 * (float(ways.there(SEEN.format(path=f"{target}/sent{number}"))) - begun)
+            )
+            time.sleep(2.3)
+            begun = float(ways.there(f"touch work/{target}/back{number}; date +%s.%N"))
+            while not (here / f"back{number}").exists():
+                time.sleep(0.005)
+            fetched.append(1000 * (time.time() - begun))
+    by_hand = statistics.median(
+        [1000 * ways.theirs(here, f"typed-{target}") for _ in range(1 + REPEATED)][1:]
+    )
+    typed = "rsync -a, typed at once"
+    return [
+        Row(
+            f"sync --watch, a change {way}, {what}",
+            statistics.median(taken),
+            typed,
+            by_hand,
+            unit="ms",
+        )
+        for way, taken in (("here", sent), ("there", fetched))
+    ]
 
 
 @contextmanager
-def _watching(ways: Ways, here: Path) -> Iterator[None]:
-    words = ["sync", str(here), "watched", "--watch", "--name", ways.name]
+def _watching(ways: Ways, here: Path, target: str) -> Iterator[None]:
+    words = ["sync", str(here), target, "--watch", "--name", ways.name]
     with subprocess.Popen(
         [measure.PYTHON, "-m", "wrapper", *words],
         env=ways.environment,

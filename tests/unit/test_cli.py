@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from wrapper import cli, deployment, doctor, errors
+from wrapper import cli, deployment, doctor, errors, unison
 from wrapper.deployment.answering import Up
 from wrapper.deployment.budgeting import Budget
 from wrapper.deployment.change import Allowed
@@ -426,6 +426,53 @@ def test_up_ends_with_all_that_one_needs(calls: Calls, capsys: pytest.CaptureFix
         "down gpu",
     ):
         assert part in said
+
+
+@pytest.mark.parametrize(
+    ("sync", "ends"),
+    [
+        (unison.Outcome(changed=("a",)), errors.ExitCode.DONE),
+        (unison.Outcome(conflicts=("a",)), errors.ExitCode.FAILED),
+        (errors.NoAnswerError("ssh: refused"), errors.ExitCode.FAILED),
+        (errors.DiskError("A disk is full"), errors.ExitCode.FAILED),
+        (errors.SettingsError("a home directory"), errors.ExitCode.FAILED),
+        (errors.Interrupted("Ctrl-C"), errors.ExitCode.INTERRUPTED),
+    ],
+    ids=["done", "conflict", "unreached", "full", "refused late", "interrupted"],
+)
+def test_up_tells_of_a_machine_to_which_not_everything_could_be_brought(
+    sync: Any,
+    ends: int,
+    calls: Calls,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stand_in(*_: object) -> unison.Outcome:
+        if isinstance(sync, Exception):
+            raise sync
+        assert isinstance(sync, unison.Outcome)
+        return sync
+
+    monkeypatch.setattr(deployment, "sync", stand_in)
+    assert cli.main(["up", "--yes", "--json", "--sync", "."]) == ends
+    assert calls[0][0] == "up"
+    document = json.loads(capsys.readouterr().out)
+    assert document["instance_id"] == FACTS["instance_id"]
+    assert document.get("exit_code", 0) == ends
+    failed = ends == errors.ExitCode.FAILED
+    assert ("not everything is on it" in document.get("error", "")) is failed
+
+
+def test_a_conflict_is_one_document_too(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = unison.Outcome(conflicts=("a",), changed=("b",))
+    monkeypatch.setattr(deployment, "sync", lambda *_: found)
+    assert cli.main(["sync", ".", "--json"]) == errors.ExitCode.FAILED
+    document = json.loads(capsys.readouterr().out)
+    assert (document["conflicts"], document["changed"]) == (["a"], ["b"])
+    assert document["exit_code"] == 1
+    assert not calls
 
 
 def test_check_says_each_on_a_line_of_its_own(

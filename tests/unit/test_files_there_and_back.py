@@ -6,23 +6,30 @@ import dataclasses
 import os
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment, git_ignored, openssh, rsync
-from wrapper.deployment import How, ssh
+from wrapper.deployment import How, precautions, ssh
+from wrapper.deployment.syncing import Wish
 from wrapper.errors import DiskError, FailedError, NoAnswerError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.ec2 import Account
     from wrapper.deployment.world import World
 
-ODD = ("a b", "ü", "-n", "$(touch x)", "quote'\"", "star*[1]?", "back\\slash", "new\nline", "a:b")
+ODD = (
+    *("a b", "ü", "-n", "$(touch x)", "quote'\"", "star*[1]?", "back\\slash", "new\nline", "a:b"),
+    *(" edges ", os.fsdecode(b"no\xffutf\xfe")),
+)
 
 # What sshd does: the words are joined, and a shell reads them in the user's home directory.
 SSH = """#!{python}
@@ -70,7 +77,7 @@ def _with_path(world: World) -> World:
 def fill(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(f"of {folder.name}: {name}")
+        (folder / name).write_bytes(os.fsencode(f"of {folder.name}: {name}"))
 
 
 def contents(folder: Path) -> set[str]:
@@ -115,7 +122,7 @@ def test_it_comes_back_as_it_was(ends: Ends) -> None:
     assert contents(ends.here) == {*ODD, "deep/er/file"}
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", ODD, ids=ascii)
 def test_one_file_goes_there_and_back(name: str, ends: Ends) -> None:
     fill(ends.here, name)
     ends.push(source=ends.here / name)
@@ -235,10 +242,125 @@ def test_a_home_directory_is_refused_unless_it_is_meant(
     assert contents(ends.there) == {".ssh/id", "a"}
 
 
-@pytest.mark.parametrize("target", ["~", "~/", "..", "/home/notebook/", "/", "../.."])
-def test_nothing_is_deleted_in_the_machines_home(target: str, ends: Ends) -> None:
+@pytest.mark.parametrize("target", ["~", "~/", "..", "/home/notebook/", "/", "//", "../.."])
+def test_the_machines_home_is_neither_emptied_nor_brought_here(target: str, ends: Ends) -> None:
     with pytest.raises(SettingsError, match="--delete would empty"):
         ends.push(target=target, delete=True)
+    with pytest.raises(SettingsError, match="would bring here"):
+        deployment.sync(ends.world, "moon", ends.here, target, Wish())
+
+
+@pytest.mark.parametrize("what", ["all of a disk", "somebody else's home", "what homes are in"])
+def test_other_peoples_files_are_refused_unless_they_are_meant(
+    what: str, ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "disk"
+    (source / "she").mkdir(parents=True)
+    she = SimpleNamespace(pw_uid=1001, pw_dir=str(source / "she"))
+    demon = SimpleNamespace(pw_uid=8, pw_dir=str(ends.here))
+    monkeypatch.setattr("pwd.getpwall", lambda: [she, demon])
+    with tmpfs(source) if what == "all of a disk" else nullcontext():
+        if what == "somebody else's home":
+            source /= "she"
+        fill(source, "a")
+        for call in (
+            lambda: ends.push(source=source),
+            lambda: ends.pull(source="~/work", target=source),
+            lambda: deployment.sync(ends.world, "moon", source, None, Wish()),
+        ):
+            with pytest.raises(SettingsError, match=r"a home directory|root of a file system"):
+                call()
+        assert list((ends.home / "work").iterdir()) == []
+        ends.push(source=source, force=True)
+        ends.push()  # a service's home is none
+    assert (ends.home / "work" / source.name / "a").exists()
+
+
+@contextmanager
+def tmpfs(folder: Path, size: int = 300) -> Iterator[None]:
+    """A small disk is there, of so many KiB."""
+    size_ = f"size={size * 1024}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size_, "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.parametrize("way", ["push", "pull"])
+def test_a_full_disk_is_told_and_loses_nothing(way: str, ends: Ends) -> None:
+    one, other = (ends.here, ends.there) if way == "push" else (ends.there, ends.here)
+    other.mkdir(exist_ok=True)
+    with tmpfs(other):
+        fill(one, "a", "kept")
+        getattr(ends, way)(force=True)
+        (one / "big").write_bytes(os.urandom(2**20))
+        (one / "kept").write_bytes(os.urandom(2**20))
+        newer(one / "kept")
+        before = (other / "kept").read_bytes()
+        with pytest.raises(DiskError, match="A disk is full") as raised:
+            getattr(ends, way)(force=True)
+        assert "df -h" in str(raised.value.hint)
+        assert not (other / "big").exists()
+        assert (other / "kept").read_bytes() == before
+
+
+def test_a_file_that_changes_while_it_is_read_is_never_half_new(ends: Ends) -> None:
+    (ends.here / "log").write_bytes(b"0" * 2**22)
+    with writing(ends.here / "log"):
+        for _ in range(4):
+            with suppress(FailedError):
+                ends.push()
+            sent = (ends.there / "log").read_bytes() if (ends.there / "log").exists() else b""
+            assert set(sent[2**22 :]) <= set(b"line\n")
+    ends.push()
+    assert (ends.there / "log").read_bytes() == (ends.here / "log").read_bytes()
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Somebody appends to it all the time."""
+    over = threading.Event()
+
+    def write() -> None:
+        with file.open("ab", buffering=0) as stream:
+            while not over.wait(0.0005):
+                stream.write(b"line\n")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("names", "clash"),
+    [
+        (["a", "B/c", "b/d"], "B and b"),
+        (["deep/A", "deep/a", "x"], "deep/A and deep/a"),
+        (["Ä", "ä"], "Ä and ä"),
+        (["a", "b/a", "c/A"], None),
+    ],
+    ids=["folders", "files", "not only ASCII", "none"],
+)
+def test_a_pull_of_names_that_clash_here_is_refused(
+    names: list[str], clash: str | None, ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that takes A and a for one cannot be made here: how one is recognised is stood in."""
+    assert not precautions.folds(ends.here / "none" / "yet")
+    fill(ends.there, *names)
+    monkeypatch.setattr("wrapper.deployment.bringing_files.folds", lambda _: True)
+    if clash is None:
+        ends.pull()
+        assert contents(ends.here) == set(names)
+        return
+    with pytest.raises(FailedError, match=clash) as raised:
+        ends.pull()
+    assert "Rename" in str(raised.value.hint)
+    assert contents(ends.here) == set()
 
 
 def test_what_is_not_there_is_named(ends: Ends) -> None:

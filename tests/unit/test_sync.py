@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.unit.test_files_there_and_back import writing
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment, openssh, unison
 from wrapper.cli import main
@@ -472,3 +473,29 @@ def test_a_watch_waits_for_this_computer_to_be_online_again(
     assert asked == ["AWS", "AWS"]
     assert said.count("AWS cannot be reached") == 1
     assert said[-1] == "The machine is reached again"
+
+
+def test_links_go_as_links_and_those_out_of_the_tree_are_named(ends: Ends) -> None:
+    fill(ends.here, "a", "deep/b", "left/c")
+    (ends.here / ".gitignore").write_text("left/\n")
+    leads = {"in": "a", "deep/up": "../a", "out": "/etc/passwd", "deep/beside": "../../x"}
+    for name, target in {**leads, "left/out": "/etc/passwd"}.items():
+        (ends.here / name).symlink_to(target)
+    ends.sync()
+    assert {name: str((ends.there / name).readlink()) for name in leads} == leads
+    [words] = [one.text for one in ends.told if isinstance(one, Warned)]
+    assert "out -> /etc/passwd" in words
+    assert "deep/beside -> ../../x" in words
+    assert words.count("->") == 2
+
+
+def test_a_file_that_changes_while_it_is_read_is_never_half_new(ends: Ends) -> None:
+    (ends.here / "log").write_bytes(b"0" * 2**22)
+    with writing(ends.here / "log"):
+        for _ in range(4):
+            with suppress(FailedError):
+                ends.sync()
+            sent = (ends.there / "log").read_bytes() if (ends.there / "log").exists() else b""
+            assert set(sent[2**22 :]) <= set(b"line\n")
+    ends.sync()
+    assert (ends.there / "log").read_bytes() == (ends.here / "log").read_bytes()

@@ -8,6 +8,7 @@ import click
 
 from wrapper.cli import files
 from wrapper.cli.options import option
+from wrapper.errors import CloudsError, FailedError, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,19 @@ def refuse(world: World, given: dict[str, Any]) -> None:
 
 
 def bring(world: World, name: str, given: dict[str, Any]) -> None:
-    """It is on the machine. As `clone` and `sync` raise."""
+    """It is on the machine. FailedError: it is not, or not all of it; the notebook answers."""
+    try:
+        _bring(world, name, given)
+    except Interrupted:
+        raise
+    except CloudsError as error:
+        # Neither was nothing made, nor does the notebook not answer: codes 2 and 3 say that.
+        raise FailedError(
+            f"{name} runs, and not everything is on it. {error.message}", hint=error.hint
+        ) from error
+
+
+def _bring(world: World, name: str, given: dict[str, Any]) -> None:
     if is_ours(given):
         from wrapper import deployment  # noqa: PLC0415 (after --help)
 

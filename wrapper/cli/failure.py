@@ -69,6 +69,7 @@ def fail(error: CloudsError, context: dict[str, Any]) -> ExitCode:
     if hint:
         click.echo(f"  → {hint}", err=True)
     if context.get("json"):
-        document = {"error": message, "hint": hint, "exit_code": int(error.exit_code)}
-        click.echo(json.dumps(document, indent=2))
+        failed = {"error": message, "hint": hint, "exit_code": int(error.exit_code)}
+        # What was done before it is worth knowing, as of a machine that costs money.
+        click.echo(json.dumps({**context.get("document", {}), **failed}, indent=2))
     return error.exit_code

@@ -120,7 +120,12 @@ def sync(ctx: click.Context, /, directory: str, target: str | None, **given: Any
     with Screen() as screen:
         world = worlds.real(news.also_on_the_desktop(screen.report), Person(yes=False))
         found = deployment.sync(world, name, Path(directory), target, wish)
+    ctx.obj["document"] = {"name": name, **asdict(found)}
+    _refuse_conflicts(found)
     _tell(name, found, given)
+
+
+def _refuse_conflicts(found: Outcome) -> None:
     if found.conflicts:
         raise FailedError(
             f"Changed at both ends, and left at both: {', '.join(found.conflicts)}",
@@ -133,20 +138,20 @@ def refuse_to_sync(directory: str) -> None:
     from pathlib import Path  # noqa: PLC0415 (after --help)
 
     from wrapper import unison  # noqa: PLC0415 (after --help)
-    from wrapper.deployment.bringing_files import refuse_home  # noqa: PLC0415 (after --help)
+    from wrapper.deployment.precautions import refuse_home  # noqa: PLC0415 (after --help)
 
     unison.program()
     refuse_home(Path(directory).resolve(), force=False)
 
 
 def sync_once(world: World, name: str, directory: str) -> None:
-    """As `sync`; a conflict is told, and no failure of the `up` that it is part of."""
+    """As `sync`, also where something was changed at both ends: FailedError then."""
     from pathlib import Path  # noqa: PLC0415 (after --help)
 
     from wrapper import deployment  # noqa: PLC0415 (after --help)
     from wrapper.deployment.syncing import Wish  # noqa: PLC0415 (after --help)
 
-    deployment.sync(world, name, Path(directory), None, Wish())
+    _refuse_conflicts(deployment.sync(world, name, Path(directory), None, Wish()))
 
 
 def _how(given: dict[str, Any]) -> How:

@@ -147,6 +147,7 @@ def up(ctx: click.Context, /, **given: Any) -> None:
                 click.echo(fitting(ending(answers), name))
 
         tell(done)
+        ctx.obj["document"] = done.summary.document()
         bringing.bring(world, name, given)
         world = dataclasses.replace(world, report=news.also_on_the_desktop(screen.report))
         if plan:

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 
 from wrapper import git_ignored, openssh, rsync
 from wrapper.deployment import far_end, ssh
-from wrapper.errors import FailedError, SettingsError
+from wrapper.deployment.precautions import (
+    WORK,
+    far,
+    folds,
+    refuse_clashes,
+    refuse_home,
+    refuse_home_there,
+)
+from wrapper.errors import FailedError
 from wrapper.rsync import Transfer
 
 if TYPE_CHECKING:
     from wrapper.deployment.world import World
     from wrapper.rsync import Moved
-
-WORK = "work"
-"""The work folder, as seen from where ssh arrives."""
-_HOMES = (".", "/", "/home", f"/home/{ssh.USER}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +87,8 @@ def pull(world: World, name: str, source: str | None, target: Path | None, how: 
     here = here.resolve()
     if is_folder:
         refuse_home(here, force=how.force)
+        if folds(here):
+            refuse_clashes(far_end.names(world, folder, there), here)
     exists = is_folder and here.is_dir()
     ignored = git_ignored.names(here, world.environment) if exists and how.gitignore else []
     slash = "/" if is_folder else ""
@@ -106,31 +112,9 @@ def _carry(world: World, name: str, transfer: Transfer) -> Moved:
         return rsync.run(transfer, world.environment)
 
 
-def far(path: str) -> str:
-    """A path on the machine as rsync takes it there: below the work folder, unless it says not."""
-    if path == "~" or path.startswith("~/"):
-        return posixpath.normpath(path.removeprefix("~").lstrip("/") or ".")
-    return posixpath.normpath(posixpath.join(WORK, path))
-
-
-def refuse_home(path: Path, *, force: bool) -> None:
-    """It is neither a home directory nor what such are in. SettingsError."""
-    home = Path.home().resolve()
-    if force or not home.is_relative_to(path):
-        return
-    what = "the root of a file system" if path == path.parent else "a home directory, or holds one"
-    raise SettingsError(
-        f"{path} is {what}: with everything in it, keys and passwords too?",
-        hint="Name a folder in it; or, meaning it: --force",
-    )
-
-
 def _refuse_deleting_a_home(there: str, how: How) -> None:
-    if how.delete and not how.force and (there in _HOMES or there.startswith("..")):
-        raise SettingsError(
-            f"--delete would empty {there} on the machine, its environments and keys too.",
-            hint="Name a folder in it; or, meaning it: --force",
-        )
+    if how.delete:
+        refuse_home_there(there, "--delete would empty", force=how.force)
 
 
 def _is_folder(world: World, folder: Path, there: str) -> bool:

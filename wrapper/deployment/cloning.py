@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from wrapper import git_access, openssh
 from wrapper.deployment import ssh
-from wrapper.deployment.bringing_files import WORK
 from wrapper.deployment.events import Note, Step
+from wrapper.deployment.precautions import WORK
 from wrapper.errors import FailedError, NoAnswerError, UsageError
 
 if TYPE_CHECKING:

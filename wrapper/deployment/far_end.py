@@ -105,6 +105,15 @@ def ignored(world: World, folder: Path, there: str, left: Left) -> list[bytes]:
     return [name for name in done.stdout.split(b"\0") if name]
 
 
+def names(world: World, folder: Path, there: str) -> list[bytes]:
+    """Files and links below the folder there. NoAnswerError."""
+    path = there if there.startswith("/") else f"./{there}"
+    words = f"cd {shlex.quote(path)} && find . -name .git -prune -o ! -type d -print0"
+    done = openssh.exactly(folder, [words], world.environment)
+    _reached(done, done.stderr.decode(errors="replace"))
+    return [name.removeprefix(b"./") for name in done.stdout.split(b"\0") if name]
+
+
 def save_open(world: World, folder: Path) -> None:
     """What is open in JupyterLab is on the disk; told, where it is not. NoAnswerError."""
     words = f"exec python3 -I - {_DOOR} {_SAVING:g}"

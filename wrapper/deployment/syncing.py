@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from typing import TYPE_CHECKING
 
 from wrapper import unison
 from wrapper.deployment import far_end, ssh
-from wrapper.deployment.bringing_files import far, refuse_home
 from wrapper.deployment.events import News, Note, Progress, Warned
 from wrapper.deployment.far_end import Left
+from wrapper.deployment.precautions import far, links_out, refuse_home, refuse_home_there
 from wrapper.errors import AwsError, FingerprintError, NoAnswerError
 from wrapper.git_ignored import Git
 from wrapper.unison import Pair, Tell
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _AGAIN = 2.0
 """Seconds between two tries of a machine that was lost."""
 _WHOLE = 100
+_NAMED = 10
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,9 +48,11 @@ def sync(world: World, name: str, here: Path, target: str | None, wish: Wish) ->
     here = here.resolve()
     refuse_home(here, force=wish.force)
     there = far(target or here.name)
+    refuse_home_there(there, "sync would bring here", force=wish.force)
     folder = ssh.connect(world, name)
     pair = Pair(here=here, there=there, ssh=folder, delete=wish.delete, watch=wish.watch)
     with unison.locked(pair):
+        _name_links(world, here, wish)
         while True:
             try:
                 return _together(world, name, pair, wish)
@@ -66,7 +70,7 @@ def _together(world: World, name: str, pair: Pair, wish: Wish) -> Outcome:
     tell = Tell(
         say=lambda text: world.report(Note(text)),
         warn=lambda text: world.report(Warned(text)),
-        progress=lambda done: world.report(Progress(done, _WHOLE, "bringing together")),
+        progress=lambda done: world.report(Progress(done, _WHOLE, f"brought together: {done} %")),
     )
     while True:
         far_end.save_open(world, pair.ssh)
@@ -75,6 +79,17 @@ def _together(world: World, name: str, pair: Pair, wish: Wish) -> Outcome:
             return unison.synchronise(known, world.environment, tell)
         except unison.RulesError:
             continue
+
+
+def _name_links(world: World, here: Path, wish: Wish) -> None:
+    """Links go as links: there, one that leads out of the folder leads elsewhere, or nowhere."""
+    git = Git(here, world.environment)
+    left_out = {os.fsdecode(one.rstrip(b"/")) for one in git.names()} if wish.gitignore else set()
+    found = list(links_out(here, left_out))
+    if found:
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        listed = ", ".join(found[:_NAMED])
+        world.report(Warned(f"lead out of the folder, and go as they are: {listed}{more}"))
 
 
 def _reconnect(world: World, name: str, pair: Pair, lost: NoAnswerError) -> None:

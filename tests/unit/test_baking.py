@@ -6,6 +6,8 @@ import json
 import platform
 import subprocess
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +17,8 @@ from tests.unit.local_api import ROOT, Machines, run, wait_for
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
 from wrapper.aws import Aws, Request
-from wrapper.deployment import baking, beginning, inventory, place, preparing, take_down
-from wrapper.deployment.events import Note, Step
+from wrapper.deployment import baking, beginning, inventory, logging_in, place, preparing, take_down
+from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import AwsError, FailedError, UsageError
 from wrapper.home import Home, Place, Record, root
@@ -148,6 +150,45 @@ def test_the_inventory_changes_with_any_program_and_names_packages(tmp_path: Pat
     assert second["environment"] == first["environment"]
     assert first["own"]["pytest"] == pytest.__version__
     assert first["own"]["python"] == platform.python_version()
+
+
+class Notebook:
+    """Runs cells here."""
+
+    def __init__(self, programs: Path) -> None:
+        self.programs = programs
+
+    def run_cell(self, code: str) -> str:
+        """What it printed."""
+        code = code.replace(inventory.PROGRAMS, str(self.programs))
+        return json.dumps(told_by(code)) if self.programs.exists() else "nonsense"
+
+
+def test_the_machine_is_asked_and_what_it_does_not_tell_is_warned_of(
+    somebody: Somebody, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    monkeypatch.setattr(logging_in, "logged_in", lambda *_: nullcontext(Notebook(programs)))
+
+    def pinned(*_: Any, **__: Any) -> Any:
+        return None
+
+    world = replace(somebody.world, pin=pinned)
+    record = somebody.remember(key_sha256="cd" * 32)
+    machine = somebody.aws.instance(somebody.instance)
+    assert machine
+    machine = replace(machine, state="running", public_ip="198.18.0.1")
+    found = inventory.ask(world, somebody.home, record, machine)
+    assert len(found["environment"]) == len(found["programs"]) == 12
+    assert found["packages"].startswith(f"python={platform.python_version()} ")
+    assert found["packages"].endswith(" others")
+    assert inventory.ask(world, somebody.home, record, replace(machine, state="stopped")) == {}
+    programs.rmdir()
+    assert inventory.ask(world, somebody.home, record, machine) == {}
+    warned = [one.text for one in somebody.told if isinstance(one, Warned)]
+    assert len(warned) == 1
+    assert "did not tell" in warned[0]
 
 
 def test_the_machine_is_left_alone(somebody: Somebody) -> None:

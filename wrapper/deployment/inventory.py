@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import verify
+from wrapper.deployment import logging_in, verify
 from wrapper.deployment.events import Warned
 from wrapper.errors import CloudsError
 
@@ -56,8 +56,7 @@ def ask(world: World, home: Home, record: Record, machine: Instance) -> dict[str
     try:
         where = verify.address(record, machine.public_ip)
         pin = world.look_whose(where, record.key_sha256)
-        with world.speak(where, pin, verify.password(home)) as notebook:
-            notebook.login()
+        with logging_in.logged_in(world, home, where, pin) as notebook:
             told = json.loads(notebook.run_cell(cell()))
         own, server = told["own"], told["server"]
         named = [f"{name}={own[name]}" for name in _NAMED if name in own]

@@ -151,7 +151,8 @@ def _find(world: World, name: str, key_sha256: str) -> carrier.Upstream:
     home, record = look.known(world, name)
     if record.key_sha256 != key_sha256:
         raise ReplacedError(
-            f"{name} has another key than when this door was opened: its machine was replaced.",
+            f"{name} has another key than when this door was opened: its machine, "
+            "or its certificate, was replaced.",
             hint=f"End this door (Ctrl-C), then: python -m wrapper open {name}",
         )
     aws = world.aws_like(place.back_to(world, record))

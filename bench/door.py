@@ -1,7 +1,8 @@
 """The door of `open` beside a TLS connection to the same server: what it costs a download, a click.
 
 Server, door and client are three processes on this computer's loopback, whose processors they
-share: on a network the network is the limit sooner. python -m bench.door
+share. A network is the limit sooner: so the server also sends no faster than a link of that speed
+would take it. python -m bench.door
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ ROUNDS = 5
 SIZE = 400 * 2**20
 PIECE = 2**18
 CLICKS = 300
+LINKS = (1, 5)
+"""Gbit/s: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-network-bandwidth.html,
+where one flow from outside a placement group has 5 at most.
+"""
 MB = 1e6
 
 SERVER = """
-import http.server, ssl, sys
+import http.server, ssl, sys, time
 
 size, piece = int(sys.argv[2]), bytes(int(sys.argv[3]))
 
@@ -39,7 +44,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self):
-        left = size if self.path == "/files/large" else 2
+        large, link = self.path.startswith("/files/large"), self.path[len("/files/large/"):]
+        left, link = (size, link) if large else (2, "")
+        begun, total, seconds = time.monotonic(), left, 8e-9 / float(link) if link else 0
         self.send_response(200)
         self.send_header("Content-Length", str(left))
         self.end_headers()
@@ -47,6 +54,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             part = piece[:left]
             self.wfile.write(part)
             left -= len(part)
+            early = begun + (total - left) * seconds - time.monotonic()
+            if early > 0:
+                time.sleep(early)
 
     def log_message(self, *_):
         pass
@@ -99,11 +109,14 @@ def certificate(folder: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(folder / "certificate.pem"))
 
 
-def download(connection: http.client.HTTPConnection, headers: dict[str, str]) -> float:
-    """MB a second of one large file."""
+def download(
+    connection: http.client.HTTPConnection, headers: dict[str, str], link: int | None = None
+) -> float:
+    """MB a second of one large file, over a link of so many Gbit/s."""
     buffer = memoryview(bytearray(PIECE))
     begun = time.perf_counter()
-    connection.request("GET", "/files/large", headers=headers)
+    path = f"/files/large/{link}" if link else "/files/large"
+    connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     size = 0
     while count := answer.readinto(buffer):
@@ -135,16 +148,30 @@ def rows() -> list[Row]:
             nothing: dict[str, str] = {}
             ways = ((door, headers), (direct, nothing))
             fast = [[download(*way) for way in ways] for _ in range(ROUNDS)]
+            linked = {
+                link: [[download(*way, link) for way in ways] for _ in range(ROUNDS)]
+                for link in LINKS
+            }
             quick = [[click(*way) for way in ways] for _ in range(CLICKS)]
             door.close()
             direct.close()
-    ours, theirs = (statistics.median(found) for found in zip(*fast, strict=True))
-    soon, sooner = (statistics.median(found) for found in zip(*quick, strict=True))
+    ours, theirs = _medians(fast)
+    soon, sooner = _medians(quick)
     large = f"a file of {SIZE >> 20} MiB over TLS, directly"
+    over = {link: _medians(found) for link, found in linked.items()}
     return [
         Row("the same by the door of open", ours, large, theirs, unit="MB/s"),
+        *(
+            Row(f"by the door, from a link of {link} Gbit/s", one, large, other, unit="MB/s")
+            for link, (one, other) in over.items()
+        ),
         Row("a small answer by the door", soon, "the same over TLS, directly", sooner, unit="ms"),
     ]
+
+
+def _medians(found: list[list[float]]) -> tuple[float, float]:
+    ours, theirs = zip(*found, strict=True)
+    return statistics.median(ours), statistics.median(theirs)
 
 
 if __name__ == "__main__":

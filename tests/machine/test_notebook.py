@@ -265,6 +265,10 @@ def test_a_command_over_ssh_ends_as_there_and_files_go_there_and_back(
     assert sorted(synced["changed"]) == ["deep/both", "deep/result"]
     assert (here / "deep/both").read_text() == "both\n"
     assert (here / "left.log").exists()
+    typed("ssh", live.name, "--", "echo again > work/tree/deep/again")
+    told = json.loads(typed("up", live.name, "--yes", "--json", "--sync", str(here)))
+    assert told["url"] == live.url
+    assert (here / "deep/again").read_text() == "again\n"
 
 
 # As user data and a boot would have it, from a repository of the machine's own.

@@ -90,7 +90,7 @@ def pull(ctx: click.Context, /, source: str | None, target: str | None, **given:
 @click.argument("directory", default=".", type=click.Path(exists=True, file_okay=False))
 @click.argument("target", required=False)
 @options.option("--name", default=DEFAULT_NAME, metavar="NAME", help="Which notebook.")
-@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, looking every second.")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, with each change at once.")
 @click.option("--delete", is_flag=True, help="What was deleted at one end goes at the other too.")
 @click.option("--no-gitignore", is_flag=True, help="Also what git would leave out.")
 @click.option("--force", is_flag=True, help="Also a home directory, or all of a disk.")

@@ -1,0 +1,205 @@
+"""The monitor that Unison listens to: its protocol, as Unison 2.52 speaks it, and what it tells."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+import pytest
+
+from wrapper.monitor import program
+from wrapper.monitor.folders import Inotify, Polled
+from wrapper.monitor.rules import CHANGED
+from wrapper.monitor.serving import below
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BLIND = """
+from wrapper.monitor import serving
+def none(_):
+    raise OSError("no inotify here")
+if {blind}:
+    serving.Inotify.__init__ = none
+serving._WRITING, serving._LONGEST = {patience}, 2 * {patience}
+serving.main()
+"""
+
+
+class Unison:
+    """What it asks of a monitor of one folder."""
+
+    def __init__(self, root: Path, *words: str, blind: bool = False, patience: float = 0.5) -> None:
+        archive = root.parent / "monitor.pyz"
+        archive.write_bytes(program.archive())
+        code = f"import sys; sys.path.insert(0, {str(archive)!r})\n"
+        code += BLIND.format(blind=blind, patience=patience)
+        self.root = root
+        self.child = subprocess.Popen(
+            [sys.executable, "-I", "-c", code, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def __enter__(self) -> Self:
+        self.say("VERSION 1")
+        assert self.hear() == "VERSION 1"
+        self.scan()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.child.stdin
+        assert self.child.stdout
+        self.child.stdin.close()
+        assert self.child.wait(20) == 0
+        self.child.stdout.close()
+
+    def scan(self, path: str = "", *folders: str) -> None:
+        """All of it, or just that path."""
+        root = quote_from_bytes(os.fsencode(self.root), "/")
+        self.say(f"START hash {root} {path}")
+        assert self.hear() == "OK"
+        for folder in ("", *folders):
+            self.say(f"DIR {folder}")
+            assert self.hear() == "OK"
+        self.say("DONE")
+
+    def changes(self) -> set[str]:
+        """Waited for, then asked for; also the error instead."""
+        self.say("WAIT hash")
+        assert self.hear() == "CHANGES hash"
+        self.say("CHANGES hash")
+        found = set()
+        while (line := self.hear()) != "DONE":
+            word, _, path = line.partition(" ")
+            found.add(os.fsdecode(unquote_to_bytes(path)))
+            if word == "ERROR":
+                break
+            assert word == "RECURSIVE"
+        return found
+
+    def all_changes(self, wanted: set[str]) -> None:
+        """Exactly those are told, in one round or in several."""
+        found: set[str] = set()
+        while not found >= wanted:
+            found |= self.changes()
+        assert found == wanted
+
+    def is_quiet(self) -> bool:
+        """Nothing is told for longer than a change takes."""
+        assert self.child.stdout
+        self.say("WAIT hash")
+        return not select.select([self.child.stdout], [], [], 1.5)[0]
+
+    def say(self, line: str) -> None:
+        assert self.child.stdin
+        self.child.stdin.write(f"{line}\n".encode())
+        self.child.stdin.flush()
+
+    def hear(self) -> str:
+        assert self.child.stdout
+        return self.child.stdout.readline().decode().removesuffix("\n")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "a folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "old").write_text("old")
+    return folder
+
+
+@pytest.mark.parametrize("blind", [False, True], ids=["told by the kernel", "looking itself"])
+def test_changes_are_told_once_with_the_names_they_have(blind: bool, root: Path) -> None:
+    odd = os.fsdecode(b"odd\xff %41\nline")
+    with Unison(root, blind=blind) as unison:
+        unison.scan("", "deep")
+        assert unison.is_quiet()
+        (root / odd).touch()
+        (root / "deep/new").mkdir()
+        (root / "old").write_text("changed")
+        unison.all_changes({odd, "deep/new", "old"})
+        assert unison.is_quiet()
+        unison.scan("deep/new")
+        (root / "deep/new/in it").symlink_to("nowhere")
+        (root / "old").unlink()
+        unison.all_changes({"deep/new/in it", "old"})
+
+
+def test_unisons_own_writing_is_not_told_back_to_it(root: Path) -> None:
+    with Unison(root) as unison:
+        temporary = root / ".unison.old.dfa027b516ac0110.unison.tmp"
+        temporary.write_text("brought")
+        temporary.rename(root / "old")
+        assert unison.is_quiet()
+        (root / "old").write_text("changed by somebody")
+        assert unison.changes() == {"old"}
+
+
+def test_a_file_that_is_still_written_is_told_when_it_is_closed(root: Path) -> None:
+    with Unison(root, patience=1000) as unison:
+        with (root / "old").open("a") as stream:
+            for _ in range(3):
+                stream.write("more")
+                stream.flush()
+                (root / "other").touch()
+                assert unison.changes() == {"other"}
+        assert unison.changes() == {"old"}
+
+
+RULES = "*.log\n/build/\n"
+
+
+@pytest.fixture
+def ruled(root: Path) -> tuple[str, ...]:
+    """Words for a monitor that knows what git leaves out, and has seen nothing of it so far."""
+    (root / ".gitignore").write_text(RULES)
+    git, known = root.parent / "git", root.parent / "known"
+    subprocess.run(["git", "init", "-q", "--bare", git], check=True)
+    known.write_bytes(b"left/\0")
+    return ("--git", str(git), "--known", str(known))
+
+
+def test_what_git_leaves_out_is_not_told(root: Path, ruled: tuple[str, ...]) -> None:
+    with Unison(root, *ruled) as unison:
+        (root / "build").mkdir()
+        for name in ("build/x", "x.log", ":(top)x.log", "-x.log", "!x", ":x", "seen"):
+            (root / name).touch()
+        unison.all_changes({"!x", ":x", "seen"})
+
+
+@pytest.mark.parametrize("name", ["new/x.log", ".gitignore"], ids=["within a new folder", "a rule"])
+def test_what_unison_cannot_know_ends_it(name: str, root: Path, ruled: tuple[str, ...]) -> None:
+    with Unison(root, *ruled) as unison:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("*.csv\n")
+        assert unison.changes() == {CHANGED}
+
+
+def test_where_changes_were_lost_everything_is_looked_at() -> None:
+    assert below(b"/root", b"") == b""
+    assert below(b"/root", b"/root") == b""
+    assert below(b"/root", b"/root/a/b") == b"a/b"
+    assert below(b"/root", b"/rooted/a") is None
+    assert below(None, b"") is None
+
+
+def test_folders_that_are_gone_are_nobodys_loss(root: Path) -> None:
+    for eye in (Inotify(), Polled()):
+        with pytest.raises(FileNotFoundError) if isinstance(eye, Inotify) else _nothing():
+            eye.add(os.fsencode(root / "none"))
+        eye.add(os.fsencode(root / "deep"))
+        (root / "deep").rmdir()
+        time.sleep(0.01)
+        eye.read()
+        (root / "deep").mkdir()
+
+
+def _nothing() -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()

@@ -137,7 +137,7 @@ def command(folder: Path, words: Sequence[str] = (), options: Sequence[str] = ()
 
 def environment(given: Mapping[str, str], config: Path | None = None) -> dict[str, str]:
     """What ssh and rsync get to see: no credentials, unless AWS carries the connection."""
-    hidden = _SECRET_PREFIXES
+    hidden: tuple[str, ...] = _SECRET_PREFIXES
     if config and config.exists() and f" {_PROXY} " in config.read_text(encoding="utf-8"):
         hidden = tuple(one for one in hidden if one != "AWS_")
     return {key: value for key, value in given.items() if not key.startswith(hidden)}

@@ -115,7 +115,7 @@ variable "data_volume_size" {
 }
 
 variable "domain" {
-  description = "Name that the notebook is to be reached by, also in its certificate. You point it at public_ip yourself."
+  description = "Name that the notebook is to be reached by, also in its certificate. You point it at public_ip yourself, or give zone_id."
   type        = string
   default     = null
 
@@ -436,5 +436,26 @@ variable "tls" {
   validation {
     condition     = contains(["self-signed", "letsencrypt"], var.tls)
     error_message = "tls: self-signed or letsencrypt."
+  }
+}
+
+variable "zone_id" {
+  description = "Public hosted zone of Route 53 that `domain` is in: its record is made here, of the Elastic IP."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.zone_id == null || can(regex("^[0-9A-Z]{4,32}$", var.zone_id))
+    error_message = "zone_id: a hosted zone's id looks like Z0123456789ABCDEFGHIJ. Yours: aws route53 list-hosted-zones"
+  }
+
+  validation {
+    condition     = var.zone_id == null || var.domain != null
+    error_message = "zone_id: give domain too, the name whose record is to be made in it."
+  }
+
+  validation {
+    condition     = var.zone_id == null || var.elastic_ip
+    error_message = "zone_id: the record is of the Elastic IP; elastic_ip = false has an address that changes with every start."
   }
 }

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wrapper import hours, role_settings
+from wrapper import domain_settings, hours, role_settings
 from wrapper.cidrs import check_cidr
 from wrapper.errors import SettingsError
 
@@ -25,7 +25,6 @@ DEFAULT_DATA_GIB = 50
 NO_DATA = "none"
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _REPOSITORY = re.compile(r"https://[^/@?#\s]+(/[A-Za-z0-9._~-]+)+/?(@[A-Za-z0-9._/-]+)?")
-_DIRECTORY = re.compile(r"https://[^@\s]+")
 _SNAPSHOT = re.compile(r"snap-[0-9a-f]{8,17}")
 _VOLUME = re.compile(r"vol-[0-9a-f]{8,17}")
 
@@ -83,6 +82,8 @@ class Settings:
     tags: dict[str, str] | None = None
     tls: str | None = None
     """self-signed or letsencrypt."""
+    zone_id: str | None = None
+    """Of Route 53, in which the domain's record is made."""
 
     def over(self, before: dict[str, Any]) -> Settings:
         """These, and where they say nothing, those of before."""
@@ -202,21 +203,14 @@ def check(settings: Settings) -> Settings:
             hint="--repo https://github.com/jupyterlab/jupyterlab-demo@main",
         )
     role_settings.check_bucket(settings.bucket)
-    _check_authority(settings)
+    asks = settings.tls == LETSENCRYPT
+    domain_settings.check_authority(
+        asks=asks, directory=settings.acme_directory, ca=settings.acme_ca
+    )
+    domain_settings.check_zone(
+        settings.zone_id, domain=settings.domain, fixed=settings.elastic_ip is not False
+    )
     return settings
-
-
-def _check_authority(settings: Settings) -> None:
-    if settings.tls != LETSENCRYPT and (settings.acme_directory or settings.acme_ca):
-        raise SettingsError(
-            "--acme-directory and --acme-ca say whom --tls letsencrypt asks.",
-            hint="--tls letsencrypt",
-        )
-    if settings.acme_directory and not _DIRECTORY.fullmatch(settings.acme_directory):
-        raise SettingsError(
-            f"--acme-directory {settings.acme_directory} is not https://HOST/PATH.",
-            hint="--acme-directory https://acme-staging-v02.api.letsencrypt.org/directory",
-        )
 
 
 def _check_data(settings: Settings) -> None:
@@ -268,6 +262,7 @@ PLAIN = (
     "subnet_id",
     "sudo",
     "tls",
+    "zone_id",
 )
 """Settings that are what was typed."""
 

@@ -52,6 +52,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, shared_account: Account) ->
         pytest.param({"bucket": "s3://mine"}, "bucket: NAME or NAME/PREFIX", id="bucket-url"),
         pytest.param({"bucket": "mine/"}, "bucket: NAME or NAME/PREFIX", id="bucket-slash"),
         pytest.param({"bucket": "mine/*"}, "bucket: NAME or NAME/PREFIX", id="bucket-wildcard"),
+        pytest.param({"zone_id": "example.org"}, "zone_id: a hosted zone's id", id="zone-name"),
+        pytest.param({"zone_id": "Z0123456789"}, "zone_id: give domain too", id="zone-no-domain"),
+        pytest.param(
+            {"zone_id": "Z0123456789", "domain": "a.example.org", "elastic_ip": False},
+            "zone_id: the record is of the Elastic IP",
+            id="zone-no-address",
+        ),
         pytest.param({"name": "my notebook"}, "name: 1 to 32 lower-case letters", id="spaces"),
         pytest.param({"name": "n" * 33}, "name: 1 to 32 lower-case letters", id="long-name"),
         pytest.param({"name": "1st"}, "name: 1 to 32 lower-case letters", id="digit-first"),
@@ -375,6 +382,19 @@ def test_an_account_without_a_default_vpc_is_told_what_to_do(
 
     assert "no default VPC in us-east-1" in words
     assert "aws ec2 create-default-vpc --region us-east-1" in words
+
+
+@pytest.mark.parametrize("domain", ["notebook.example.net", "anexample.org"])
+def test_a_domain_that_is_not_in_the_zone_is_refused(
+    make_copy: Callable[..., Copy], account: Account, domain: str
+) -> None:
+    route53 = account.client(service="route53")
+    zone = route53.create_hosted_zone(Name="example.org", CallerReference=domain)["HostedZone"]
+    zone_id = zone["Id"].rpartition("/")[2]
+
+    words = make_copy(account).refusal(domain=domain, zone_id=zone_id)
+
+    assert f"domain: {domain} is not in the zone {zone_id}, which is example.org" in words
 
 
 def _subnet(ec2: Any, zone: str) -> str:

@@ -37,6 +37,8 @@ CASES: dict[str, dict[str, Any]] = {
     "bucket": {"bucket": "my-data", "spot": True},
     "prefix": {"bucket": "my-data/of/mine", "services_endpoint": "https://bucket.vpce.example"},
     "sessions": {"session_manager": True},
+    "in_a_zone": {"domain": "notebook.of.example.org"},
+    "the_zone_itself": {"domain": "example.org"},
     "no_address": {"elastic_ip": False, "root_volume_size": 55},
 }
 
@@ -45,6 +47,10 @@ CASES: dict[str, dict[str, Any]] = {
 def planned(make_copy: Callable[..., Copy], shared_account: Account) -> dict[str, Planned]:
     copy = make_copy(shared_account, "cases")
     cases = {name: dict(variables) for name, variables in CASES.items()}
+    route53 = shared_account.client(service="route53")
+    made = route53.create_hosted_zone(Name="example.org", CallerReference="cases")["HostedZone"]
+    for case in ("in_a_zone", "the_zone_itself"):
+        cases[case]["zone_id"] = made["Id"].rpartition("/")[2]
     cases["own_image"]["ami_id"] = _image_id(shared_account, "debian-13-amd64-*")
     write_cases(copy.directory, cases)
     copy.get()
@@ -234,3 +240,12 @@ def test_a_role_for_sessions_opens_no_port_and_reads_no_parameter(
     ]
     assert planned["sessions"].ingress() == set()
     assert "aws_iam_role_policy.bucket[0]" not in planned["sessions"].resources
+
+
+@pytest.mark.parametrize("case", ["in_a_zone", "the_zone_itself"])
+def test_the_domains_record_is_made_in_its_zone(planned: dict[str, Planned], case: str) -> None:
+    record = planned[case].values("aws_route53_record.this[0]")
+
+    assert record["name"] == CASES[case]["domain"]
+    assert (record["type"], record["ttl"]) == ("A", 60)
+    assert "aws_route53_record.this[0]" not in planned["default"].resources

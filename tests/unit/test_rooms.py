@@ -42,6 +42,7 @@ PURE = (
     "architecture",
     "cidrs",
     "console",
+    "domain_settings",
     "errors",
     "gpus",
     "hours",

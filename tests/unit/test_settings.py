@@ -190,3 +190,26 @@ def test_what_is_no_certificate_is_refused(tmp_path: Path, content: str) -> None
 def test_another_authority_goes_with_letsencrypt(given: dict[str, str], reason: str) -> None:
     with pytest.raises(SettingsError, match=reason):
         settings.check(Settings(**given))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        pytest.param({"zone_id": "example.org"}, "no hosted zone's id", id="name"),
+        pytest.param({"zone_id": "Z0123456789"}, "no name is said", id="no domain"),
+        pytest.param(
+            {"zone_id": "Z0123456789", "domain": "a.example.org", "elastic_ip": False},
+            "address changes",
+            id="no fixed address",
+        ),
+    ],
+)
+def test_a_zone_holds_a_name_of_a_fixed_address(given: dict[str, object], reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        settings.check(Settings(**given))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bucket", ["s3://mine", "mine/", "mine/*", "Mine", "mi", "mine/../a"])
+def test_a_bucket_is_a_name_and_a_prefix(bucket: str) -> None:
+    with pytest.raises(SettingsError, match=r"neither NAME nor NAME/PREFIX"):
+        settings.check(Settings(bucket=bucket))

@@ -21,6 +21,7 @@ def options(function: F) -> F:
             option(
                 "--domain", metavar="DOMAIN", help="Name that the notebook is to be reached by."
             ),
+            option("--zone-id", metavar="ZONE", help="Route 53's zone of it: the record is made."),
             option(
                 "--certificate",
                 type=click.Path(dir_okay=False),

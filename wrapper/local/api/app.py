@@ -1,4 +1,4 @@
-"""The WSGI application: EC2, FIS, prices and quotas of our own; STS, IAM, KMS, SSM, S3 of moto's.
+"""The WSGI application: EC2, FIS, prices and quotas of our own; all else is moto's (SERVICES).
 
 No service else.
 """
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from wrapper.local.machines import Machines
 
+OF_THE_ACCOUNT: Final = ("iam", "route53")
+"""moto's, with what an embedded account holds of its own."""
 SERVICES: Final = ("kms", "ssm", "sts")
 """Whatever else the module and the wrapper call beside EC2."""
 
@@ -99,8 +101,8 @@ def _service(ours: Mapping[str, Flask], account: str, name: str) -> Any:
         return ours[name]
     if name == "s3":
         return buckets.closed(buckets.of_account(create_backend_app("s3"), account))
-    if name == "iam":
-        return buckets.of_account(create_backend_app("iam"), account)
+    if name in OF_THE_ACCOUNT:
+        return buckets.of_account(create_backend_app(cast("Any", name)), account)
     if name in SERVICES:
         return create_backend_app(cast("Any", name))
     return _absent(name)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 import websocket
 
@@ -84,6 +85,8 @@ class Live:
     """Of an own one's deployment."""
     environment: dict[str, str] = field(default_factory=dict)
     """In which commands know of it."""
+    bucket: str = ""
+    """NAME/PREFIX in the embedded S3, which an own one's machine has."""
 
     @property
     def host(self) -> str:
@@ -232,11 +235,13 @@ def _deployed(folder: Path, stack: ExitStack) -> Live:
     if not before["running"]:
         stack.callback(_stop_if_idle, environment)
     key = _ssh_key(folder)
+    bucket = make_bucket(name, environment)
     stack.callback(wrapper, "down", name, "--local", "--yes", environment=environment)
     made = document(
         wrapper(
             *("up", name, "--local", "--yes", "--json", "--generate-password"),
             *("--ssh-public-key", f"{key}.pub", "--ssh-cidr", "198.18.0.0/15"),
+            *("--bucket", f"{bucket}/of-the-machine"),
             environment=environment,
             seconds=UP_SECONDS,
         )
@@ -251,7 +256,29 @@ def _deployed(folder: Path, stack: ExitStack) -> Live:
         own=True,
         name=name,
         environment=environment,
+        bucket=f"{bucket}/of-the-machine",
     )
+
+
+def s3_of(environment: dict[str, str]) -> Any:
+    """The embedded S3, as its owner."""
+    found = document(wrapper("local", "status", "--json", environment=environment))["env"]
+    return boto3.client(
+        "s3",
+        region_name=found["AWS_REGION"],
+        endpoint_url=found["AWS_ENDPOINT_URL"],
+        aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def make_bucket(name: str, environment: dict[str, str]) -> str:
+    """A bucket in the embedded S3, which runs then; it goes with that."""
+    started = wrapper("local", "start", environment=environment, seconds=UP_SECONDS)
+    assert started.returncode == 0, started.stderr
+    bucket = f"data-of-{name}"
+    s3_of(environment).create_bucket(Bucket=bucket)
+    return bucket
 
 
 def _stop_if_idle(environment: dict[str, str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import socket
 import threading
 from dataclasses import dataclass
@@ -227,3 +229,26 @@ def test_a_right_that_was_taken_is_gone_at_once(world: World) -> None:
 
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.get_object(Bucket=BUCKET, Key="mine/a")
+
+
+def test_a_large_object_has_its_digest_whoever_looks_meanwhile(world: World) -> None:
+    # rclone takes another digest for a damaged transfer, and sends it again.
+    s3, owner = world.as_the_machine(world.launch(**WITH)), world.account.client(service="s3")
+    body = os.urandom(20 << 20)
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            owner.list_objects_v2(Bucket=BUCKET)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        etags = {
+            s3.put_object(Bucket=BUCKET, Key=f"mine/{number}", Body=body)["ETag"]
+            for number in range(4)
+        }
+    finally:
+        stop.set()
+        looking.join()
+    assert etags == {f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'}

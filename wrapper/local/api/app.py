@@ -92,15 +92,18 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
         "pricing": create_json_service("pricing", price_list.operations(), room, lock),
         "servicequotas": create_json_service("servicequotas", quotas.operations(room), room, lock),
     }
-    s3 = buckets.of_account(create_backend_app("s3"), account)
-    return App(partial(_service, ours, account), Control(room, backends, lock), s3)
+    return App(partial(_service, ours, account), Control(room, backends, lock), _s3(account))
+
+
+def _s3(account: str) -> WSGIApplication:
+    return buckets.one_at_a_time(buckets.of_account(create_backend_app("s3"), account))
 
 
 def _service(ours: Mapping[str, Flask], account: str, name: str) -> Any:
     if name in ours:
         return ours[name]
     if name == "s3":
-        return buckets.closed(buckets.of_account(create_backend_app("s3"), account))
+        return buckets.closed(_s3(account))
     if name in OF_THE_ACCOUNT:
         return buckets.of_account(create_backend_app(cast("Any", name)), account)
     if name in SERVICES:

@@ -7,8 +7,10 @@ API's door, where on AWS a policy could let it pass, and machines have a door of
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
+import threading
 from typing import TYPE_CHECKING, Final
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _ACCOUNTS = itertools.count(int(DEFAULT_ACCOUNT_ID))
+_LOCK = threading.RLock()
 _REFUSED: Final = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
 
@@ -56,6 +59,19 @@ def of_account(app: WSGIApplication, number: str) -> WSGIApplication:
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return app({**environ, "HTTP_X_MOTO_ACCOUNT_ID": number}, start_response)
+
+    return serve
+
+
+def one_at_a_time(app: WSGIApplication) -> WSGIApplication:
+    """moto reads an object's buffer for its digest, in whichever thread asks first."""
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        # Nobody waits for what a client is slow to send.
+        body = io.BytesIO(environ["wsgi.input"].read(length)) if length else environ["wsgi.input"]
+        with _LOCK:
+            return app({**environ, "wsgi.input": body}, start_response)
 
     return serve
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.conftest import free_port
+from tests.unit.test_cli import ANSWERS
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
 from wrapper.carrier import standing
@@ -173,6 +174,27 @@ def test_the_second_open_shows_the_first_ones_link_and_stop_ends_it(
     child.wait(5)
     assert main(["open", "moon", "--stop"]) == 0
     assert "No door of moon is open." in capsys.readouterr().err
+
+
+def test_status_shows_an_editors_address_while_the_door_is_open(
+    moon: Home,
+    hold: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen = dataclasses.replace(ANSWERS["status"], name="moon", answers=True)
+    monkeypatch.setattr(deployment, "status", lambda *_: seen, raising=False)
+    assert main(["status", "moon"]) == 0
+    assert "for editors   " in (said := capsys.readouterr().out)
+    assert "open moon --editor" in said
+    child = hold(moon.path)
+    door = standing.found(moon.path)
+    assert door
+    assert main(["status", "moon"]) == 0
+    assert f"http://127.0.0.1:{door.port}/?token={door.token}\n" in capsys.readouterr().out
+    assert main(["status", "moon", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["door"]
+    assert told == {"port": door.port, "pid": child.pid}, "without its token"
 
 
 def test_what_ends_the_process_in_the_background_is_told(

@@ -22,7 +22,7 @@ from wrapper.cli import logs as cli_logs
 from wrapper.deployment import reading_logs, ssh
 from wrapper.deployment.events import Note, Warned
 from wrapper.deployment.reading_logs import Log, Wanted
-from wrapper.errors import FingerprintError, LoginError, NoAnswerError
+from wrapper.errors import FingerprintError, LoginError, NoAnswerError, UnreachableError
 from wrapper.home import Home, Place, Record, root
 from wrapper.notebook import Logs
 
@@ -354,6 +354,31 @@ def test_following_goes_on_where_it_was_over_a_time_without_answer(
         deployment.logs(there(machine), name, Wanted(follow=True), lines.append)
     assert lines == ["a\n", "one\ntwo\n", "three\n", "b\n"]
     assert [one[2] for one in machine.asked] == [None, "c1", "c1", "c1"]
+
+
+def test_following_outlasts_a_network_that_is_gone(
+    there: Callable[[Machine], World], name: str, told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = NoAnswerError("Gone.")
+    machine = Machine(Logs("a\n", "c1"), gone, gone, Logs("b\n", "c2"))
+
+    def offline(*_: Any) -> str:
+        raise UnreachableError("AWS cannot be reached.")
+
+    monkeypatch.setattr("wrapper.aws.Aws.console", offline)
+    lines: list[str] = []
+
+    def tell(text: str) -> None:
+        lines.append(text)
+        if text == "b\n":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deployment.logs(there(machine), name, Wanted(follow=True), tell)
+    assert lines == ["a\n", "b\n"]
+    assert [one.text for one in told if isinstance(one, Warned)] == [
+        "AWS cannot be reached. Asking again."
+    ]
 
 
 def test_nothing_in_a_log_acts_on_the_terminal() -> None:

@@ -13,7 +13,7 @@ from wrapper import console
 from wrapper.deployment import far_end, look, place, reaching, ssh
 from wrapper.deployment.events import Note, Warned
 from wrapper.deployment.reaching import StoppedError
-from wrapper.errors import CloudsError, FingerprintError, NoAnswerError
+from wrapper.errors import CloudsError, FingerprintError, NoAnswerError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def logs(world: World, name: str, wanted: Wanted, told: Callable[[str], None]) -
         told(first.text)
         while wanted.follow:
             time.sleep(EVERY if reader.source == "journal" else EVERY_CONSOLE)
-            if more := reader.read().text:
+            if more := reader.read_on():
                 told(more)
     return first
 
@@ -104,6 +104,14 @@ class _Reader:
             except CloudsError:
                 self.folder = None
         return Log("console", self._console(why))
+
+    def read_on(self) -> str:
+        """Likewise, as long as it takes: nothing while this computer is offline."""
+        try:
+            return self.read().text
+        except UnreachableError as error:
+            self._say("nowhere", Warned(f"{error.message} Asking again."))
+            return ""
 
     def _journal(self) -> str:
         self.notebook = self.notebook or reaching.logged_in(

@@ -10,11 +10,12 @@ import argparse
 import base64
 import gzip
 import os
+import shutil
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import door, files, images, market, measure, recovery, tutorial, unattended
 from bench.embedded import TYPE, Account
@@ -23,9 +24,14 @@ from bench.plain import PlainTerraform
 from bench.report import Row, phases, table
 from wrapper import local
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).parent.parent
 PORT = 9999
 ZONE = "us-east-1a"
+PACKAGES = Path("/var/cache/jupyter-clouds/packages")
+"""Where the embedded EC2 keeps what machines install, and has compiled it."""
 
 
 def main() -> None:
@@ -36,39 +42,53 @@ def main() -> None:
     # As for a user, whose Python keeps what it has compiled.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     was_running = local.status().running
-    status = local.start()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            text = measured(Path(folder), status.env)
-    finally:
-        if not was_running:
-            local.stop()
+    with packages_put_aside() if not was_running else nullcontext():
+        status = local.start()
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                text = measured(Path(folder), status.env, bare=not was_running)
+        finally:
+            if not was_running:
+                local.stop()
     print(text)
     if asked.write:
         asked.write.write_text(text)
 
 
-def measured(folder: Path, embedded: dict[str, str]) -> str:
-    """All measurements, as Markdown."""
+@contextmanager
+def packages_put_aside() -> Iterator[None]:
+    """The embedded EC2 has none of the packages that machines install; in the end those of before
+    are there again.
+    """
+    before = PACKAGES.with_name("packages.before")
+    if before.exists():  # of a bench that was killed
+        shutil.rmtree(PACKAGES, ignore_errors=True)
+    elif PACKAGES.exists():
+        PACKAGES.rename(before)
+    try:
+        yield
+    finally:
+        if before.exists():
+            shutil.rmtree(PACKAGES, ignore_errors=True)
+            before.rename(PACKAGES)
+
+
+def measured(folder: Path, embedded: dict[str, str], *, bare: bool) -> str:
+    """All measurements, as Markdown; `bare`: no packages are kept at the beginning."""
     environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
     account = Account(embedded)
     arguments = ("up", "bench", "--local", "--yes", "--fresh-data", "--instance-type", TYPE)
     say("offers")
     offered = market.rows(folder, environment)
-    say("once for the caches, not counted")
-    measure.wrapper(*arguments, environment=environment)
+    say("up with nothing kept" if bare else "once for the caches, not counted")
+    first = images.made(account, arguments, environment)
     saved = measure.seconds(
         lambda: measure.wrapper("down", "bench", "--yes", environment=environment)
     )
     say("up, by the wrapper")
-    whole: list[Any] = []
-    up = measure.seconds(lambda: whole.append(measure.wrapper(*arguments, environment=environment)))
-    made = whole[0]
-    # Terraform goes on for a while after the notebook was seen to answer, and was told to.
-    verified = up - (made["seconds"]["total"] - made["seconds"]["answering"])
+    up = images.made(account, arguments, environment)
+    made, verified = up.document, up.verified
     password = (folder / "data/jupyter-clouds/bench/password").read_text().strip()
-    # Which takes a core.
-    waited = measure.seconds(lambda: account.wait_until_installed(made["instance_id"]))
     user_data = account.user_data(made["instance_id"])
     image = account.image(made["instance_id"])
     rows = [*commands(environment), *memory(made, password)]
@@ -90,7 +110,8 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
         )
     )
     say("up, with the image")
-    begun = images.rows(account, arguments, environment, verified, up + waited)
+    fresh = images.Fresh(up, first if bare else None)
+    begun = images.rows(account, arguments, environment, fresh)
     say("an interruption")
     interrupted = recovery.rows(account, folder, environment)
     say("the floor: the same machine by the EC2 API alone")
@@ -105,7 +126,7 @@ def measured(folder: Path, embedded: dict[str, str]) -> str:
         Row(what, verified, "its floor, both environments installed", installed, aim=1.3),
         Row(what, verified, "plain Terraform, then a login by hand", terraform),
         Row(what, verified, "the tutorial, typed", typed),
-        Row("up to its end", up, "up to a cell that ran", verified),
+        Row("up to its end", up.whole, "up to a cell that ran", verified),
         Row("down to `0 left`, data deleted", down, "terminating the machine alone", gone),
         Row("down to `0 left`, with a snapshot", saved, "down, data deleted", down),
     ]

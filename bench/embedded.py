@@ -50,6 +50,21 @@ class Account:
         image: str = reply["Reservations"][0]["Instances"][0]["ImageId"]
         return image
 
+    def machines(self, name: str) -> set[str]:
+        """Ids of those that carry the deployment's tag, terminated ones as well."""
+        by = [{"Name": "tag:jupyter-clouds:deployment", "Values": [name]}]
+        groups = self.ec2.describe_instances(Filters=by)["Reservations"]
+        return {one["InstanceId"] for group in groups for one in group["Instances"]}
+
+    def next_machine(self, name: str, before: set[str]) -> str:
+        """Id of the next that somebody makes. Raises TimeoutError."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if found := self.machines(name) - before:
+                return found.pop()
+            time.sleep(0.25)
+        raise TimeoutError(f"no machine of {name} after {PATIENCE} s")
+
     def shown(self, instance_id: str) -> str:
         """What the machine wrote to its console so far."""
         reply = self.ec2.get_console_output(InstanceId=instance_id, Latest=True)

@@ -32,6 +32,8 @@ PERSONAL = (
     "home/notebook/work/thesis.ipynb",
     "home/ubuntu/.ssh/authorized_keys",
     "root/.ssh/authorized_keys",
+    "swap-hibinit",
+    "var/crash/_opt_conda_bin_python.1000.crash",
     "var/lib/cloud/instances/i-0123456789abcdef0/user-data.txt",
     "var/lib/dbus/machine-id",
     "var/lib/jupyter-clouds/autostop.json",
@@ -39,12 +41,14 @@ PERSONAL = (
     "var/lib/jupyter-clouds/notebook/password_hash",
     "var/lib/jupyter-clouds/notebook/tls/key.pem",
     "var/lib/jupyter-clouds/volume",
+    "var/lib/systemd/coredump/core.python.1000",
     "var/lib/systemd/credential.secret",
     "var/lib/systemd/random-seed",
     "var/log/auth.log",
     "var/log/journal/0123456789abcdef0123456789abcdef/user-1000.journal",
     "var/log/jupyter-clouds/settings.log",
     "var/mail/notebook",
+    "var/spool/cron/atjobs/a0001",
     "var/spool/cron/crontabs/notebook",
     "var/tmp/upload",
 )
@@ -73,6 +77,7 @@ def machine(tmp_path: Path) -> MachineRoot:
     (tmp_path / "var/lib/cloud/instances" / COPY).mkdir()
     machine.instance(COPY)
     machine.tool("journalctl", "exit 0")
+    machine.tool("swapoff", "exit 0")
     return machine
 
 

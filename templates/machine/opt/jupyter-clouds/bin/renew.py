@@ -27,12 +27,17 @@ GONE = (
     "etc/jupyter-clouds/*",
     "etc/ssh/ssh_host_*",
     "etc/sudoers.d/jupyter-clouds",
+    # Memory, of this machine's or of a hibernation; the agent for these makes another one:
+    # https://github.com/aws/amazon-ec2-hibinit-agent
+    "swap*",
+    "var/crash/*",
     "var/lib/dbus/machine-id",
     "var/lib/dhcp/*",
+    "var/lib/systemd/coredump/*",
     "var/lib/systemd/credential.secret",
     "var/lib/systemd/random-seed",
     "var/mail/*",
-    "var/spool/cron/crontabs/*",
+    "var/spool/cron/*/*",
     "var/tmp/*",
 )
 
@@ -66,6 +71,8 @@ def forget_state() -> None:
 def forget_instance(instance: str) -> None:
     """What the system and its users left of another one than this."""
     for path in (path for pattern in GONE for path in clouds.ROOT.glob(pattern)):
+        if path.name.startswith("swap"):
+            subprocess.run(["swapoff", path], check=False)  # in use, it cannot be removed
         remove(path)
     for home in (clouds.ROOT / "root", *(clouds.ROOT / "home").iterdir()):
         empty(home)

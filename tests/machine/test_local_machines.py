@@ -310,6 +310,39 @@ def test_an_interrupted_machine_reads_its_notice_and_comes_back_in_place(ec2: An
         ec2.terminate_instances(InstanceIds=[here.id])
 
 
+COUNT = "n=0; while :; do n=$((n + 1)); echo $n >/run/number; sleep 0.1; done"
+
+
+@pytest.mark.parametrize("end", ["wakes", "is terminated"])
+def test_a_hibernated_machine_goes_on_where_it_was_or_is_gone(ec2: Any, end: str) -> None:
+    options = {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "hibernate"}
+    here = launch(ec2, InstanceMarketOptions={"MarketType": "spot", "SpotOptions": options})
+    request = here.described()["SpotInstanceRequestId"]
+
+    def number() -> int:
+        return int(here.inside("sh", "-c", "cat /run/number || echo 0").strip() or 0)
+
+    here.booted()
+    here.inside("systemd-run", "--quiet", "sh", "-c", COUNT)
+    until(number)
+    local.capacity("none", instance_type="t3.medium", market="spot")
+    try:
+        local.interrupt(here.id, after=0)
+        here.is_("stopped")
+        asleep = number()
+        if end == "wakes":
+            local.capacity("back")
+            here.is_("running")
+            until(lambda: number() > asleep + 1)
+            assert "boots=2" not in here.console()
+    finally:
+        local.capacity("back")
+        ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[request])
+        ec2.terminate_instances(InstanceIds=[here.id])
+    here.is_("terminated")
+    until(lambda: not (STATE / here.id).exists())
+
+
 def test_terminated_nothing_of_it_is_left(ec2: Any) -> None:
     here = launch(ec2)
     here.booted()

@@ -108,7 +108,7 @@ def test_a_termination_closes_a_request_or_opens_it_again(
     assert (state == "active", machine != stage.machine) == (ended == "open", ended == "open")
 
 
-def test_hibernation_begins_at_the_notice_and_here_is_a_stop(stage: Stage) -> None:
+def test_hibernation_begins_at_the_notice(stage: Stage) -> None:
     stage.fulfil(**HIBERNATE)
     stage.control.capacity("none")
 
@@ -116,6 +116,7 @@ def test_hibernation_begins_at_the_notice_and_here_is_a_stop(stage: Stage) -> No
     assert stage.told() == (None, "", stage.stamp())
     assert stage.pass_(10) == ("active", "marked-for-stop", "stopping")
     assert stage.told()[:2] == ("hibernate", stage.stamp())
+    assert stage.machines.hibernated == [stage.machine]
     assert stage.pass_(1) == ("disabled", "instance-stopped-no-capacity", "stopped")
 
 

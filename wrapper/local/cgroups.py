@@ -111,6 +111,28 @@ def processes(name: str = "") -> set[int]:
     return found
 
 
+def freeze(name: str, *, still: bool, timeout: float = 10) -> bool:
+    """Whether all processes of the machine stand still where they are, or go on.
+
+    Version 2 has it without any controller, and what stands still can be killed:
+    https://docs.kernel.org/admin-guide/cgroup-v2.html#core-interface-files
+    """
+    end = time.monotonic() + timeout
+    for group in (one.ours / name for one in _hierarchies() if one.version == 2):  # noqa: PLR2004
+        try:
+            (group / "cgroup.freeze").write_text(str(int(still)))
+            while f"frozen {still:d}" not in (group / "cgroup.events").read_text():
+                if time.monotonic() > end:
+                    (group / "cgroup.freeze").write_text("0")
+                    return False
+                time.sleep(0.02)
+        except OSError as error:
+            log.warning("%s: cannot stand still: %s", name, error)
+            return False
+        return True
+    return False
+
+
 def kill(name: str = "", *, timeout: float = 30) -> None:
     """No process of the machine (or of any machine) is left, however it was started."""
     end = time.monotonic() + timeout

@@ -55,6 +55,7 @@ class Machine:
         self._goal: State = "running"
         self._lock = threading.RLock()
         self._copying = threading.Lock()
+        self._asleep = False
         self._run(first=True)
 
     def _run(self, *, first: bool = False) -> None:
@@ -150,6 +151,9 @@ class Machine:
         with self._lock:
             if self.state != "stopped":
                 return
+            if self._asleep:
+                self._wake()
+                return
             self.state, self._goal = "pending", "running"
             self._run()
 
@@ -157,11 +161,30 @@ class Machine:
         """It has begun to shut down; forced, it is off at once."""
         self._end("stopped", "stopping", force=force)
 
+    def hibernate(self) -> None:
+        """It stands still, memory and all, until it is started; or stops, where this host cannot.
+
+        What it has of the network and of its volumes it keeps meanwhile.
+        """
+        with self._lock:
+            able = self.state == "running" and self._goal == "running" and self._container
+            if able and cgroups.freeze(self.spec.instance_id, still=True):
+                self.state, self._asleep = "stopped", True
+                return
+        self.stop()
+
+    def _wake(self) -> None:
+        self.state, self._asleep = "running", False
+        cgroups.freeze(self.spec.instance_id, still=False)
+
     def terminate(self, *, at_once: bool = False) -> None:
         """It has begun to go, disk and all."""
         with self._lock:
             if self.state == "terminated":
                 return
+            if self._asleep:
+                self._wake()
+                at_once = True
             if self.state == "stopped":
                 self.state, self._goal = "shutting-down", "terminated"
                 threading.Thread(target=self._settle, daemon=True).start()

@@ -156,6 +156,9 @@ class Machines(Protocol):
     def stop(self, instance_id: str, *, force: bool = False) -> None:
         """The machine shuts down cleanly, or, forced, as if its plug were pulled."""
 
+    def hibernate(self, instance_id: str) -> None:
+        """The machine is stopped with its memory kept; it shuts down where the host cannot."""
+
     def reboot(self, instance_id: str) -> None:
         """The machine restarts cleanly, its state "running" throughout."""
 

@@ -92,6 +92,10 @@ class Room:
         """See machines.Machines."""
         self._machines[instance_id].stop(force=force)
 
+    def hibernate(self, instance_id: str) -> None:
+        """See machines.Machines."""
+        self._machines[instance_id].hibernate()
+
     def reboot(self, instance_id: str) -> None:
         """See machines.Machines."""
         self._machines[instance_id].reboot()

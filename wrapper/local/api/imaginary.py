@@ -121,6 +121,7 @@ class ImaginaryMachines:
         self.notices: dict[str, Notice | None] = {}
         self.failures: dict[str, str] = {}
         self.roles: dict[str, Role | None] = {}
+        self.hibernated: list[str] = []
         self._states: dict[str, tuple[State, float]] = {}
 
     def launch(self, spec: MachineSpec) -> None:
@@ -135,6 +136,10 @@ class ImaginaryMachines:
     def stop(self, instance_id: str, *, force: bool = False) -> None:
         self.blocks.off(instance_id)
         self._enter(instance_id, "stopped" if force else "stopping")
+
+    def hibernate(self, instance_id: str) -> None:
+        self.hibernated.append(instance_id)
+        self._enter(instance_id, "stopping")
 
     def reboot(self, instance_id: str) -> None:
         self._enter(instance_id, "running")

@@ -2,7 +2,7 @@
 
 Two minutes, but for hibernation, which begins at the notice:
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
-No machine here hibernates: it stops, as on AWS when hibernation fails.
+Machines here hibernate in this computer's memory; one that cannot stops, as on AWS.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/interruption-behavior.html
 """
 
@@ -126,9 +126,8 @@ class Interruptions:
 
     def _take(self, coming: Interruption) -> None:
         coming.request.ending = coming.cause
-        action = "terminate" if coming.action == "terminate" else "stop"
         force = coming.notice_at is None
-        self._backend.lifecycle.interrupt(coming.instance, action, force=force)
+        self._backend.lifecycle.interrupt(coming.instance, coming.action, force=force)
 
     def _tell(self, instance: Any, notice: Notice) -> None:
         self._notices[instance.id] = notice

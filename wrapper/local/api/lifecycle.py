@@ -130,7 +130,10 @@ class Lifecycle:
         if action == "terminate":
             self.terminate(instance, INTERRUPTED[action], force=force)
             return
-        self._machines.stop(instance.id, force=force)
+        if action == "hibernate" and not force:
+            self._machines.hibernate(instance.id)
+        else:
+            self._machines.stop(instance.id, force=force)
         self._enter(instance, "stopping", INTERRUPTED["stop"])
 
     def refresh(self) -> None:

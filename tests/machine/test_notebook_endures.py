@@ -6,6 +6,7 @@ import base64
 import errno
 import json
 import re
+import shlex
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -158,6 +159,42 @@ def test_a_machine_with_jupyterlab_up_is_light(live: Live) -> None:
     with live.logged_in() as notebook:
         # Of the machine's control group, what can be dropped left out: wrapper/local/memory.py
         assert int(notebook.run_cell(IN_USE)) < LIGHT
+
+
+# As an upgrade does it: another file of that name, while programs use the one of before.
+UPGRADE = """set -e
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq -o DPkg::Lock::Timeout=120 update
+apt-get -qq -o DPkg::Lock::Timeout=120 install needrestart >/dev/null
+printf '[Service]\\nExecStart=/usr/bin/python3 -c "import ssl, time; time.sleep(9999)"\\n' \
+  >/run/systemd/system/another.service
+systemctl start another
+pids() { for one in jupyter-clouds-notebook another; do systemctl show -P MainPID $one; done; }
+until grep -q libssl /proc/$(systemctl show -P MainPID another)/maps; do sleep 0.2; done
+pids
+for file in $(for pid in $(pids); do grep -o '/.*libssl.*' /proc/$pid/maps; done | sort -u); do
+  cp -a $file $file.new
+  mv $file.new $file
+done
+needrestart -b -l -r l | grep SVC
+needrestart -l -r a >&2
+pids
+"""
+
+
+def test_an_upgrade_at_night_restarts_other_services_and_no_notebook(
+    live: Live, shell: Shell
+) -> None:
+    if not live.own:
+        pytest.skip("it installs needrestart, which Ubuntu has and Debian does not")
+    done = shell.run(f"sudo -n bash -c {shlex.quote(UPGRADE)}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    notebook, another, *due, notebook_after, another_after = done.stdout.split("\n")[:-1]
+    assert "NEEDRESTART-SVC: another.service" in due
+    # Without its settings it would be restarted, too.
+    assert "NEEDRESTART-SVC: jupyter-clouds-notebook.service" in due
+    assert another != another_after
+    assert notebook == notebook_after
 
 
 HOARD = "hoard = []\nwhile True:\n    hoard.append(bytearray(b'x') * 2**26)"

@@ -228,6 +228,10 @@ def browser(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brow
 class Tab:
     """A notebook open in the browser."""
 
+    place = "lab/workspaces/{}/tree"
+    connected = r"#jp-main-statusbar >> text=/\| (Idle|Busy)/"
+    """Where the kernel's state stands, once the tab has heard of it."""
+
     def __init__(
         self, context: BrowserContext, lab: Lab, name: str, *, busy: bool = False, script: str = ""
     ) -> None:
@@ -238,10 +242,9 @@ class Tab:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda line: self.said.append(f"{line.type}: {line.text}"))
         # A workspace of its own: the default one opens again what was open last.
-        self.page.goto(f"{lab.url}/lab/workspaces/{time.monotonic_ns()}/tree/{name}")
-        # The kernel answers a new tab only once its cell has ended; its state stands in the status
-        # bar once the tab is connected to it.
-        shown = ".jp-CodeCell" if busy else r"#jp-main-statusbar >> text=/\| (Idle|Busy)/"
+        self.page.goto(f"{lab.url}/{self.place.format(time.monotonic_ns())}/{name}")
+        # The kernel answers a new tab only once its cell has ended.
+        shown = ".jp-CodeCell" if busy else self.connected
         try:
             self.page.wait_for_selector(shown, timeout=PATIENCE * 1000)
         except PlaywrightTimeoutError as error:

@@ -112,6 +112,15 @@ def test_the_right_password_logs_in_and_a_cell_runs(live: Live) -> None:
         assert notebook.run_cell("print(6 * 7)") == "42\n"
 
 
+def test_notebook_7_answers_beside_jupyterlab(live: Live, pinned: Pin) -> None:
+    with live.logged_in() as notebook:
+        cookies = notebook._session.cookies.items()
+    words = "; ".join(f"{name}={value}" for name, value in cookies)
+    status, body = raw(live, pinned, "GET", "/tree", Cookie=words)
+    assert status == 200
+    assert b'"notebookPage": "tree"' in body
+
+
 def test_a_kernel_has_the_default_environments_packages(live: Live) -> None:
     with live.logged_in() as notebook:
         environment = notebook.clouds_status().phases.get("environment")

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wrapper import environment, home, module_copy, openssh, provider_mirror, rsync, unison
+from wrapper import (
+    environment,
+    home,
+    module_copy,
+    openssh,
+    provider_mirror,
+    rsync,
+    session_manager,
+    unison,
+)
 from wrapper.errors import CloudsError
 
 if TYPE_CHECKING:
@@ -100,18 +109,26 @@ def _disk(world: World) -> Iterator[Finding]:
     )
 
 
-def _ways(_: World) -> Iterator[Finding]:
+def _ways(world: World) -> Iterator[Finding]:
     """What `ssh`, `push`, `pull` and `sync` need; a notebook does without."""
     looks: dict[str, Callable[[], str]] = {
         "ssh": lambda: openssh.program("ssh"),
         "rsync": rsync.program,
         "unison": unison.program,
     }
+    if any(_by_sessions(one) for one in home.homes(world.environment)):
+        looks["Session Manager"] = session_manager.check_programs
     for name, look in looks.items():
         try:
             yield Finding(name, ok=True, detail=look())
         except CloudsError as error:
             yield Finding(name, ok=False, detail=error.message, mend=error.hint, way="files")
+
+
+def _by_sessions(one: home.Home) -> bool:
+    """The notebook is there, and ssh gets to it by AWS's Session Manager."""
+    record = one.record()
+    return bool(record and not record.ended and one.variables().get("session_manager"))
 
 
 def _account(world: World) -> Iterator[Finding]:

@@ -18,10 +18,10 @@ _PLUGIN = (
 )
 
 
-def check_programs() -> None:
-    """This computer has what carries a connection. FailedError says what to install."""
-    program("aws", package=f"The AWS CLI, version 2: {_CLI}")
-    program("session-manager-plugin", package=f"For the AWS CLI: {_PLUGIN}")
+def check_programs() -> str:
+    """Where what carries a connection is on this computer. FailedError says what to install."""
+    aws = program("aws", package=f"The AWS CLI, version 2: {_CLI}")
+    return f"{aws}, {program('session-manager-plugin', package=f'For the AWS CLI: {_PLUGIN}')}"
 
 
 def proxy_command(region: str) -> str:

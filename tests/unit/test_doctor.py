@@ -11,6 +11,7 @@ from wrapper import doctor
 from wrapper.aws import Aws
 from wrapper.deployment.world import World
 from wrapper.doctor import Finding
+from wrapper.home import Home, Place, Record, root
 from wrapper.local import Requirement, Status
 from wrapper.terraform import Terraform
 
@@ -114,3 +115,23 @@ def test_without_rsync_a_notebook_can_be_made_all_the_same(
     assert missing.keys() == {"ssh", "rsync", "unison"}
     assert "apt-get install rsync" in missing["rsync"]
     assert doctor.usable(found)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_session_managers_programs_are_missed_where_a_notebook_wants_them(
+    tmp_path: Path, ec2_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, *, asked: bool
+) -> None:
+    world = _world(tmp_path, Embedded(), **ec2_environment)
+    made = Home(root(world.environment) / "notebook")
+    made.create()
+    made.remember(Record("notebook", Place("aws", "us-east-1", "123456789012")))
+    made.write_variables({"session_manager": asked})
+    monkeypatch.setattr(doctor, "_terraform", lambda _: iter(()))
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    found = _by_name(doctor.examine(world))
+
+    assert ("Session Manager" in found) is asked
+    if asked:
+        assert "aws is missing" in found["Session Manager"].detail
+        assert found["Session Manager"].way == "files"

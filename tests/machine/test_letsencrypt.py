@@ -83,7 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 
 def test_browsers_trust_it_and_the_pin_holds(made: Made, tmp_path: Path) -> None:
     end = time.monotonic() + PATIENCE
-    phases = {}
+    phases: dict[str, Any] = {}
     while (phase := phases.get("letsencrypt", {})).get("state") != "done":
         assert phase.get("state") != "failed", f"{phase}\n{made.authority.log.read_text()}"
         assert time.monotonic() < end, phase

@@ -239,6 +239,32 @@ def test_a_running_machine_gets_its_role_once(
     aws.remove(Leftover("role", role, ""))
 
 
+def test_a_role_that_ec2_has_not_heard_of_yet_is_waited_for(
+    aws: Aws, account: Account, ec2: EC2Client, name: str
+) -> None:
+    role, machine = role_of(account, name), launch(ec2, name)
+    refused: list[bool] = []
+
+    def refuse(**_: Any) -> None:
+        if not refused:
+            refused.append(True)
+            message = f"Value ({role}) is invalid. Invalid IAM Instance Profile name"
+            raise ClientError(
+                {"Error": {"Code": "InvalidParameterValue", "Message": message}},
+                "AssociateIamInstanceProfile",
+            )
+
+    events = aws._account.ec2.meta.events
+    events.register("before-call.ec2.AssociateIamInstanceProfile", refuse)
+    try:
+        assert aws.give_profile(machine, role) is True
+    finally:
+        events.unregister("before-call.ec2.AssociateIamInstanceProfile", refuse)
+    assert refused
+    aws.end_machines(name, instance_ids=[machine])
+    aws.remove(Leftover("role", role, ""))
+
+
 def test_a_bucket_for_the_machine_has_to_be_there(aws: Aws, account: Account, name: str) -> None:
     bucket = bucket_of(account, name)
 

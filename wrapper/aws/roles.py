@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"jupyter-clouds-machine-(?P<deployment>.+)-[0-9a-f]{8}")
 """As role.tf makes it, below a path of the region: IAM has no regions, deployments have."""
+_MINUTES = 2
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
@@ -99,7 +100,19 @@ def give(account: Account, instance_id: str, profile: str) -> bool:
         )["IamInstanceProfileAssociations"]
         if any(one.get("State") in ("associating", "associated") for one in found):
             return False
-        account.ec2.associate_iam_instance_profile(
-            InstanceId=instance_id, IamInstanceProfile={"Name": profile}
+
+        def until() -> bool | None:
+            try:
+                account.ec2.associate_iam_instance_profile(
+                    InstanceId=instance_id, IamInstanceProfile={"Name": profile}
+                )
+            except ClientError as error:
+                # EC2 hears of a new one seconds after IAM has made it.
+                if "Invalid IAM Instance Profile" not in str(error):
+                    raise
+                return None
+            return True
+
+        return account.wait(
+            until, what=f"EC2 does not know the instance profile {profile}", minutes=_MINUTES
         )
-    return True

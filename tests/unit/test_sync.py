@@ -19,7 +19,7 @@ from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment, openssh, unison
 from wrapper.cli import main
 from wrapper.deployment import far_end, ssh
-from wrapper.deployment.events import News, Note, Warned
+from wrapper.deployment.events import News, Note, Progress, Warned
 from wrapper.deployment.syncing import Wish
 from wrapper.errors import (
     AwsError,
@@ -134,6 +134,15 @@ def test_every_odd_name_is_told_whole(ends: Ends) -> None:
     fill(ends.here, "a", *ODD)
     told = {os.fsencode(one).decode(errors="replace") for one in ODD}
     assert set(ends.synced().changed) == {"a", *told}
+
+
+def test_how_far_it_is_is_told(ends: Ends) -> None:
+    (ends.here / "large").write_bytes(os.urandom(2**24))
+    ends.sync()
+    told = [one for one in ends.told if isinstance(one, Progress)]
+    assert [one.done for one in told] == sorted({one.done for one in told})
+    assert any(0 < one.done < one.total and not one.over for one in told)
+    assert (told[-1].done, told[-1].over) == (100, True)
 
 
 def test_what_went_over_is_listed_by_name(ends: Ends) -> None:
@@ -389,6 +398,19 @@ if "-server" in " ".join(os.sys.argv) and not os.path.exists({str(marker)!r}):
     ends.sync()
 
 
+def test_a_sync_that_was_cut_off_is_in_nobodys_way(ends: Ends) -> None:
+    """Unison leaves locks at both ends then."""
+    fill(ends.here, "a")
+    ends.sync()
+    memories = (ends.home / ".unison", ends.here.parent / "it's data/moon/ssh/unison")
+    for memory in memories:
+        [archive] = memory.glob("ar*")
+        archive.with_name(f"lk{archive.name[2:]}").touch()
+    (ends.here / "a").write_text("changed")
+    ends.sync()
+    assert (ends.there / "a").read_text() == "changed"
+
+
 @pytest.mark.parametrize("watch", [False, True], ids=["once", "watching"])
 @pytest.mark.parametrize("why", ["full", "denied"])
 def test_what_could_not_be_written_is_told(why: str, watch: bool, ends: Ends) -> None:
@@ -438,10 +460,17 @@ def refusing(folder: Path, why: str) -> Iterator[None]:
         subprocess.run([*undo, folder], check=True)
 
 
-def test_a_watch_waits_for_this_computer_to_be_online_again(
-    ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "why",
+    [
+        pytest.param(AwsError("AWS cannot be reached"), id="this computer is offline"),
+        pytest.param(NoAnswerError("The machine of moon is stopped."), id="the machine stopped"),
+    ],
+)
+def test_a_watch_waits_until_it_can_go_on(
+    why: CloudsError, ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither the machine is reached then, nor AWS, which would say where it is."""
+    """Offline neither the machine is reached, nor AWS, which would say where it is."""
     monkeypatch.setattr("wrapper.deployment.syncing._AGAIN", 0.05)
     fill(ends.here, "a")
     ends.sync()
@@ -457,7 +486,7 @@ def test_a_watch_waits_for_this_computer_to_be_online_again(
             return folder
         if len(asked) < 2:
             asked.append("AWS")
-            raise AwsError("AWS cannot be reached", hint="Is it online?")
+            raise why
         tool.write_text(whole)
         return folder
 
@@ -471,7 +500,7 @@ def test_a_watch_waits_for_this_computer_to_be_online_again(
     with pytest.raises(KeyboardInterrupt):
         ends.sync(watch=True)
     assert asked == ["AWS", "AWS"]
-    assert said.count("AWS cannot be reached") == 1
+    assert said.count(why.message) == 1
     assert said[-1] == "The machine is reached again"
 
 

@@ -36,15 +36,20 @@ class Screen:
     def close(self) -> None:
         """No bar is drawn."""
         with self._lock:
-            if self._bar is not None:
-                self._print("\n" if self._line_begun else "")
-                self._bar.stop()
-                self._bar = None
+            self._take_away()
+
+    def _take_away(self) -> None:
+        if self._bar is not None:
+            self._print("\n" if self._line_begun else "")
+            self._bar.stop()
+            self._bar = None
 
     def report(self, event: Event) -> None:
         """The event is on the screen. Called from several threads."""
         with self._lock:
-            if isinstance(event, Progress):
+            if isinstance(event, Progress) and event.over:
+                self._take_away()
+            elif isinstance(event, Progress):
                 self._progress(event)
             elif isinstance(event, Printed):
                 self._print(event.text)

@@ -22,6 +22,8 @@ class Progress:
     text: str
     ended: bool = False
     """Whether that is the end of a step: enough to know where lines cannot move."""
+    over: bool = False
+    """Nothing more comes for now: no bar is to be seen."""
 
 
 @dataclass(frozen=True)

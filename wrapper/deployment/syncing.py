@@ -51,18 +51,18 @@ def sync(world: World, name: str, here: Path, target: str | None, wish: Wish) ->
     refuse_home_there(there, "sync would bring here", force=wish.force)
     folder = ssh.connect(world, name)
     pair = Pair(here=here, there=there, ssh=folder, delete=wish.delete, watch=wish.watch)
-    with unison.locked(pair):
+    with unison.locked(pair) as lock:
         _name_links(world, here, wish)
         while True:
             try:
-                return _together(world, name, pair, wish)
+                return _together(world, name, pair, wish, lock)
             except NoAnswerError as error:
                 if not wish.watch:
                     raise
                 _reconnect(world, name, pair, error)
 
 
-def _together(world: World, name: str, pair: Pair, wish: Wish) -> Outcome:
+def _together(world: World, name: str, pair: Pair, wish: Wish, lock: int) -> Outcome:
     """Once, or until the connection ends; the machine may be another one each time."""
     far_end.have(world, pair.ssh, name, "unison")
     if wish.watch:
@@ -70,13 +70,15 @@ def _together(world: World, name: str, pair: Pair, wish: Wish) -> Outcome:
     tell = Tell(
         say=lambda text: world.report(Note(text)),
         warn=lambda text: world.report(Warned(text)),
-        progress=lambda done: world.report(Progress(done, _WHOLE, f"brought together: {done} %")),
+        progress=lambda done: world.report(
+            Progress(done, _WHOLE, f"brought together: {done} %", over=done >= _WHOLE)
+        ),
     )
     while True:
         far_end.save_open(world, pair.ssh)
         try:
             known = _leaving_out(world, pair, wish)
-            return unison.synchronise(known, world.environment, tell)
+            return unison.synchronise(known, world.environment, tell, lock)
         except unison.RulesError:
             continue
 

@@ -83,8 +83,11 @@ def path(name: str) -> str:
 
 
 @contextmanager
-def locked(pair: Pair) -> Iterator[None]:
-    """No other command of this computer brings these two folders together. LockedError."""
+def locked(pair: Pair) -> Iterator[int]:
+    """No other command of this computer brings these two folders together. LockedError.
+
+    A Unison that inherits the descriptor keeps the lock, should its parent be killed.
+    """
     file = pair.own / f"{pair.profile}.lock"
     with as_disk_error(file):
         pair.own.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
@@ -100,7 +103,7 @@ def locked(pair: Pair) -> Iterator[None]:
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -121,6 +124,8 @@ def write(pair: Pair) -> None:
         *("auto = true", "batch = true", "times = true", "contactquietly = true"),
         # What both ends had, and now is gone at one as a whole: a disk that is not mounted.
         "confirmbigdel = true",
+        # Left by one that lost its connection; nobody else is at work, which our own lock says.
+        "ignorelocks = true",
         *(_monitored(pair) if pair.watch else ()),
         *("ignore = Name .git", *(f"ignore = {one}" for one in pair.ignored)),
         *(() if pair.delete else (f"{KEPT} = {one}" for one in roots)),

@@ -16,7 +16,7 @@ from wrapper.unison import pair as pairs
 from wrapper.unison.words import Heard, LostMemoryError, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from wrapper.unison.pair import Pair
 
@@ -48,20 +48,20 @@ def program() -> str:
     return found
 
 
-def synchronise(pair: Pair, given: Mapping[str, str], tell: Tell) -> Outcome:
-    """What changed at one end is at the other; what did not come together.
+def synchronise(pair: Pair, given: Mapping[str, str], tell: Tell, lock: int) -> Outcome:
+    """What changed at one end is at the other; what did not come together. The lock is the pair's.
 
     NoAnswerError, DiskError, FailedError: some of it could not be done. RulesError.
     """
     try:
-        return _once(pair, given, tell, ())
+        return _once(pair, given, tell, lock)
     except LostMemoryError:
         # One end forgot what both had (a machine made anew, a `down` in between): everything is
         # compared, nothing is deleted, and what differs is a conflict.
-        return _once(pair, given, tell, (_LOST,))
+        return _once(pair, given, tell, lock, _LOST)
 
 
-def _once(pair: Pair, given: Mapping[str, str], tell: Tell, more: Sequence[str]) -> Outcome:
+def _once(pair: Pair, given: Mapping[str, str], tell: Tell, lock: int, *more: str) -> Outcome:
     pairs.write(pair)
     environment = openssh.environment(given, pair.ssh / openssh.CONFIG) | {
         "UNISON": str(pair.own),
@@ -76,6 +76,7 @@ def _once(pair: Pair, given: Mapping[str, str], tell: Tell, more: Sequence[str])
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
+        pass_fds=(lock,),
     ) as running:
         heard = Heard(tell.say, tell.warn)
         drawn = os.dup(running.stdout.fileno()) if running.stdout else -1

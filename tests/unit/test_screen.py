@@ -64,6 +64,9 @@ with Screen() as screen:
         screen.report(Progress(done, 4, f"Terraform makes part{done}"))
         time.sleep(0.2)
     screen.report(Step("a [line] of its own"))
+    screen.report(Progress(4, 4, "all", over=True))
+    screen.report(Step("nothing to do"))
+    time.sleep(0.5)
 """
 
 
@@ -93,6 +96,7 @@ def test_on_a_terminal_a_bar_moves_and_goes_away() -> None:
     assert "part0" in text
     assert "part3" in text
     assert "a [line] of its own" in text
+    assert text.partition("nothing to do")[2].strip() == "", "a bar where nothing goes on"
     assert text.count("\r") > 4, "nothing moved"
 
 

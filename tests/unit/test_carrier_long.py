@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,12 @@ class Files(BaseHTTPRequestHandler):
             except OSError:
                 self.close_connection = True
                 self.server.hung_up.set()  # type: ignore[attr-defined]
+        elif self.path == "/stream":
+            self.send_header("Connection", "close")
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(LONG)
         elif self.path == "/broken":
             self.send_header("Content-Length", str(2 * len(LONG)))
             self.end_headers()
@@ -120,6 +127,31 @@ def test_more_of_them_than_there_are_threads_come_whole(door: Door) -> None:
 
     with ThreadPoolExecutor(3 * line._AT_ONCE) as pool:
         assert {*pool.map(digest, range(3 * line._AT_ONCE))} == {DIGEST}
+
+
+def test_a_stream_without_an_end_leaves_others_their_turn(door: Door) -> None:
+    over, first = threading.Event(), threading.Event()
+
+    def listen() -> None:
+        connection = connected(door)
+        answer = ask(door, connection, "/stream")
+        while not over.is_set() and answer.read(2**20):
+            first.set()
+        answer.close()
+        connection.close()
+
+    listening = threading.Thread(target=listen)
+    listening.start()
+    try:
+        assert first.wait(60)
+        for _ in range(20):
+            connection = connected(door)
+            assert ask(door, connection, "/short").read() == b"short"
+            connection.close()
+    finally:
+        over.set()
+        listening.join(60)
+    assert not listening.is_alive()
 
 
 def test_one_that_breaks_off_is_seen_as_broken(door: Door) -> None:

@@ -133,17 +133,33 @@ class Line:
         return piece
 
     async def _more(self) -> bool:
-        """Something has come; False at the end."""
+        """Something has come; False at the end. Whoever else waits has had a turn."""
         while True:
             try:
-                count = self._sock.recv_into(self._room)
+                filled = self._received()
             except ssl.SSLWantReadError:
                 await self._readable()
             except ssl.SSLWantWriteError:
                 await self._writable()
             else:
-                self._come += self._room[:count]
-                return count > 0
+                self._come += self._room[:filled]
+                await asyncio.sleep(0)
+                return filled > 0
+
+    def _received(self) -> int:
+        """Bytes of the records that are there; 0 at the end. OSError where nothing is."""
+        filled = 0
+        while filled < LIMIT:
+            try:
+                count = self._sock.recv_into(self._room[filled:])
+            except OSError:
+                if not filled:
+                    raise
+                return filled
+            if not count:
+                return filled
+            filled += count
+        return filled
 
     def _flush(self) -> None:
         try:

@@ -112,6 +112,35 @@ def test_the_right_password_logs_in_and_a_cell_runs(live: Live) -> None:
         assert notebook.run_cell("print(6 * 7)") == "42\n"
 
 
+# Ends by itself, whatever becomes of its kernel.
+SERVE = """
+import pathlib, socket, subprocess, sys, tempfile, time
+folder = tempfile.mkdtemp()
+pathlib.Path(folder, "answer").write_text("[42]")
+with socket.socket() as found:
+    found.bind(("127.0.0.1", 0))
+    port = found.getsockname()[1]
+serve = [sys.executable, "-m", "http.server", str(port), "--bind=127.0.0.1", "-d", folder]
+subprocess.Popen(["timeout", "60", *serve], start_new_session=True, stderr=subprocess.DEVNULL)
+while True:
+    with socket.socket() as asked:
+        if not asked.connect_ex(("127.0.0.1", port)):
+            break
+    time.sleep(0.1)
+print(port)
+"""
+
+
+def test_a_server_of_ones_own_is_reached_through_the_notebook_by_who_is_logged_in(
+    live: Live, pinned: Pin
+) -> None:
+    with live.logged_in() as notebook:
+        path = f"/proxy/{notebook.run_cell(SERVE).strip()}/answer"
+        assert notebook.call("GET", path) == [42]
+    status, body = raw(live, pinned, "GET", path)
+    assert (status in (302, 403), b"42" in body) == (True, False)
+
+
 def test_notebook_7_answers_beside_jupyterlab(live: Live, pinned: Pin) -> None:
     with live.logged_in() as notebook:
         cookies = notebook._session.cookies.items()

@@ -20,6 +20,9 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY"
 PASSED_ON = (*_CERTIFICATES, *_PROXIES)
 """Variables of the host that its machines get too: how a company network is reached."""
 
+# Debian 12's smallest has none, and no DNS knows localhost.
+_HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+
 _CLOUD_CFG = """\
 datasource_list: [Ec2]
 datasource:
@@ -113,6 +116,7 @@ def furnish(root: Path) -> None:
 def personalise(upper: Path) -> None:
     """The machine's own layer holds what this host needs to reach the network with TLS verified."""
     etc = upper / "etc"
+    _put(etc / "hosts", _HOSTS)
     _put(etc / "resolv.conf", _resolv_conf())
     bundle = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or _BUNDLE
     if Path(bundle).is_file():

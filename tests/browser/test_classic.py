@@ -51,11 +51,11 @@ class Classic(Tab):
 
 
 @pytest.fixture
-def classic(browser: BrowserContext, lab: Lab) -> Iterator[Callable[[str], Tab]]:
+def classic(browser: BrowserContext, lab: Lab) -> Iterator[Callable[[str], Classic]]:
     """Opens notebooks in Notebook 7."""
     tabs: list[Classic] = []
 
-    def opened(name: str) -> Tab:
+    def opened(name: str) -> Classic:
         tabs.append(Classic(browser, lab, name))
         return tabs[-1]
 
@@ -65,7 +65,7 @@ def classic(browser: BrowserContext, lab: Lab) -> Iterator[Callable[[str], Tab]]
 
 
 def test_what_a_cell_prints_is_in_the_file_and_shown_to_whoever_comes_back(
-    lab: Lab, classic: Callable[[str], Tab]
+    lab: Lab, classic: Callable[[str], Classic]
 ) -> None:
     lab.write("classic.ipynb", COUNT)
     opened = classic("classic.ipynb")
@@ -84,7 +84,7 @@ def test_what_a_cell_prints_is_in_the_file_and_shown_to_whoever_comes_back(
     assert again.own_errors() == []
 
 
-def test_a_widget_is_shown_and_a_notice_too(lab: Lab, classic: Callable[[str], Tab]) -> None:
+def test_a_widget_is_shown_and_a_notice_too(lab: Lab, classic: Callable[[str], Classic]) -> None:
     lab.write("widget.ipynb", WIDGET)
     opened = classic("widget.ipynb")
     opened.run()

@@ -159,7 +159,7 @@ def test_nothing_personal_came_along(images: Images) -> None:
     words = [f"--regexp={one}" for one in (SECRET, *images.hashes)]
     # Everywhere, also where nobody thought of.
     # Bytes, not letters: in seconds.
-    search = ["env", "LC_ALL=C", "grep", "-rlaF", "--devices=skip", *words, images.disk]
+    search = ["env", "LC_ALL=C", "grep", "-rlaF", "--devices=skip", *words, str(images.disk)]
     assert subprocess.run(search, capture_output=True, text=True, check=False).stdout == ""
     for name, content in images.before.items():
         assert (images.disk / name).read_bytes() != content, name

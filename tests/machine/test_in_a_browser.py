@@ -169,6 +169,7 @@ def test_the_same_through_the_local_door(live: Live, tmp_path: Path) -> None:
 def test_a_door_outlasts_a_stop_and_a_start(live: Live) -> None:
     if not live.own:
         pytest.skip("needs a deployment of this computer")
+    wait_for_packages(live)
     known: Any = {"environment": live.environment}
     opened = ("open", live.name, "--background", "--no-browser", "--json")
     door = document(wrapper(*opened, **known))

@@ -263,14 +263,16 @@ def test_a_file_that_may_not_be_read_is_no_reason_to_log_in_again(jupyter: LiveJ
     assert not logins
 
 
-def test_a_login_that_is_forgotten_is_renewed(jupyter: LiveJupyter) -> None:
+@pytest.mark.parametrize(("method", "done"), [("GET", 200), ("POST", 201)])
+def test_a_login_that_is_forgotten_is_renewed(jupyter: LiveJupyter, method: str, done: int) -> None:
     good = upstream(jupyter)
     door = Door(Upstream(good.host, good.port, good.context, {}), lambda: upstream(jupyter))
     try:
         browser = Browser(door)
         browser.enter()
-        assert browser.ask("GET", "/api/contents").status == 403
-        assert browser.ask("GET", "/api/contents").status == 200
+        asked = (method, "/api/contents", None if method == "GET" else '{"type": "directory"}')
+        assert browser.ask(*asked).status == 403
+        assert browser.ask(*asked).status == done
     finally:
         door.close()
 

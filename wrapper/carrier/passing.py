@@ -124,11 +124,11 @@ class Passing:
     async def _check_login(self, head: Head, answer: Head, there: Upstream) -> None:
         """A notebook that no longer knows the login (a new machine's) is logged in to again."""
         place = (answer.one("location") or "").removeprefix(f"https://{there.authority}")
-        method, path, _ = head.first.split(" ")
+        path = head.first.split(" ")[1]
         if messages.status(answer) == _REDIRECTED and place.startswith("/login"):
             self._far.forget(there)
             raise NoAnswerError("The notebook is being logged in to again.")
-        if messages.status(answer) == _REFUSED and method == "GET" and path.startswith("/api/"):
+        if messages.status(answer) == _REFUSED and path.startswith("/api/"):
             await self._far.doubt(there)
 
 

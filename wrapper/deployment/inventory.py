@@ -18,7 +18,7 @@ PROGRAMS = "/opt/jupyter-clouds"
 _LONGEST = 256
 """Characters of a tag's value."""
 _CELL = """
-import hashlib, json, pathlib, sys
+import hashlib, json, os, pathlib, sys
 from importlib import metadata
 
 def packages(prefix):
@@ -34,6 +34,7 @@ def digest(parts):
 
 here = pathlib.Path(PROGRAMS)
 files = sorted(one for one in here.rglob("*") if one.is_file() and one.suffix != ".pyc")
+files = [one for one in files if os.access(one, os.R_OK)]
 own = {"python": sys.version.split()[0], **packages(pathlib.Path(sys.prefix))}
 server = packages(pathlib.Path(sys.prefix).parent / "server")
 print(json.dumps({

@@ -239,7 +239,9 @@ class Tab:
         self.page.add_init_script(script)
         self.errors: list[str] = []
         self.said: list[str] = []
+        self.stacks: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("pageerror", lambda error: self.stacks.append(error.stack or ""))
         self.page.on("console", lambda line: self.said.append(f"{line.type}: {line.text}"))
         # A workspace of its own: the default one opens again what was open last.
         self.page.goto(f"{lab.url}/{self.place.format(time.monotonic_ns())}/{name}")

@@ -132,7 +132,8 @@ class _Visit:
     def _is_ours(self) -> bool:
         """What has connected is this user's; asked once."""
         if self._ours is None:
-            self._ours = is_ours(self._writer.get_extra_info("peername")[1], self._gate.port)
+            peer = self._writer.get_extra_info("peername")  # None of one that has gone already
+            self._ours = peer is not None and is_ours(peer[1], self._gate.port)
         return self._ours
 
     async def _pass(self, head: Head) -> bool:

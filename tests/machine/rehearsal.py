@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,9 @@ from wrapper.notebook import pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    Watching = Callable[[Live, str], AbstractContextManager[None]]
 
 NOTICE_SECONDS = 15
 """In place of the two minutes: all that happens in them happens in their first seconds."""
@@ -42,7 +45,8 @@ TYPE = "t3.large"
 class Rehearsal:
     """A deployment of its own on the embedded EC2, gone when the stack unwinds."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, watching: Watching | None = None) -> None:
+        self.watching = watching
         self.environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
         self.name = f"rehearsal-{secrets.token_hex(3)}"
         was_running = local.status().running
@@ -79,7 +83,8 @@ class Rehearsal:
     def act(self, name: str, end: Callable[[Act, float], None]) -> Act:
         """Somebody is at work; `end` ends the machine and brings a notebook back."""
         act = Act(name)
-        with Work(self.live).under_way() as work:
+        watched = self.watching(self.live, name) if self.watching else nullcontext()
+        with Work(self.live).under_way() as work, watched:
             before = digests(self.live)
             time.sleep(WORK_SECONDS)
             self.notices = self._notices()
@@ -235,10 +240,10 @@ def local_capacity_is_back() -> None:
         local.capacity("back", instance_type=TYPE)
 
 
-def rehearse(folder: Path) -> list[Act]:
-    """All acts, in the order in which each needs the one before."""
+def rehearse(folder: Path, watching: Watching | None = None) -> list[Act]:
+    """All acts, in the order in which each needs the one before; somebody may watch each."""
     with ExitStack() as stack:
-        there = Rehearsal(folder, stack)
+        there = Rehearsal(folder, stack, watching)
         acts = (
             there.terminated,
             there.with_notice,

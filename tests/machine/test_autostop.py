@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.machine import pages
 from tests.machine.conftest import (
     UP_SECONDS,
     Live,
@@ -247,15 +249,24 @@ def test_a_command_over_ssh_keeps_it(machine: Machine, there: Notebook) -> None:
         session.kill()
 
 
-def test_the_notice_has_a_button_and_stay_is_another_window(
-    machine: Machine, there: Notebook
+def test_the_notice_is_seen_in_a_browser_and_stay_is_another_window(
+    machine: Machine, there: Notebook, tmp_path: Path
 ) -> None:
-    there.autostop({"do": "set", "idle_minutes": 2 * WINDOW})
-    notice = noticed(there)
-    assert notice["actions"] == [{"label": "Stay", "command": "jupyter-clouds:stay"}]
-    before = _known(there).idle_stops_at
-    there.call("POST", "/clouds/autostop", {"do": "stay"})
-    until(lambda: there.call("GET", "/clouds/notice")["notice"] is None, "still shown")
+    with pages.chromium(tmp_path, machine.live.key_sha256) as browser:
+        page = browser.page()
+        browser.log_in(page, machine.live)
+        page.wait_for_selector("#jp-main-statusbar")
+        there.autostop({"do": "set", "idle_minutes": 2 * WINDOW})
+        toast = page.locator(pages.TOASTS)
+        expect(toast).to_contain_text("Nothing runs here and nobody types.")
+        pages.picture(page, "machine-idle")
+        notice = there.call("GET", "/clouds/notice")["notice"]
+        assert notice["actions"] == [{"label": "Stay", "command": "jupyter-clouds:stay"}]
+        before = _known(there).idle_stops_at
+        toast.get_by_text("Stay").click()
+        expect(toast).to_have_count(0)
+        assert browser.errors == []
+    assert there.call("GET", "/clouds/notice")["notice"] is None
     assert str(_known(there).idle_stops_at) > str(before)
     assert machine.state() == "running"
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.machine import pages
 from tests.machine.rehearsal import rehearse
 from tests.machine.work import LONG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.machine.acts import Act
+    from tests.machine.conftest import Live
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -21,9 +30,48 @@ LATEST = 8.0
 files synced every four, on a computer that has other things to do."""
 
 
+class Screen:
+    """A browser that is open as an interruption is announced."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.notice = ""
+
+    @contextmanager
+    def watching(self, live: Live, act: str) -> Iterator[None]:
+        """What JupyterLab shows, in a thread: at the end of the act it is shown no more."""
+        if act != "with notice":
+            yield
+            return
+        ready = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(self._look, live, ready)
+            while not ready.wait(0.2):
+                assert not looking.done(), looking.result()
+            yield
+            self.notice = looking.result()
+
+    def _look(self, live: Live, ready: threading.Event) -> str:
+        with pages.chromium(self.folder, live.key_sha256) as browser:
+            page = browser.page()
+            browser.log_in(page, live)
+            page.wait_for_selector("#jp-main-statusbar")
+            ready.set()
+            toast = page.locator(pages.TOASTS, has_text="spot machine")
+            expect(toast).to_be_visible()
+            pages.picture(page, "machine-interruption")
+            return toast.inner_text()
+
+
 @pytest.fixture(scope="module")
-def acts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Act]:
-    return {act.name: act for act in rehearse(tmp_path_factory.mktemp("rehearsal"))}
+def screen(tmp_path_factory: pytest.TempPathFactory) -> Screen:
+    return Screen(tmp_path_factory.mktemp("screen"))
+
+
+@pytest.fixture(scope="module")
+def acts(tmp_path_factory: pytest.TempPathFactory, screen: Screen) -> dict[str, Act]:
+    found = rehearse(tmp_path_factory.mktemp("rehearsal"), screen.watching)
+    return {act.name: act for act in found}
 
 
 @pytest.mark.parametrize("name", AT_WORK)
@@ -67,6 +115,12 @@ def test_a_notice_is_shown_and_the_kernels_are_listed_and_the_hook_runs(
     assert act.reasons[-1] == "interruption"
     assert act.left.hooked == ["interruption\n"]
     assert LONG in act.left.listed
+
+
+def test_the_notice_is_seen_in_a_browser(acts: dict[str, Act], screen: Screen) -> None:
+    assert acts["with notice"].notice
+    assert "AWS stops this spot machine at " in screen.notice
+    assert "{time}" not in screen.notice
 
 
 def test_a_recommendation_to_rebalance_saves_documents_first(acts: dict[str, Act]) -> None:

@@ -1,4 +1,7 @@
-"""`run` and `logs` on a real machine, by no SSH of theirs: one machine for all, in this order."""
+"""`run` and `logs` on a real machine, by no SSH of theirs: one machine for all, in this order.
+
+It is the tutorial's, whose `up` and `down` are typed as they stand there.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.machine import story
+from tests.machine import pages
 from tests.machine.conftest import (
     ROOT,
     UP_SECONDS,
@@ -26,6 +29,7 @@ from tests.machine.conftest import (
     document,
     wrapper,
 )
+from tests.machine.story import Story, illustrate
 from wrapper.aws import Aws
 
 if TYPE_CHECKING:
@@ -37,6 +41,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PATIENCE = 120
 # Of its wheel of 2.1.0, on PyPI.
 INICONFIG = "9deba5723312380e77435581c6bf4935c94cbfab9b1ed33ef8d238ea168eb760"
+ON_ALL = (
+    "python -m wrapper run analysis.ipynb -p data=/home/notebook/work/trips/full.csv "
+    "-o speed.csv -o speed.png"
+)
 FIRST = "import sys\nopen('first.txt', 'w').write(sys.prefix)"
 
 
@@ -59,6 +67,7 @@ class Machine:
     shell: Shell
     aws: Aws
     here: Path
+    story: Story
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """`python -m wrapper run NAME ...`, in the directory."""
@@ -110,20 +119,28 @@ def _up(folder: Path, stack: ExitStack) -> Machine:
     key = _ssh_key(folder)
     down = ("down", name, "--local", "--yes", "--data", "delete")
     stack.callback(wrapper, *down, environment=environment)
-    asked = [
-        *("up", name, "--local", "--yes", "--json", "--generate-password", "--data-size", "4"),
-        *("--instance-type", "t3.medium"),  # not the others'
-        *("--ssh-public-key", f"{key}.pub", "--ssh-cidr", "198.18.0.0/15"),
-        *("--run", "first.py", "-o", "first.txt"),
-    ]
     here = folder / "here"
-    here.mkdir()
-    (here / "first.py").write_text(FIRST)
-    made = document(_typed(asked, here, environment))
+    (here / "trips").mkdir(parents=True)
+    # What the page leaves to its reader.
+    story = Story(
+        here / "trips",
+        name,
+        {
+            **environment,
+            "JUPYTER_CLOUDS_LOCAL": "1",
+            "JUPYTER_CLOUDS_GENERATE_PASSWORD": "1",
+            "JUPYTER_CLOUDS_ARCH": "x86_64",
+            "JUPYTER_CLOUDS_DATA_VOLUME_SIZE": "4",
+            "JUPYTER_CLOUDS_SSH_PUBLIC_KEY": f"{key}.pub",
+            "JUPYTER_CLOUDS_SSH_CIDRS": "198.18.0.0/15",
+        },
+    )
+    story.type_to("python -m wrapper up --memory 64 --sync .", answers="y\n")
+    made = document(wrapper("status", name, "--json", environment=environment))
     shell = _shell(made, key, folder, environment)
     embedded = document(wrapper("local", "status", "--json", environment=environment))
     aws = Aws(environment=embedded["env"], region=made["region"])
-    return Machine(name, environment, made, shell, aws, here)
+    return Machine(name, environment, made, shell, aws, here, story)
 
 
 def _typed(
@@ -154,11 +171,13 @@ def notebook(machine: Machine, *cells: tuple[str, list[str]]) -> str:
     return "train.ipynb"
 
 
-def test_one_command_has_made_the_notebook_and_run_in_it(machine: Machine) -> None:
-    made = machine.made
-    assert (made["run"]["state"], made["exit_code"]) == ("done", 0)
+def test_up_runs_in_the_notebook_that_is_there(machine: Machine) -> None:
+    (machine.here / "first.py").write_text(FIRST)
+    words = ("up", machine.name, "--yes", "--json", "--run", "first.py", "-o", "first.txt")
+    told = document(_typed(words, machine.here, machine.environment))
+    assert (told["run"]["state"], told["exit_code"]) == ("done", 0)
     # Not before the environment was there, which the notebook does not wait for.
-    found = machine.here / made["folder"] / "first.txt"
+    found = machine.here / told["folder"] / "first.txt"
     assert found.read_text() == "/opt/conda/envs/notebook"
 
 
@@ -307,19 +326,21 @@ def test_the_journal_is_read_through_the_notebook(machine: Machine, phase: str, 
 
 
 def test_without_the_notebook_the_console_is_read(machine: Machine) -> None:
-    # Nothing before this has let a key of the wrapper's in.
+    # What lets the wrapper's key in, as `up --sync` has.
+    known = "/home/notebook/.ssh/authorized_keys"
+    machine.as_root(f"mv {known} {known}.away")
     machine.as_root("systemctl stop jupyter-clouds-notebook")
     try:
         words = ("logs", machine.name, "--json", "--phase", "boot")
         found = document(wrapper(*words, environment=machine.environment))
     finally:
+        machine.as_root(f"mv {known}.away {known}")
         machine.as_root("systemctl start jupyter-clouds-notebook")
     assert found["source"] == "console"
     assert "jupyter-clouds: phase=notebook" in found["text"]
 
 
 def test_without_the_notebook_and_with_ssh_the_journal_is_read_by_that(machine: Machine) -> None:
-    # The key is let in by the notebook, as long as that answers.
     done = wrapper("ssh", machine.name, "--", "true", environment=machine.environment)
     assert done.returncode == 0, done.stderr
     machine.as_root("systemctl stop jupyter-clouds-notebook")
@@ -374,19 +395,20 @@ def _agent(folder: Path, key: str) -> Iterator[str]:
             child.terminate()
 
 
-def test_the_tutorials_story_is_true(machine: Machine) -> None:
-    folder = machine.here / "trips"
-    folder.mkdir()
-    printed = story.typed(folder, machine.name, machine.environment)
+def test_the_tutorials_story_is_true(machine: Machine, tmp_path: Path) -> None:
+    story = machine.story
+    printed = story.type_to(ON_ALL)
     assert "500,000 trips" in printed
-    assert "Run on all trips" in printed
-    speeds = [line.split(",") for line in (folder / "speed.csv").read_text().splitlines()[1:]]
+    (executed,) = story.folder.glob("runs/*-analysis/*.executed.ipynb")
+    with story.open() as link, pages.chromium(tmp_path, machine.made["key_sha256"]) as browser:
+        illustrate(
+            browser, machine.made["url"], link, executed.relative_to(story.folder).as_posix()
+        )
+    assert "Run on all trips" in story.type_to("git show --stat --format=%s")
+    speeds = [line.split(",") for line in (story.folder / "speed.csv").read_text().splitlines()[1:]]
     slowest = min(speeds, key=lambda one: float(one[1]))
     assert len(speeds) == 24
     assert slowest[0] in ("8", "9", "17", "18")
-    (executed,) = folder.glob("runs/*-analysis/*.executed.ipynb")
-    with story.opened(machine.name, machine.environment) as link:
-        story.shown(link, str(executed.relative_to(folder)), "500,000 trips")
 
 
 def test_the_last_one_stops_the_machine_and_its_results_are_fetched_later(
@@ -403,3 +425,12 @@ def test_the_last_one_stops_the_machine_and_its_results_are_fetched_later(
     assert code == 0, said
     assert (machine.here / "runs" / name / "f").exists()
     assert machine.state() in ("stopping", "stopped")
+
+
+def test_the_tutorial_ends_with_nothing_left(machine: Machine) -> None:
+    # A snapshot is what Enter stands for.
+    printed = machine.story.type_to("python -m wrapper down", answers="\ny\n")
+    assert "0 left" in printed
+    assert "kept: " in printed
+    assert machine.state() in ("absent", "terminated")
+    assert machine.story.left == []

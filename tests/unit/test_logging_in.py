@@ -90,14 +90,16 @@ class Wire:
             except OSError:
                 return
             far = socket.create_connection(("127.0.0.1", self._to))
-            for way in ((near, far), (far, near)):
+            # The embedded EC2 answers to its own Host alone.
+            named = (f"127.0.0.1:{self.port}".encode(), f"127.0.0.1:{self._to}".encode())
+            for way in ((near, far, named), (far, near, (b"", b""))):
                 threading.Thread(target=_carry, args=way, daemon=True).start()
 
 
-def _carry(here: socket.socket, there: socket.socket) -> None:
+def _carry(here: socket.socket, there: socket.socket, named: tuple[bytes, bytes]) -> None:
     with contextlib.suppress(OSError):
         while piece := here.recv(65536):
-            there.sendall(piece)
+            there.sendall(piece.replace(*named) if named[0] else piece)
         there.shutdown(socket.SHUT_WR)
 
 

@@ -52,7 +52,10 @@ def test_a_notice_is_shown_once_and_typed_words_are_saved(
     saved = json.loads((lab.work / "typed.ipynb").read_text())["cells"][0]["source"]
     assert "".join(saved) == "x = 1 + 41  # typed"
     assert answer["tabs"] == 1
-    assert {one["path"]: one["state"] for one in answer["documents"]} == {"typed.ipynb": "saved"}
+    # Those of other tests, whose kernels still run, too.
+    states = {one["path"]: one["state"] for one in answer["documents"]}
+    assert states["typed.ipynb"] == "saved"
+    assert set(states.values()) == {"saved"}
     opened.screenshot("notice")
 
     # Changed by others meanwhile: the tab asks, and a copy has the words if nobody answers.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from threading import RLock
 
+    from wrapper.local.api.repeats import Repeats
+
 METADATA_OPTIONS = (
     "HttpTokens",
     "HttpPutResponseHopLimit",
@@ -54,6 +56,7 @@ class Actions(ImageActions, MarketActions):
     """The actions of EC2, one at a time. `app.create_app` makes a subclass that has a backend."""
 
     lock: ClassVar[RLock]
+    repeats: ClassVar[Repeats]
 
     def call_action(self) -> Any:
         with self.lock:
@@ -62,7 +65,7 @@ class Actions(ImageActions, MarketActions):
                     return self._refusal(*REFUSED[refused])
                 check_ids(self._get_params())
                 self.ec2_backend.lifecycle.refresh()
-                answer = super().call_action()
+                answer = self.repeats.once(self._get_action(), self.headers, super().call_action)
                 self.ec2_backend.lifecycle.push()
             except ServiceException as error:
                 return self.serialized(ActionResult(error))

@@ -26,6 +26,7 @@ from wrapper.local.api.control import Control
 from wrapper.local.api.fis import create_fis
 from wrapper.local.api.imaginary import ImaginaryMachines
 from wrapper.local.api.json_service import create_json_service
+from wrapper.local.api.repeats import Repeats
 from wrapper.local.api.schedules import create_scheduler
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
     room = Room(machines or ImaginaryMachines(), clock, account)
     factory = cast("type[Ec2]", partial(Ec2, room=room))
     backends, lock = BackendDict(factory, "ec2"), RLock()
-    bound = type("BoundActions", (Actions,), {"backends": backends, "lock": lock})
+    own = {"backends": backends, "lock": lock, "repeats": Repeats()}
+    bound = type("BoundActions", (Actions,), own)
     ec2 = Flask("jupyter-clouds-ec2")
     ec2.request_class = BackendRequest
     ec2.add_url_rule(

@@ -4,7 +4,7 @@ python := .venv/bin/python
 pytest := $(python) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test lint format reference bundle unit module machine browser rehearsal bench lock clean
+.PHONY: help setup up down test lint format reference bundle unit module machine embedded notebooks browser rehearsal bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,12 +22,12 @@ down: setup ## what `make up` made is gone, the embedded EC2 too
 # nothing compiled would pay a minute for it.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The last three wait most of their time, for boots, providers and timers: side by side they take as
-# long as the longest. Each one's output comes when it ends. The unit tests beside them would end no
-# sooner, and two cores would keep pages and machines waiting.
+# Those of machines, providers and pages wait most of their time, for boots and timers: side by side
+# they take as long as the longest. Each one's output comes when it ends. The unit tests beside all of
+# them would end no sooner, and two cores would keep pages and machines waiting.
 test: setup ## everything
-	@$(MAKE) --no-print-directory --jobs --output-sync=target lint unit
-	@$(MAKE) --no-print-directory --jobs --output-sync=target machine module browser
+	@$(MAKE) --no-print-directory --jobs --output-sync=target lint unit embedded
+	@$(MAKE) --no-print-directory --jobs --output-sync=target notebooks module browser
 
 lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
 	@scripts/lint
@@ -48,7 +48,14 @@ module: setup ## the Terraform module on copies, planned and applied
 	@nice -n 5 $(pytest) -n auto --dist loadscope tests/module
 
 machine: setup ## boots the real thing; needs root or sudo
+	@$(MAKE) --no-print-directory embedded
+	@$(MAKE) --no-print-directory notebooks
+
+# It is started and stopped all the time in these: no other test of machines beside them.
+embedded: setup ## the embedded EC2 itself; needs root or sudo
 	@$(pytest) tests/machine/test_local_*.py
+
+notebooks: setup ## its machines with their notebooks; needs root or sudo
 	@$(pytest) -n 3 --dist loadscope $(filter-out tests/machine/test_local_%,$(wildcard tests/machine/test_*.py))
 
 browser: setup ## headless Chromium

@@ -66,6 +66,14 @@ class Watching:
             assert time.monotonic() < end, self.said
             time.sleep(0.02)
 
+    def settles(self) -> None:
+        """Both ends have told of all that changed before, and of rules above all: Unison starts
+        anew for these, and what comes to be in that moment it has not asked git about."""
+        for there in (True, False):
+            one = self.ends.here if there else self.ends.there
+            fill(one, f"settled-{there}")
+            self.arrives(f"settled-{there}", there=there)
+
     def arrives(self, name: str, *, there: bool = True) -> None:
         folder = self.ends.there if there else self.ends.here
         self.until((folder / name).exists)
@@ -114,6 +122,7 @@ def test_what_is_ignored_and_comes_to_be_under_a_watch_stays(
     with Watching(ends) as watching:
         one, other = (ends.here, ends.there) if end == "here" else (ends.there, ends.here)
         names = ("x.pyc", "sub/x.log", "build/x", "__pycache__/y", "build/deep/z")
+        watching.settles()
         fill(one, *names)
         fill(one, "new/x.pyd", "new/__pycache__/z", "new/seen", "sub/kept.log", "odd [1]{*}")
         for name in ("new/seen", "sub/kept.log", "odd [1]{*}"):
@@ -122,7 +131,7 @@ def test_what_is_ignored_and_comes_to_be_under_a_watch_stays(
         watching.arrives("last", there=end == "here")
         watching.arrives("new/build/deep/z", there=end == "here")
     # Unison's own are of what the end of the watch cut off: it never takes them for files.
-    passing = ("last", ".unison.", ".git/")
+    passing = ("last", "settled", ".unison.", ".git/")
     assert {name for name in contents(other) if not name.startswith(passing)} == {
         *(".gitignore", "marker", "sub/a", "sub/kept.log", "new/seen", "odd [1]{*}"),
         *("new/build/x", "new/build/deep/z"),
@@ -135,6 +144,7 @@ def test_rules_that_change_count_at_once(ends: Ends) -> None:
     with Watching(ends) as watching:
         (ends.here / ".gitignore").write_text("*.csv\n")
         watching.arrives("a.log")
+        watching.settles()
         fill(ends.there, "x.csv", "after")
         watching.arrives("after", there=False)
         assert not (ends.here / "x.csv").exists()

@@ -1,7 +1,8 @@
 """A question that a client asks again, not having heard the answer, is not acted on twice.
 
-AWS's SDKs name each question, and say it again under that name when a connection broke. On a busy
-computer an answer was lost so, and Terraform heard of its own rule that it `already exists`.
+AWS's SDKs name each question, and say it again under that name when a connection broke. Once, on a
+busy computer, Terraform heard of its own rule that it `already exists`. That an answer was lost is
+the likeliest reason, and was not seen: a question that comes again is in the log from now on.
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 """
 

@@ -42,37 +42,49 @@ def test_data_is_restored_kept_adopted_and_put_into_a_snapshot(stage: Stage) -> 
     assert list(state.managed(stage.home("data").path, VOLUME)) == [made.volume_id]
     assert not [one for one in stage.told if VOLUME in getattr(one, "text", "")], "taken over"
 
+    there = _to_another_zone(stage, first)
     down = deployment.down(stage.world, "data", wish=Wish("keep"))
-    assert [one.id for one in down.kept] == [made.volume_id, old.snapshot_id]
+    assert [one.id for one in down.kept] == [there.data_volume_id, old.snapshot_id]
     assert aws.leftovers("data") == []
 
-    second = deployment.up(stage.world, stage.wanted("data", settings=Settings())).summary
-    assert (second.data_volume_id, second.zone) == (made.volume_id, made.zone)
-    assert list(state.managed(stage.home("data").path, VOLUME)) == [made.volume_id], "as any other"
+    back = _to_another_zone(stage, there)
+    assert f"{there.data_volume_id}, kept since" in stage.asked[-1]
     assert not deployment.up(stage.world, stage.wanted("data", settings=Settings())).changed
 
-    moved = _to_another_zone(stage, second)
     down = deployment.down(stage.world, "data")
     taken = aws.snapshot(down.kept[0].id)
     assert taken is not None
-    assert (taken.volume_id, taken.kind, taken.state) == (moved, "final", "completed")
-    assert aws.volume(moved) is None
+    assert (taken.volume_id, taken.kind, taken.state) == (back.data_volume_id, "final", "completed")
+    assert aws.volume(back.data_volume_id or "") is None
+    assert [one.snapshot_id for one in aws.find_snapshots("data")] == [
+        taken.snapshot_id,
+        old.snapshot_id,
+    ]
     assert aws.leftovers("data") == []
 
 
-def _to_another_zone(stage: Stage, machine: Summary) -> str:
-    """Id of the volume there. A kept one goes along, as any other that Terraform manages."""
+def _to_another_zone(stage: Stage, before: Summary) -> Summary:
+    """What a subnet there makes of it. The data goes along, also of a volume that was kept."""
     aws = stage.aws()
+    was = aws.volume(before.data_volume_id or "")
+    assert was is not None
     subnets = aws.check_request(Request("t3.large", spot=False)).subnets
-    elsewhere = next(subnets[zone] for zone in sorted(subnets) if zone != machine.zone)
-    asked = stage.wanted("data", settings=Settings(subnet_id=elsewhere))
-    moved = deployment.up(stage.world, asked).summary
+    elsewhere = next(zone for zone in sorted(subnets) if zone != was.zone)
+
+    def agree(question: str) -> bool:
+        stage.asked.append(question)
+        return True
+
+    asked = stage.wanted("data", settings=Settings(subnet_id=subnets[elsewhere]))
+    moved = deployment.up(replace(stage.world, confirm=agree), asked).summary
+    assert f"goes to {elsewhere}, by a snapshot" in stage.asked[-1]
     volume = aws.volume(moved.data_volume_id or "")
     assert volume is not None
-    assert (volume.zone, volume.gib, volume.attached_to) == (moved.zone, 3, moved.instance_id)
-    assert (moved.zone != machine.zone, moved.url) == (True, machine.url)
-    assert aws.volume(machine.data_volume_id or "") is None
-    return volume.volume_id
+    assert (volume.zone, volume.gib, volume.attached_to) == (elsewhere, 3, moved.instance_id)
+    assert volume.snapshot_id not in (None, was.snapshot_id), "it has what the old one had"
+    assert aws.volume(was.volume_id) is None
+    assert list(state.managed(stage.home("data").path, VOLUME)) == [volume.volume_id]
+    return moved
 
 
 def test_a_spot_machine_is_resized_by_another_with_data_address_and_key_kept(stage: Stage) -> None:

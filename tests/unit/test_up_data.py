@@ -254,6 +254,21 @@ def test_that_an_adopted_volume_never_leaves_its_zone_is_told_with_what_does(
     scene.aws.delete_volume(volume_id)
 
 
+def test_only_what_stays_in_its_zone_is_refused_elsewhere(scene: Scene) -> None:
+    volume = scene.aws.volume(kept_volume(scene))
+    assert volume
+    asked = Settings(subnet_id="subnet-b")
+    adopted = Origin(volume=volume, named=True)
+    with pytest.raises(
+        RequestError, match=r"b is in us-east-1b, and vol-\w+, which .* in us-east-1a"
+    ):
+        origins.refuse_elsewhere(adopted, asked, ["us-east-1b"], "x")
+    origins.refuse_elsewhere(adopted, asked, ["us-east-1a"], "x")
+    origins.refuse_elsewhere(adopted, Settings(), ["us-east-1b"], "x")
+    origins.refuse_elsewhere(Origin(volume=volume), asked, ["us-east-1b"], "x")
+    scene.aws.delete_volume(volume.volume_id)
+
+
 def test_a_volume_in_use_is_refused(scene: Scene) -> None:
     machine = scene.machine("on-demand")
     volume_id = data_volume(scene.ec2, scene.name, machine)

@@ -143,6 +143,12 @@ def test_what_a_killed_up_has_made_is_taken_over(scene: Scene) -> None:
     assert f'"{volume_id}"' in block(scene).read_text()
 
 
+def test_a_volume_that_the_data_has_left_is_in_nobodys_way(scene: Scene) -> None:
+    left, made = (data_volume(scene.ec2, scene.name) for _ in "ab")
+    volume_first.take_over(ready(scene).way, scene.home, left=[left])
+    assert volume_first.waiting(scene.home) == made
+
+
 @pytest.mark.parametrize("how", ["kept", "ending", "managed", "one of two", "gone", "not wanted"])
 def test_nothing_else_is_taken_over(scene: Scene, how: str) -> None:
     block(scene).write_text("of an earlier up")

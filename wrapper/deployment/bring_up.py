@@ -95,12 +95,24 @@ def _made(going: Going, ready: Prepared, *, stay: bool) -> Record:
 
 def _moved(world: World, home: Home, ready: Prepared) -> Prepared:
     """Where the user wants another zone, the data is carried there first."""
-    volume = moving.data_volume(ready.way, home)
-    wanted = ready.candidates[0]
-    if ready.record.settings.get("subnet_id") and volume and volume.zone != wanted.zone:
+    if _elsewhere(home, ready):
         home.remember(ready.record)
-        return moving.towards(world, home, ready, wanted)
+        return moving.towards(world, home, ready, ready.candidates[0])
     return ready
+
+
+def _elsewhere(home: Home, ready: Prepared) -> str | None:
+    """The zone that the user wants, where the data is in another."""
+    volume, zone = moving.data_volume(ready.way, home), ready.candidates[0].zone
+    asked = ready.record.settings.get("subnet_id")
+    return zone if asked and volume and volume.zone != zone else None
+
+
+def _of_the_data(home: Home, ready: Prepared) -> str | None:
+    """What the question tells of it; None when there is nothing to tell."""
+    elsewhere = _elsewhere(home, ready)
+    goes = f"goes to {elsewhere}, by a snapshot" if elsewhere else None
+    return ", ".join(filter(None, (ready.origin.words, goes))) or None
 
 
 def _data_gib(ready: Prepared) -> int | None:
@@ -134,7 +146,7 @@ def _ask(world: World, home: Home, ready: Prepared, *, rested: bool) -> None:
         ready.facts,
         price,
         reach,
-        data=ready.origin.words,
+        data=_of_the_data(home, ready),
         data_gib=_data_gib(ready),
     )
     if world.confirm(f"{text}\n\nGo on?"):

@@ -67,8 +67,12 @@ def towards(world: World, home: Home, ready: Prepared, candidate: Candidate) -> 
 
 def go_on(home: Home, terraform: Terraform, record: Record) -> None:
     """Terraform does not know the volume that the data has left: it would try to attach it."""
-    if "data_snapshot_id" in record.chosen:
-        destroying.forget(terraform, home, _left(record))
+    destroying.forget(terraform, home, left(record))
+
+
+def left(record: Record) -> list[str]:
+    """Volumes of which the data is to be on another one, from a snapshot."""
+    return _left(record) if "data_snapshot_id" in record.chosen else []
 
 
 def _left(record: Record) -> list[str]:

@@ -114,6 +114,20 @@ def say_where_it_stays(world: World, origin: Origin, asked: Settings, name: str)
     )
 
 
+def refuse_elsewhere(origin: Origin, asked: Settings, zones: Collection[str], name: str) -> None:
+    """The subnet is not in another zone than a volume that stays in its own. RequestError."""
+    volume = origin.volume
+    if volume is None or origin.taken_over or not asked.subnet_id or volume.zone in zones:
+        return
+    raise RequestError(
+        f"--subnet-id: {asked.subnet_id} is in {', '.join(zones)}, and {volume.volume_id}, which "
+        f"never leaves its zone, in {volume.zone}.",
+        hint=f"A subnet of {volume.zone}, or none. To begin with a copy of it there: "
+        f"aws ec2 create-snapshot --volume-id {volume.volume_id}; then python -m wrapper up {name} "
+        f"--data-snapshot SNAP --subnet-id {asked.subnet_id}",
+    )
+
+
 def named_snapshot(there: Aws, name: str, snapshot_id: str, from_region: str | None) -> Origin:
     """RequestError: there is none of that id, or it has failed. A pending one is waited for."""
     found = there.snapshot(snapshot_id)

@@ -114,7 +114,7 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
         # Where a `down --data keep` was interrupted, the state may know it still.
         destroying.forget(terraform, home, [origin.volume.volume_id])
     restoring.spare(way, home, terraform)
-    volume_first.take_over(way, home, origin.taken_over)
+    volume_first.take_over(way, home, origin.taken_over, left=moving.left(record))
     # What is taken over has somebody's work on it.
     plan = None if fresh and not volume_first.waiting(home) else _plan(world, terraform)
     restoring.refuse_loss(wanted.name, plan)
@@ -151,7 +151,9 @@ def _look(
     if asked.bucket and (warning := way.aws.check_bucket(asked.bucket)):
         world.report(Warned(warning))
     origin, asked = restoring.begin(world, way, wanted, asked, before)
-    if zone := origin.volume.zone if origin.volume else None:
+    zone = origin.volume.zone if origin.volume else None
+    origins.refuse_elsewhere(origin, asked, facts.zones, wanted.name)
+    if zone and not (origin.taken_over and asked.subnet_id):  # which may be in another: it moves
         there = way.aws.check_request(fallback.request(asked, way.place.region, zone=zone))
         facts = facts if origin.taken_over else there
     found = fallback.candidates(

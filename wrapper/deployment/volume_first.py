@@ -20,7 +20,7 @@ from wrapper.settings import DEFAULT_DATA_GIB
 from wrapper.terraform import state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from wrapper.deployment.place import Way
     from wrapper.deployment.preparing import Prepared
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 _FILE = "import.tf"
 
 
-def take_over(way: Way, home: Home, kept: str | None = None) -> None:
+def take_over(way: Way, home: Home, kept: str | None = None, *, left: Collection[str] = ()) -> None:
     """A volume that was kept, or that a killed `up` has made, waits for Terraform to take it over.
 
-    And nothing else: a block for what is gone would fail every plan.
+    And nothing else: a block for what is gone would fail every plan, and the data has left `left`.
     """
     forget(home)
     if not _is_wanted(home) or state.managed(home.path, VOLUME_TYPE):
@@ -44,7 +44,8 @@ def take_over(way: Way, home: Home, kept: str | None = None) -> None:
         mine = [
             one
             for one in way.aws.find_volumes(home.name)
-            if one.deployment == home.name and not one.kept_at and not one.ending
+            if one.deployment == home.name
+            and not (one.kept_at or one.ending or one.volume_id in left)
         ]
         if len(mine) == 1:
             _write(home, mine[0].volume_id)

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from wrapper.local.api.images import Image
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import pytest
 
 HASH = "sha512:0123456789abcdef:" + "ab" * 64
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDdGKqHHqqPjzdvFFzO0TVbCJxLYjYUc7pwcNGZ7SYXb me"
@@ -92,3 +96,15 @@ class Planned:
             self.files()["/etc/jupyter-clouds/machine.json"]["content"]
         )
         return found
+
+
+def with_a_second_disk(patch: pytest.MonkeyPatch, *image_ids: str) -> None:
+    """The images map one, as those do that were made of a machine with all its volumes."""
+    alone: Callable[[Image], list[dict[str, Any]]] = vars(Image)["block_device_mappings"].fget
+
+    def mappings(self: Image) -> list[dict[str, Any]]:
+        (root,) = alone(self)
+        again = {**root, "DeviceName": "/dev/sdb"}
+        return [root, again] if self.id in image_ids else [root]
+
+    patch.setattr(Image, "block_device_mappings", property(mappings))

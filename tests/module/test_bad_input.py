@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.module.cases import ARGON2, ED25519, HASH, RSA, write_cases
+from tests.module.cases import ARGON2, ED25519, HASH, RSA, with_a_second_disk, write_cases
 from tests.module.copies import REPOSITORY, Copy
-from wrapper.local.api.images import Image
 from wrapper.local.machines import Progress
 
 if TYPE_CHECKING:
@@ -307,18 +306,6 @@ def module_patch() -> Iterator[pytest.MonkeyPatch]:
         yield patch
 
 
-def _with_a_second_disk(patch: pytest.MonkeyPatch, image_id: str) -> None:
-    """The image maps one, as one that was made of a machine with all its volumes does."""
-    alone: Callable[[Image], list[dict[str, Any]]] = vars(Image)["block_device_mappings"].fget
-
-    def mappings(self: Image) -> list[dict[str, Any]]:
-        (root,) = alone(self)
-        again = {**root, "DeviceName": "/dev/sdb"}
-        return [root, again] if self.id == image_id else [root]
-
-    patch.setattr(Image, "block_device_mappings", property(mappings))
-
-
 @pytest.fixture(scope="module")
 def refusals(
     make_copy: Callable[..., Copy],
@@ -330,7 +317,7 @@ def refusals(
     ec2 = shared_account.client()
     debian = _image(shared_account, "debian-12-amd64-*")
     large = _large_image(ec2, debian)
-    _with_a_second_disk(module_patch, twofold := _image(shared_account, "debian-13-amd64-*"))
+    with_a_second_disk(module_patch, twofold := _image(shared_account, "debian-13-amd64-*"))
     cases = {name: dict(variables) for name, (variables, _) in REFUSED.items()}
     cases["architecture"]["ami_id"] = _image(shared_account, "debian-12-arm64-*")
     cases["disk"]["ami_id"] = large

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.ec2 import served
+from tests.module.cases import with_a_second_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,6 +75,28 @@ def test_neither_a_newer_image_nor_a_newer_module_replaces_it(running: Copy) -> 
 
     assert running.changes(spot=True) == {}
     assert running.changes(spot=True, generation=2)[SPOT] == "replace"
+
+
+def test_only_a_new_machine_is_refused_for_an_image_of_several_disks(
+    running: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = [{"Name": "name", "Values": ["ubuntu/images/*"]}]
+    images = running.account.client().describe_images(Filters=named)["Images"]
+    with_a_second_disk(monkeypatch, *(one["ImageId"] for one in images))
+    state = running.directory / "terraform.tfstate"
+    now = state.read_text()
+
+    unjudged = json.loads(now)  # as an earlier version made it
+    unjudged["resources"] = [one for one in unjudged["resources"] if one["name"] != "image"]
+    (generation,) = (one for one in unjudged["resources"] if one["name"] == "generation")
+    generation["instances"][0]["attributes"] |= {"input": None, "output": None}
+
+    for before, changes in ((now, {}), (json.dumps(unjudged), {"terraform_data.image": "create"})):
+        state.write_text(before)
+        assert running.changes(spot=True) == changes
+        words = running.refusal(spot=True, generation=2)
+        assert "brings further disks (/dev/sdb), which the machine could take" in words
+    state.write_text(now)
 
 
 def test_other_programs_reach_the_bucket_and_not_the_machine(running: Copy) -> None:

@@ -109,7 +109,7 @@ def test_a_machine_that_was_taken_back_is_waited_for_or_moved_away_from(
     with pytest.raises(NoAnswerError, match="no spot capacity was left") as raised:
         deployment.start(stage.world, "taken")
     assert "--watch" in (raised.value.hint or "")
-    with pytest.raises(FailedError, match="Only ending the machine keeps it down"):
+    with pytest.raises(FailedError, match="Only cancelling its request keeps it down"):
         deployment.stop(stage.world, "taken")
     wanted = stage.wanted("taken", settings=Settings(fallback=("on-demand",)), max_price=0.06)
     with pytest.raises(NoAnswerError, match="no spot capacity was left"):

@@ -120,6 +120,7 @@ def test_only_ending_keeps_an_interrupted_machine_down_and_its_data_stays(
     taken = _machine(world, name)
     with pytest.raises(FailedError, match=r"starts again by itself.*at whatever hour") as raised:
         deployment.stop(world, name)
+    assert "Only cancelling its request keeps it down, which ends the" in raised.value.message
     hint = raised.value.hint or ""
     assert f"stop {name} --keep-down (its data stays on {volume} (50 GiB)" in hint
     assert state(ec2, taken) == "stopped"

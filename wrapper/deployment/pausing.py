@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from wrapper.deployment.world import World
     from wrapper.home import Record
 
+_ONLY = "Only cancelling its request keeps it down, which ends the machine"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped(Resting):
@@ -116,22 +118,20 @@ def _keep_down(
     back = f"{name}: {refusals.in_words(request.state, request.status)}, at whatever hour."
     if volume is None:
         raise UsageError(
-            f"{back} Only ending the machine keeps it down, and it has no data volume: what is on "
-            "its disk would be gone.",
+            f"{back} {_ONLY}, and it has no data volume: what is on its disk would be gone.",
             hint=f"Wait for it, and save what you need: python -m wrapper up {name} --watch. End "
             f"it with its disk: python -m wrapper down {name}",
         )
     fate = f"its data stays on {volume.volume_id} ({volume.gib} GiB), and the next up goes on there"
     if volume.ends_with_machine:
         raise FailedError(
-            f"{back} Only ending the machine keeps it down, and somebody has told EC2 to delete "
-            f"{volume.volume_id} with it.",
+            f"{back} {_ONLY}, and somebody has told EC2 to delete {volume.volume_id} with it.",
             hint=f"Copy it first: python -m wrapper snapshot {name}. Then: "
             f"python -m wrapper down {name} --data snapshot",
         )
     if not agreed:
         raise FailedError(
-            f"{back} Only ending the machine keeps it down.",
+            f"{back} {_ONLY}.",
             hint=f"python -m wrapper stop {name} --keep-down ({fate}); or: "
             f"python -m wrapper down {name}",
         )

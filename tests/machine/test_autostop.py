@@ -1,6 +1,7 @@
 """A machine that is not used stops by itself, and one that is does not: a minute in a second.
 
 One spot machine for all of it, in this order; the clock is the unit's environment, not its code.
+Its data volume is somebody's own, of another file system than the machines make.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import subprocess
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
+from bench.embedded import Account
 from tests.machine import pages
 from tests.machine.conftest import (
     UP_SECONDS,
@@ -32,11 +35,11 @@ from tests.machine.conftest import (
 )
 from tests.machine.work import notebook as of_one_cell
 from tests.machine.work import request
+from wrapper import local
 from wrapper.aws import Aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from wrapper.notebook import Autostop, Notebook
 
@@ -49,6 +52,7 @@ HELD = 1.5 * WINDOW
 PATIENCE = 240
 DROP_IN = "/run/systemd/system/jupyter-clouds-autostop.service.d"
 LONG = "import time\ntime.sleep(1000)"
+VOLUMES = Path("/var/lib/jupyter-clouds-local/blocks/volumes")
 
 
 def until(done: Callable[[], Any], what: str) -> Any:
@@ -70,6 +74,7 @@ class Machine:
     live: Live
     shell: Shell
     aws: Aws
+    volume_id: str
 
     def run(self, command: str) -> str:
         done = self.shell.run(command)
@@ -110,18 +115,36 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield _up(folder, stack)
 
 
+@contextmanager
+def _xfs(account: Account, folder: Path) -> Iterator[str]:
+    """A volume with XFS and a file on it; deleted in the end, since no `down` does that."""
+    asked = {"AvailabilityZone": "us-east-1a", "Size": 1, "VolumeType": "gp3"}
+    made = account.ec2.create_volume(**asked)["VolumeId"]
+    (folder / "thesis").write_text("of another machine\n")
+    # https://man7.org/linux/man-pages/man8/mkfs.xfs.8.html
+    (folder / "files").write_text(
+        f"/dev/null\n0 0\nd--755 0 0\nthesis ---644 0 0 {folder}/thesis\n$\n"
+    )
+    root = [] if os.geteuid() == 0 else ["sudo"]
+    subprocess.run([*root, "mkfs.xfs", "-q", "-p", folder / "files", VOLUMES / made], check=True)
+    yield made
+    account.ec2.delete_volume(VolumeId=made)
+
+
 def _up(folder: Path, stack: ExitStack) -> Machine:
     environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
     name = f"autostop-{secrets.token_hex(3)}"
     if not document(wrapper("local", "status", "--json", environment=environment))["running"]:
         stack.callback(_stop_if_idle, environment)
+    account = Account(local.start().env)
+    volume_id = stack.enter_context(_xfs(account, folder))
     key = _ssh_key(folder)
-    down = ("down", name, "--local", "--yes", "--data", "delete")
-    stack.callback(wrapper, *down, environment=environment)
+    stack.callback(wrapper, "down", name, "--local", "--yes", environment=environment)
     asked = [
         *("up", name, "--local", "--yes", "--json", "--generate-password", "--spot"),
         *("--instance-type", "t3.xlarge"),  # not the rehearsal's
-        *("--ssh-public-key", f"{key}.pub", "--ssh-cidr", "198.18.0.0/15", "--data-size", "4"),
+        *("--ssh-public-key", f"{key}.pub", "--ssh-cidr", "198.18.0.0/15"),
+        *("--data-volume", volume_id),
         *("--idle", str(WINDOW), "--hours", "600"),
     ]
     made = document(wrapper(*asked, environment=environment, seconds=UP_SECONDS))
@@ -130,7 +153,7 @@ def _up(folder: Path, stack: ExitStack) -> Machine:
     live = Live(made["url"], password, made["key_sha256"], shell, own=True)
     embedded = document(wrapper("local", "status", "--json", environment=environment))
     aws = Aws(environment=embedded["env"], region=made["region"])
-    found = Machine(name, environment, made, live, shell, aws)
+    found = Machine(name, environment, made, live, shell, aws, volume_id)
     with live.logged_in() as there:
         # Packages are still being installed: not before that is it idle at all.
         until(lambda: not [one for one in _known(there).busy if "phase" in one], "still set up")
@@ -192,6 +215,17 @@ def running_cell(machine: Machine, there: Notebook) -> Iterator[None]:
     yield
     if machine.state() == "running":
         there.call("DELETE", f"/api/kernels/{kernel}")
+
+
+def test_an_xfs_volume_of_ones_own_is_its_home_and_grows_under_it(machine: Machine) -> None:
+    assert machine.made["data_volume_id"] == machine.volume_id
+    assert machine.run("findmnt -no FSTYPE /home/notebook") == "xfs\n"
+    assert machine.run("sudo cat /mnt/jupyter-clouds/thesis") == "of another machine\n"
+    size = "findmnt -bno SIZE /home/notebook"
+    before = int(machine.run(size))
+    local_ec2 = Account(local.status().env).ec2
+    local_ec2.modify_volume(VolumeId=machine.volume_id, Size=3)
+    until(lambda: int(machine.run(size)) > before + (1 << 30), "it never grows")
 
 
 def test_a_cell_that_runs_keeps_it(machine: Machine, there: Notebook) -> None:

@@ -37,6 +37,7 @@ PACKAGES = (
     "systemd",
     "systemd-sysv",
     "unison",
+    "xfsprogs",
 )
 ROOM_MIB = 1500
 """What a root file system takes while it is being built."""

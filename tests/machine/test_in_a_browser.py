@@ -33,6 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PLOT = "import matplotlib.pyplot as plt; plt.plot([3, 1, 2]); plt.show()"
 LONG = "import time\nfor n in range(20):\n    print('line', n, flush=True); time.sleep(0.2)"
 LONG_SECONDS = 4
+TYPED = "# typed, and saved by nobody"
 
 
 @dataclass
@@ -115,7 +116,26 @@ def test_a_day_in_the_browser(way: Way, live: Live, tmp_path: Path) -> None:
     assert way.browser.errors == []
 
 
-def test_a_door_outlasts_a_stop_and_a_start(live: Live) -> None:
+def save_by_itself(live: Live, *, wanted: bool) -> None:
+    """What a JupyterLab does that is opened from now on."""
+    path = "/lab/api/settings/@jupyterlab/docmanager-extension:plugin"
+    with live.logged_in() as notebook:
+        notebook.call("PUT", path, {"raw": "{}" if wanted else '{"autosave": false}'})
+
+
+def typed(page: Page, link: str) -> str:
+    """Into a new notebook, and left there; its name."""
+    page.goto(link)
+    page.wait_for_url("**/lab**")
+    page.wait_for_selector("#jp-main-statusbar")
+    page.goto(f"{page.url.partition('/lab')[0]}/lab/workspaces/stop")
+    name = pages.new_notebook(page)
+    page.locator(".jp-CodeCell .cm-content").last.click()
+    page.keyboard.insert_text(TYPED)
+    return name
+
+
+def test_a_door_and_what_is_typed_outlast_a_stop_and_a_start(live: Live, tmp_path: Path) -> None:
     if not live.own:
         pytest.skip("needs a deployment of this computer")
     wait_for_packages(live)
@@ -124,7 +144,10 @@ def test_a_door_outlasts_a_stop_and_a_start(live: Live) -> None:
     door = document(wrapper(*opened, **known))
     try:
         assert computed(door) == "42\n"
-        document(wrapper("stop", live.name, "--yes", "--json", **known))
+        save_by_itself(live, wanted=False)
+        with pages.chromium(tmp_path) as browser:
+            name = typed(browser.page(), door["url"])
+            document(wrapper("stop", live.name, "--yes", "--json", **known))
         resting = requests.get(
             f"http://127.0.0.1:{door['port']}/lab", headers=let_in(door), timeout=60
         )
@@ -133,6 +156,10 @@ def test_a_door_outlasts_a_stop_and_a_start(live: Live) -> None:
         document(wrapper("start", live.name, "--json", **known))
         assert computed(door) == "42\n"
         assert document(wrapper(*opened, **known))["pid"] == door["pid"], "it is the same door"
+        save_by_itself(live, wanted=True)
+        with live.logged_in() as notebook:
+            cells = notebook.call("GET", f"/api/contents/{name}?content=1")["content"]["cells"]
+        assert TYPED in cells[0]["source"], "the stop has asked the tab"
     finally:
         wrapper("open", live.name, "--stop", **known)
 

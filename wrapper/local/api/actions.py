@@ -15,6 +15,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 
+from wrapper.local.api.answers import Answer
 from wrapper.local.api.ids import check_ids
 from wrapper.local.api.image_actions import ImageActions
 from wrapper.local.api.market_actions import MarketActions
@@ -86,7 +87,7 @@ class Actions(ImageActions, MarketActions):
         return self.serialized(ActionResult(EC2ClientError(code, message)))
 
     def serialized(self, action_result: ActionResult) -> Any:
-        status, headers, body = super().serialized(action_result)
+        status, headers, body = super().serialized(Answer(action_result))
         code = getattr(action_result.result, "code", None)
         return SERVER_ERRORS.get(code, status), headers, body
 

@@ -182,6 +182,15 @@ def test_what_unison_cannot_know_ends_it(name: str, root: Path, ruled: tuple[str
         assert unison.changes() == {CHANGED}
 
 
+def test_where_no_git_is_nothing_is_left_out(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(root.parent / "none"))
+    unasked = ("--git", str(root.parent / "git"), "--known", str(root.parent / "known"))
+    with Unison(root, *unasked) as unison:
+        (root / "new").mkdir()
+        (root / "new/x.log").touch()
+        assert unison.changes() == {"new"}
+
+
 def test_where_changes_were_lost_everything_is_looked_at() -> None:
     assert below(b"/root", b"") == b""
     assert below(b"/root", b"/root") == b""

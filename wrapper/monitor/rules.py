@@ -40,10 +40,13 @@ class Rules:
             "--directory",
             "--",
         )
-        known = {name.rstrip(b"/") for name in Path(self.known).read_bytes().split(b"\0")}
-        for name in self._ask(root, [], *words, *map(os.fsdecode, folders)):
-            if name.rstrip(b"/") not in known:
-                raise ValueError(CHANGED)
+        found = self._ask(root, [], *words, *map(os.fsdecode, folders))
+        # Without a git there is no file of what it leaves out, either.
+        if found and {name.rstrip(b"/") for name in found} - self._known():
+            raise ValueError(CHANGED)
+
+    def _known(self) -> set[bytes]:
+        return {name.rstrip(b"/") for name in Path(self.known).read_bytes().split(b"\0")}
 
     def _ask(self, root: bytes, paths: list[bytes], *words: str) -> set[bytes]:
         own = [f"--git-dir={self.git}", "--work-tree=."] if self.git else []

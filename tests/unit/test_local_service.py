@@ -13,6 +13,7 @@ import threading
 import time
 from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -133,6 +134,27 @@ def test_one_that_starts_is_waited_for(host: Host) -> None:
 
     assert local.settled(report=report).running
     assert "setting up the network" in said[0]
+
+
+def test_one_that_is_slow_after_a_long_start_has_all_its_time(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late[0], sleep=time.sleep)
+    monkeypatch.setattr(health, "time", clock)
+    monkeypatch.setattr(health, "SLOW", 30.0)
+    monkeypatch.setattr(health, "STARTING", 1000.0)
+    monkeypatch.setattr(health, "_ONE_REQUEST", 2.0)
+    host.daemon("setting up the network")
+
+    def report(text: str) -> None:
+        if "network" in text:
+            late[0] = 500.0
+            host.tells("")
+        else:
+            host.answer()
+
+    assert local.settled(report=report).running
 
 
 def test_one_that_ends_meanwhile_does_not_run(host: Host) -> None:

@@ -23,6 +23,7 @@ STARTING = 900.0
 """Seconds that a start may take: the first makes a root file system."""
 SLOW = 120.0
 """Seconds that one may not answer: a computer that is busy or short of memory keeps it waiting."""
+_SILENT = "not answering"
 _ONE_REQUEST = 10.0
 _LOOK_AGAIN = 0.2
 
@@ -46,7 +47,7 @@ def status() -> Status:
         return Status(running=False)
     health = None if record.stage else ask(record)
     if health is None:
-        stage = record.stage or "not answering"
+        stage = record.stage or _SILENT
         return Status(running=False, pid=record.pid, stage=stage, installation=record.package)
     endpoint = f"http://127.0.0.1:{record.port}"
     env = {
@@ -70,17 +71,16 @@ def status() -> Status:
 
 def settled(report: Callable[[str], None]) -> Status:
     """See the door."""
-    begun, told = time.monotonic(), ""
+    since, told = time.monotonic(), ""
     while True:
         now = status()
         if now.running or now.pid is None:
             return now
         if now.stage != told:
-            told = now.stage
+            since, told = time.monotonic(), now.stage
             report(f"the embedded EC2 (process {now.pid}) is {told}; waiting")
-        record = read()
-        patience = STARTING if record and record.stage else SLOW
-        if time.monotonic() - begun > patience:
+        patience = SLOW if told == _SILENT else STARTING
+        if time.monotonic() - since > patience:
             raise LocalError(
                 f"the embedded EC2 (process {now.pid}) is {told}, for {patience:.0f} s now",
                 hint="again in a moment; python -m wrapper local stop ends it, machines and all",

@@ -26,17 +26,18 @@ class Machine(MachineRoot):
         self.metadata["iam/security-credentials/"] = "of-the-machine"
         self.tool("fusermount3", "exit 0")
         self.tool("systemctl", 'echo "$@" >>"$CLOUDS_ROOT/systemctl"')
-        self.rclone("")
+        self.rclone()
         self.told()
 
     def told(self, **more: str | None) -> None:
         told = {"bucket": "b", "endpoint": None, "prefix": "p/q", "region": "eu-west-1", **more}
         (self.root / "etc/jupyter-clouds/s3.json").write_text(json.dumps(told))
 
-    def rclone(self, error: str) -> None:
+    def rclone(self, error: str | None = None) -> None:
         """It lists, or fails with these words."""
         noting = 'echo "$@" >"$CLOUDS_ROOT/asked"; env >"$CLOUDS_ROOT/env"'
-        self.tool("rclone", f"{noting}; {f'echo {error!r} >&2; exit 1' if error else 'exit 0'}")
+        ending = "exit 0" if error is None else f"echo {error!r} >&2; exit 1"
+        self.tool("rclone", f"{noting}; {ending}")
 
     def show(self, **more: str) -> int:
         """As the unit does; its exit code."""
@@ -110,6 +111,7 @@ def test_rclone_looks_and_mounts_with_the_role_alone(
         ("AccessDenied: Access Denied status code: 403", "the machine's role may not list it"),
         ("error listing: directory not found", "there is no such bucket"),
         ("something: else", "something: else"),
+        ("", "rclone ended with 1"),
     ],
 )
 def test_what_cannot_be_listed_is_said_and_nothing_is_mounted(
@@ -123,7 +125,7 @@ def test_what_cannot_be_listed_is_said_and_nothing_is_mounted(
     assert machine.state()["error"].startswith(f"bucket b/p/q: {words}")
     assert "phase=s3 state=failed" in machine.console()
     assert not (machine.root / "systemctl").exists()
-    machine.rclone("")
+    machine.rclone()
     assert machine.show() == 0
 
 

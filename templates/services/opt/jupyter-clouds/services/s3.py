@@ -97,7 +97,8 @@ def look(found: dict[str, str]) -> str:
     if not done.returncode:
         return ""
     known = [words for said, words in WORDS.items() if said in done.stderr]
-    return known[0] if known else done.stderr.strip().rsplit("\n", 1)[-1][-200:]
+    last = done.stderr.strip().rsplit("\n", 1)[-1][-200:]
+    return known[0] if known else last or f"rclone ended with {done.returncode}"
 
 
 def s3() -> None:

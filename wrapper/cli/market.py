@@ -234,12 +234,14 @@ def _more_quota(found: Offered) -> list[str]:
     """How to ask for more, once for each quota that is too small for something on the list."""
     from wrapper import quotas  # noqa: PLC0415 (after --help)
 
-    small = [one for one in found.offers if one.allowed is False]
-    first = {(one.region, one.quota_code or ""): one for one in reversed(small)}
+    small: dict[tuple[str, str], list[Offer]] = {}
+    for one in found.offers:
+        if one.allowed is False:
+            small.setdefault((one.region, one.quota_code or ""), []).append(one)
     return [
-        f"{code}, {region}: {one.quota_vcpus} vCPUs. More: "
-        + quotas.request(code, region, max(one.cpus for one in small if one.quota_code == code))
-        for (region, code), one in first.items()
+        f"{code}, {region}: {some[0].quota_vcpus} vCPUs. More: "
+        + quotas.request(code, region, max(one.cpus for one in some))
+        for (region, code), some in small.items()
     ]
 
 

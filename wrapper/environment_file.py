@@ -41,7 +41,9 @@ class Asked:
     """What the kernel is to have."""
 
     name: str
-    """The file, as the user called it."""
+    """The file, or the environment, in words."""
+    word: str
+    """The same as the user typed it."""
     text: str = field(default="", repr=False)
     """An environment.yml; empty for a lock file."""
     locks: dict[str, Pinned] = field(default_factory=dict, repr=False)
@@ -63,7 +65,7 @@ def of_word(word: str, given: Mapping[str, str], said: Callable[[str], None]) ->
     for line in found.differences:
         said(line)
     content = str(yaml.safe_dump(found.environment, sort_keys=False))
-    return Asked(name=f"environment {found.prefix}", text=content)
+    return Asked(name=f"environment {found.prefix}", word=word, text=content)
 
 
 def for_user_data(asked: Asked, said: Callable[[str], None]) -> tuple[str, dict[str, Any] | None]:
@@ -102,7 +104,7 @@ def _refuse_secrets(asked: Asked) -> None:
             f"{asked.name} has {secret}: user data can be read by whoever may describe the "
             "machine.",
             hint="Over the pinned connection, on a machine that runs: python -m wrapper env "
-            f"update {asked.name}",
+            f"update {asked.word}",
         )
 
 
@@ -122,9 +124,9 @@ def read(path: Path) -> Asked:
         content = _of_pip(*_project(path, content))
     document = _parsed(content, path)
     if conda_lock.is_lock(document, path):
-        return Asked(name=str(path), locks=conda_lock.read(document, path))
+        return Asked(name=str(path), word=str(path), locks=conda_lock.read(document, path))
     _check(document, path)
-    return Asked(name=str(path), text=content)
+    return Asked(name=str(path), word=str(path), text=content)
 
 
 def _of_pip(lines: list[str], python: str = "") -> str:

@@ -194,3 +194,12 @@ def test_one_that_is_too_large_for_user_data_goes_another_way(prefix: Path) -> N
     assert sent["text"].count("package-") == 600
     assert "package-" not in first
     assert "once the notebook answers" in said[-1]
+
+
+def test_a_secret_in_it_is_refused_with_the_word_that_takes_it(prefix: Path) -> None:
+    secret = {"url": "https://h.example/a.whl?private_token=hidden", "archive_info": {}}
+    add(prefix, "a", asked=True, origin=secret)
+    asked = environment_file.of_word("current", active(prefix), print)
+    with pytest.raises(SettingsError, match="a secret in an address") as caught:
+        environment_file.for_user_data(asked, print)
+    assert str(caught.value.hint).endswith("env update current")

@@ -14,7 +14,6 @@ $XDG_DATA_HOME/jupyter-clouds/NAME/
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
@@ -24,11 +23,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from wrapper import lock
 from wrapper.errors import DiskError, FailedError, LockedError
 from wrapper.settings import DEFAULT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from wrapper.lock import Holder
 
 DIRECTORY_MODE = 0o700
 SECRET_MODE = 0o600
@@ -200,12 +202,8 @@ class Home:
         with as_disk_error(self.path):
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, SECRET_MODE)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise _locked_by(self.name, os.pread(descriptor, 200, 0).decode()) from error
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()} {command}\n".encode(), 0)
+            if holder := lock.take(descriptor, command):
+                raise _locked_by(self.name, holder)
             yield descriptor
         finally:
             os.close(descriptor)
@@ -264,16 +262,14 @@ def as_disk_error(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _locked_by(name: str, holder: str) -> LockedError:
-    pid, _, command = holder.strip().partition(" ")
-    alive = pid.isdigit() and Path(f"/proc/{pid}").exists()
-    if alive:
+def _locked_by(name: str, holder: Holder) -> LockedError:
+    if holder.lives:
         return LockedError(
-            f"{name} is locked by process {pid} (`{command}`).",
-            hint=f"Wait for it, or end it: kill {pid}",
+            f"{name} is locked by process {holder.pid} (`{holder.command}`).",
+            hint=f"Wait for it, or end it: kill {holder.pid}",
         )
     return LockedError(
-        f"{name} is locked: process {pid or 'unknown'} (`{command}`) is gone, "
+        f"{name} is locked: process {holder.pid or 'unknown'} (`{holder.command}`) is gone, "
         "but the Terraform that it started still finishes its work.",
         hint="Wait for it: pgrep -a terraform",
     )

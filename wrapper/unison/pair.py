@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wrapper import openssh
+from wrapper import lock, openssh
 from wrapper.errors import LockedError, SettingsError
 from wrapper.home import DIRECTORY_MODE, SECRET_MODE, as_disk_error, write_private
 from wrapper.monitor import program
@@ -20,6 +19,8 @@ from wrapper.monitor import program
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from wrapper.lock import Holder
 
 KEPT = "nodeletion"
 MONITORS = ("unison-fsmonitor", *(f"unison-fsmonitor-2.{minor}" for minor in range(52, 60)))
@@ -93,19 +94,24 @@ def locked(pair: Pair) -> Iterator[int]:
         pair.own.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET_MODE)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 20, 0).decode().strip()
-            raise LockedError(
-                f"Process {holder} brings {pair.here} and {pair.there} together already.",
-                hint=f"Let it, or end it: kill {holder}",
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        if holder := lock.take(descriptor, "sync"):
+            raise _locked_by(pair, holder)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _locked_by(pair: Pair, holder: Holder) -> LockedError:
+    both = f"{pair.here} and {pair.there}"
+    if holder.lives:
+        return LockedError(
+            f"Process {holder.pid} brings {both} together already.",
+            hint=f"Let it, or end it: kill {holder.pid}",
+        )
+    return LockedError(
+        f"The Unison of a command that is gone still brings {both} together.",
+        hint=f"Let it, or end it: pkill -f {pair.profile}",
+    )
 
 
 def write(pair: Pair) -> None:

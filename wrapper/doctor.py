@@ -116,18 +116,25 @@ def _ways(world: World) -> Iterator[Finding]:
         "rsync": rsync.program,
         "unison": unison.program,
     }
-    if any(_by_sessions(one) for one in home.homes(world.environment)):
-        looks["Session Manager"] = session_manager.check_programs
     for name, look in looks.items():
-        try:
-            yield Finding(name, ok=True, detail=look())
-        except CloudsError as error:
-            yield Finding(name, ok=False, detail=error.message, mend=error.hint, way="files")
+        yield _way(name, look)
+    if any(_by_sessions(one) for one in home.homes(world.environment)):
+        yield _way("Session Manager", session_manager.check_programs)
+
+
+def _way(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, ok=True, detail=look(), way="files")
+    except CloudsError as error:
+        return Finding(name, ok=False, detail=error.message, mend=error.hint, way="files")
 
 
 def _by_sessions(one: home.Home) -> bool:
     """The notebook is there, and ssh gets to it by AWS's Session Manager."""
-    record = one.record()
+    try:
+        record = one.record()
+    except CloudsError:  # a damaged one, which every command of it tells
+        return False
     return bool(record and not record.ended and one.variables().get("session_manager"))
 
 

@@ -117,6 +117,21 @@ def test_without_rsync_a_notebook_can_be_made_all_the_same(
     assert doctor.usable(found)
 
 
+def test_a_damaged_record_is_no_lack_of_this_computer(
+    tmp_path: Path, ec2_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _world(tmp_path, Embedded(), **ec2_environment)
+    made = Home(root(world.environment) / "notebook")
+    made.create()
+    made.write("deployment.json", "{")
+    monkeypatch.setattr(doctor, "_terraform", lambda _: iter(()))
+
+    found = doctor.examine(world)
+
+    assert {"ssh", "rsync", "unison"} <= _by_name(found).keys()
+    assert doctor.usable(found)
+
+
 @pytest.mark.parametrize("asked", [True, False])
 def test_session_managers_programs_are_missed_where_a_notebook_wants_them(
     tmp_path: Path, ec2_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, *, asked: bool

@@ -25,6 +25,7 @@ from wrapper.deployment.events import Note, Step, Warned
 from wrapper.errors import (
     AwsError,
     CloudsError,
+    CredentialsError,
     FailedError,
     Interrupted,
     LeftoverError,
@@ -265,7 +266,7 @@ def _clear(going: _Ending) -> tuple[list[Leftover], list[Leftover]]:
             _refuse_undecided(going, one)
             try:
                 going.way.aws.remove(one, seconds=min(_EACH, max(0.0, end - time.monotonic())))
-            except AwsError as error:
+            except (AwsError, CredentialsError) as error:
                 if one.id not in held:
                     going.world.report(Warned(error.message))
                 held.add(one.id)

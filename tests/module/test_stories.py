@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.conftest import LiveJupyter
+    from wrapper.deployment.answering import Up
     from wrapper.deployment.events import Event
     from wrapper.local.api.control import Control
 
@@ -221,7 +222,9 @@ def full_stage(tmp_path: Path, machines_jupyter: LiveJupyter, providers: Path) -
 
 def test_the_life_of_a_deployment(full_stage: Stage) -> None:
     stage, world = full_stage, full_stage.world
-    made = deployment.up(world, stage.wanted("life"))
+    answers: list[Up] = []
+    made = deployment.up(world, stage.wanted("life"), answers=answers.append)
+    assert answers == [made]
     assert made.changed
     assert (made.summary.state, made.summary.market) == ("running", "on-demand")
     assert made.summary.seconds["conda"] == 12.3

@@ -121,6 +121,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
             if name == "check":
                 world.report(Checked("TLS", ok=True, detail="1.2 or newer"))
             world.report(Note("a note"))
+            if "answers" in more:
+                more["answers"](ANSWERS[name])
             return ANSWERS[name]
 
         return tell
@@ -461,6 +463,23 @@ def test_up_tells_of_a_machine_to_which_not_everything_could_be_brought(
     assert document.get("exit_code", 0) == ends
     failed = ends == errors.ExitCode.FAILED
     assert ("not everything is on it" in document.get("error", "")) is failed
+
+
+def test_up_tells_of_a_machine_that_lacks_its_packages(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answered = deployment.up
+
+    def lacking(*given: Any, **more: Any) -> None:
+        answered(*given, **more)
+        raise errors.FailedError("environment.yml could not be installed")
+
+    monkeypatch.setattr(deployment, "up", lacking)
+    assert cli.main(["up", "--yes", "--json"]) == errors.ExitCode.FAILED
+    assert calls
+    document = json.loads(capsys.readouterr().out)
+    assert document["instance_id"] == FACTS["instance_id"]
+    assert document["exit_code"] == errors.ExitCode.FAILED
 
 
 def test_a_conflict_is_one_document_too(

@@ -139,15 +139,14 @@ def up(ctx: click.Context, /, **given: Any) -> None:
         world, wanted = worlds.real(screen.report, person), wanting.wanted(name, given, person)
         bringing.refuse(world, given)
         wanted = deployment.settled(world, wanted)
-        done = deployment.up(world, wanted)
 
         def tell(answers: Up) -> None:
             screen.close()
+            ctx.obj["document"] = answers.summary.document()
             if not given["as_json"]:
                 click.echo(fitting(ending(answers), name))
 
-        tell(done)
-        ctx.obj["document"] = done.summary.document()
+        done = deployment.up(world, wanted, answers=tell)
         bringing.bring(world, name, given)
         world = dataclasses.replace(world, report=news.also_on_the_desktop(screen.report))
         if plan:

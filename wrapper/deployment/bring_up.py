@@ -27,6 +27,8 @@ from wrapper.home import Home, root
 from wrapper.settings import check_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wrapper.deployment.answering import Up
     from wrapper.deployment.preparing import Prepared
     from wrapper.deployment.wanted import Wanted
@@ -34,8 +36,11 @@ if TYPE_CHECKING:
     from wrapper.home import Record
 
 
-def up(world: World, wanted: Wanted) -> Up:
-    """The notebook answers, verified. NoAnswerError when the machine exists and it does not."""
+def up(world: World, wanted: Wanted, *, answers: Callable[[Up], None] = lambda _: None) -> Up:
+    """The notebook answers, verified. NoAnswerError when the machine exists and it does not.
+
+    `answers` is called as soon as it does, before packages are sent there, which may take long.
+    """
     home = Home(root(world.environment) / check_name(wanted.name))
     home.create()
     autostop.agree(world, wanted.settings.max_hours)
@@ -62,6 +67,7 @@ def up(world: World, wanted: Wanted) -> Up:
             moving.settle(world, home, ready.way)
             growing.settle(world, home, ready)
             autostop.settle(world, home, ready.way, was)
+            answers(done)
             packages.settle(world, home)
         except KeyboardInterrupt as error:
             exists = applying.what_exists(ready.way, home.name)

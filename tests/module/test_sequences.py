@@ -15,7 +15,7 @@ import pytest
 
 from tests.module import sequences
 from tests.module.scene import lived
-from wrapper.deployment import bringing_back, coming_back, rehearsing, requests, take_down, watch
+from wrapper.deployment import bringing_back, clearing, coming_back, rehearsing, requests, watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coming_back, "EVERY", 0.2)
     monkeypatch.setattr(rehearsing, "EVERY", 0.1)
     monkeypatch.setattr(requests, "PATIENCE", 2.0)
-    monkeypatch.setattr(take_down, "_AGAIN", (0.0, 0.1, 0.3, 1.0, 3.0))
+    monkeypatch.setattr(clearing, "AGAIN", (0.0, 0.1, 0.3, 1.0, 3.0))
     monkeypatch.setattr(watch, "SETTLED", 3.0)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.fleet import data_volume, fulfilled, launch, request_spot
-from wrapper.deployment import take_down
+from wrapper.deployment import clearing
 from wrapper.deployment.world import World
 from wrapper.home import Home, Place, Record, root
 from wrapper.local import Status
@@ -252,5 +252,5 @@ def scene(  # noqa: PLR0913, PLR0917 (each is a fixture)
     monkeypatch: pytest.MonkeyPatch,
 ) -> Scene:
     """A deployment's scene, in which the search for leftovers does not wait for EC2."""
-    monkeypatch.setattr(take_down, "_AGAIN", (0.0, 0.1, 0.3))
+    monkeypatch.setattr(clearing, "AGAIN", (0.0, 0.1, 0.3))
     return Scene(account, ec2, aws, tmp_path, name)

@@ -12,7 +12,7 @@ from tests.unit.ending import PLACE
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
 from wrapper.aws import tagged
-from wrapper.deployment import take_down
+from wrapper.deployment import clearing
 from wrapper.deployment.events import Note, Warned
 from wrapper.errors import AwsError, CredentialsError, UnknownDeploymentError, UsageError
 from wrapper.home import Home, Record, root
@@ -29,7 +29,7 @@ ACCOUNT, ADDRESS = "123456789012", "somebody@example.org"
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    monkeypatch.setattr(take_down, "_AGAIN", (0.0, 0.1))
+    monkeypatch.setattr(clearing, "AGAIN", (0.0, 0.1))
     with served() as made:
         yield made
 

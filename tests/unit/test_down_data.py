@@ -14,7 +14,7 @@ from tests.unit.fleet import data_volume, launch, state, tags
 from wrapper import deployment
 from wrapper.aws import snapshots
 from wrapper.aws.account import Account
-from wrapper.deployment import take_down
+from wrapper.deployment import clearing
 from wrapper.deployment.events import Warned
 from wrapper.deployment.take_down import Wish
 from wrapper.errors import AwsError, FailedError, LeftoverError, TerraformError, UsageError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.data import Choice
 
 
-AGAIN = take_down._AGAIN
+AGAIN = clearing.AGAIN
 
 __all__ = ["scene"]  # a fixture, for pytest to find here
 
@@ -452,13 +452,13 @@ def test_what_somebody_else_holds_is_told_and_not_waited_for_without_end(
     machine = launch(scene.ec2, f"{scene.name}-another", SecurityGroupIds=ours)
     scene.remember(None, None)
     quick = Quick()
-    monkeypatch.setattr(take_down, "_AGAIN", AGAIN)
-    monkeypatch.setattr(take_down, "time", quick)
+    monkeypatch.setattr(clearing, "AGAIN", AGAIN)
+    monkeypatch.setattr(clearing, "time", quick)
     monkeypatch.setattr(Account, "wait", quick.wait)
 
     with pytest.raises(LeftoverError, match=f"{groups} left in"):
         deployment.down(scene.world, scene.name)
-    assert 60 < quick.now <= take_down._WITHIN + max(AGAIN), "of waiting, none of it real"
+    assert 60 < quick.now <= clearing.WITHIN + max(AGAIN), "of waiting, none of it real"
     assert len([one for one in scene.told if isinstance(one, Warned)]) == groups, "each once"
 
     monkeypatch.undo()

@@ -15,7 +15,7 @@ from tests.unit.local_api import Clock
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
 from wrapper.aws import schedules
-from wrapper.deployment import guarding, place, take_down
+from wrapper.deployment import clearing, guarding, place
 from wrapper.home import Home, Record, root
 from wrapper.local.api.imaginary import TRANSITION_SECONDS
 
@@ -81,7 +81,7 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    monkeypatch.setattr(take_down, "_AGAIN", (0.0, 0.1))
+    monkeypatch.setattr(clearing, "AGAIN", (0.0, 0.1))
     clock = Clock()
     with served(clock=clock) as account:
         yield Scene(account, clock, bare_world(tmp_path, account, StandIn(), []))

@@ -17,7 +17,7 @@ from tests.unit.worlds import StandIn, bare_world
 from wrapper import cli, deployment, journal
 from wrapper.aws import tagged
 from wrapper.cli import worlds
-from wrapper.deployment import take_down
+from wrapper.deployment import clearing, take_down
 from wrapper.deployment.events import Warned
 from wrapper.deployment.take_down import Down, Wish
 from wrapper.errors import (
@@ -81,7 +81,7 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    monkeypatch.setattr(take_down, "_AGAIN", (0.0, 0.1, 0.3))
+    monkeypatch.setattr(clearing, "AGAIN", (0.0, 0.1, 0.3))
     with served() as account:
         yield Scene(account, tmp_path)
 

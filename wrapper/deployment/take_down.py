@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from wrapper.carrier import standing
 from wrapper.deployment import (
     baking,
     budgeting,
+    clearing,
     data,
     destroying,
     experiments,
@@ -22,31 +22,16 @@ from wrapper.deployment import (
     ssh,
 )
 from wrapper.deployment.events import Note, Step, Warned
-from wrapper.errors import (
-    AwsError,
-    CloudsError,
-    CredentialsError,
-    FailedError,
-    Interrupted,
-    LeftoverError,
-    UsageError,
-)
+from wrapper.errors import CloudsError, Interrupted, LeftoverError, UsageError
 from wrapper.home import Home, Record, root
 from wrapper.settings import check_name
 
 if TYPE_CHECKING:
-    from wrapper.aws import Ended, Leftover, Snapshot, Volume
+    from wrapper.aws import Ended, Snapshot, Volume
     from wrapper.deployment.data import Choice, Data
     from wrapper.deployment.kept import Kept
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
-
-_AGAIN = (0.0, 2.0, 5.0, 10.0, 20.0, 20.0, 20.0)
-"""Seconds before each look for leftovers: EC2 takes a moment to let go of what it deletes."""
-_EACH = 15.0
-"""Seconds that each look waits for what holds a leftover."""
-_WITHIN = 180.0
-"""Seconds after which no further look begins, whatever is left."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +129,7 @@ def _agreed(  # noqa: PLR0913, PLR0917 (all that a `down` is made of)
     always_ask: bool = False,
 ) -> _Ending:
     """What the user has agreed to; not asked when there is nothing to lose. UsageError: no."""
-    found = _leftovers(way, record)
+    found = clearing.leftovers(way, record)
     ours = data.of(way, record, home)
     to_lose = ours.own or any(one.kind in ("instance", "volume") for one in found)
     if not to_lose and not always_ask:
@@ -175,7 +160,8 @@ def _end(going: _Ending, wish: Wish) -> Down:
         for one in going.data.own:
             way.aws.delete_volume(one.volume_id)
     world.report(Step("Searching the account for anything left"))
-    removed, left = _clear(going)
+    agreed = {one.volume_id for one in going.data.own}
+    removed, left = clearing.clear(world, way, record, agreed=agreed)
     if left:
         listed = "\n".join(f"  {one.kind} {one.id}  {one.detail}" for one in left)
         because = f"\n{failure.message}" if failure else ""
@@ -188,6 +174,18 @@ def _end(going: _Ending, wish: Wish) -> Down:
         world.report(
             Warned(f"Terraform could not do its part, which was done without it: {failure}")
         )
+    _end_what_stands_beside(going, wish, taken)
+    return Down(
+        record.name,
+        tuple(f"{one.kind} {one.id}" for one in ended),
+        tuple(f"{one.kind} {one.id}" for one in removed),
+        kept=kept_of(way, record.name),
+    )
+
+
+def _end_what_stands_beside(going: _Ending, wish: Wish, taken: list[str]) -> None:
+    """No experiment, budget, schedule or old snapshot is left; what cannot be ended is told."""
+    world, way, record = going.world, going.way, going.record
     experiments.clear(world, way, record)
     budgeting.end(world, way, record.name)
     guarding.end(world, way, going.home, record)
@@ -197,12 +195,6 @@ def _end(going: _Ending, wish: Wish) -> Down:
         pruning.end_moves(world, way, record.name)
     keep = pruning.Counts(wish.snapshots_kept, wish.manual_kept)
     pruning.prune(world, way, record.name, keep=keep, spared=taken)
-    return Down(
-        record.name,
-        tuple(f"{one.kind} {one.id}" for one in ended),
-        tuple(f"{one.kind} {one.id}" for one in removed),
-        kept=kept_of(way, record.name),
-    )
 
 
 def _save(going: _Ending) -> tuple[list[Ended], list[str]]:
@@ -234,12 +226,6 @@ def _destroy(going: _Ending) -> CloudsError | None:
     return destroying.destroy(going.world, going.way, going.home, going.lock, spared=spared)
 
 
-def _leftovers(way: Way, record: Record) -> list[Leftover]:
-    return way.aws.leftovers(
-        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
-    )
-
-
 def kept_of(way: Way, name: str) -> tuple[Kept, ...]:
     """Everything that holds data of the name, the next beginning first; then images."""
     volumes = [one for one in way.aws.find_volumes(name) if one.deployment is None]
@@ -249,44 +235,6 @@ def kept_of(way: Way, name: str) -> tuple[Kept, ...]:
     told += [(one, kept.snapshot(one)) for one in snapshots]
     told.sort(key=lambda pair: pair[0] is not first)
     return (*(words for _, words in told), *baking.kept_images(way, name))
-
-
-def _clear(going: _Ending) -> tuple[list[Leftover], list[Leftover]]:
-    """What was found and removed, and what resisted."""
-    removed: dict[str, Leftover] = {}
-    held: set[str] = set()
-    left: list[Leftover] = []
-    end = time.monotonic() + _WITHIN
-    for pause in _AGAIN:
-        time.sleep(pause)
-        left = _leftovers(going.way, going.record)
-        if not left or time.monotonic() > end:
-            break
-        for one in left:
-            _refuse_undecided(going, one)
-            try:
-                going.way.aws.remove(one, seconds=min(_EACH, max(0.0, end - time.monotonic())))
-            except (AwsError, CredentialsError) as error:
-                if one.id not in held:
-                    going.world.report(Warned(error.message))
-                held.add(one.id)
-                continue
-            if one.id not in removed:
-                going.world.report(Note(f"{one.kind} {one.id} was left, and is removed"))
-            removed[one.id] = one
-    return list(removed.values()), left
-
-
-def _refuse_undecided(going: _Ending, leftover: Leftover) -> None:
-    """Data that came to light only now is not removed: nobody was asked. FailedError."""
-    if leftover.kind != "volume" or leftover.id in {one.volume_id for one in going.data.own}:
-        return
-    found = going.way.aws.volume(leftover.id)
-    if found and found.data_of == going.record.name:
-        raise FailedError(
-            f"{leftover.id} holds data of {going.record.name}, and was not seen before.",
-            hint=f"Again, and you are asked: python -m wrapper down {going.record.name}",
-        )
 
 
 def _forget(home: Home, record: Record, result: Down) -> Down:

@@ -71,7 +71,7 @@ class Account:
 
     def client(self, region: str = "us-east-1", service: str = "ec2") -> Any:
         """A boto3 client that asks each question once."""
-        return _client(self.endpoint, region, service)
+        return _shared(self.endpoint, region, service)
 
     def left(self, region: str = "us-east-1") -> list[str]:
         """Ids of all that costs money or stands in the way of the next deployment."""
@@ -102,15 +102,22 @@ class Account:
 
 
 @cache
-def _client(endpoint: str, region: str, service: str) -> Any:
+def _shared(endpoint: str, region: str, service: str) -> Any:
     """Half a second of reading what the service can do, and safe to share among threads."""
+    return client_of(endpoint, region, service)
+
+
+def client_of(
+    endpoint: str, region: str = "us-east-1", service: str = "ec2", *, attempts: int = 1
+) -> Any:
+    """A boto3 client of its own: what is done to it is done to no other."""
     return boto3.client(  # type: ignore[call-overload]
         service,
         region_name=region,
         endpoint_url=endpoint,
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
+        config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}),
     )
 
 

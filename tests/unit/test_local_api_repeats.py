@@ -9,10 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
-
-from tests.ec2 import served
+from tests.ec2 import client_of, served
 from tests.unit.local_api import refusal
 
 if TYPE_CHECKING:
@@ -60,17 +57,6 @@ def breaking(endpoint: str, lost: int) -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def client(endpoint: str) -> Any:
-    return boto3.client(
-        "ec2",
-        region_name="us-east-1",
-        endpoint_url=endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 3, "mode": "standard"}),
-    )
-
-
 def test_a_rule_whose_answer_was_lost_is_made_once_and_told() -> None:
     with served() as account:
         vpc = account.client().describe_vpcs()["Vpcs"][0]["VpcId"]
@@ -78,7 +64,7 @@ def test_a_rule_whose_answer_was_lost_is_made_once_and_told() -> None:
             "GroupId"
         ]
         with breaking(account.endpoint, lost=2) as (endpoint, attempts):
-            told = client(endpoint).authorize_security_group_ingress(
+            told = client_of(endpoint, attempts=3).authorize_security_group_ingress(
                 GroupId=group, IpPermissions=RULE
             )
         assert len(attempts) == 3

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 import requests
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from werkzeug.serving import make_server
 
+from tests.ec2 import client_of
 from tests.unit.local_api import Clock, Machines
 from wrapper import local
 from wrapper.errors import LocalError
@@ -40,18 +39,6 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-def client_of(endpoint: str) -> Any:
-    """A program's client, of its own: what is done to it is done to no other."""
-    return boto3.client(
-        "ec2",
-        region_name="us-east-1",
-        endpoint_url=endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
 
 
 def decided(endpoint: str) -> dict[str, Any]:

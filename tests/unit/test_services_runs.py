@@ -8,25 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.services_machine import Machine, until
-from tests.unit.test_services_autostop import LOOKS, SPEED, Stopping
+from tests.unit.stopping import LOOKS, SPEED, Stopping, machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+__all__ = ["machine"]  # a fixture, for pytest to find here
 
 RUN = "20261123-161712-train"
 START = f"start jupyter-clouds-run@{RUN}.service"
 NEVER = {"idle_minutes": 0.0, "max_hours": 0.0}
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Stopping]:
-    found = Stopping(tmp_path)
-    yield found
-    if found.process:
-        found.end()
-    found.jupyter.shutdown()
-    found.jupyter.server_close()
 
 
 def going(machine: Machine) -> Path:

@@ -46,10 +46,13 @@ def draw(act: Act, path: Path) -> None:
         ink = "black" if color == GREY else "white"
         axes.text(middle, height, text, ha="center", va="center", color=ink, fontsize=8)
     steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in act.steps.items())
-    axes.text(at["saved"] + 0.3, 2, steps, ha="left", va="center", fontsize=8)
     for name, text in TOLD.items():
         axes.axvline(at[name], ymax=0.8, color="#444", linewidth=0.6, linestyle=":")
-        axes.text(at[name], 2.6, f"{text}\n{at[name]:.1f} s", ha="left", va="bottom", fontsize=8)
+        # All may be saved within a few tenths of a second.
+        side = "right" if name == "noticed" else "left"
+        axes.text(at[name], 2.6, f"{text}\n{at[name]:.1f} s", ha=side, va="bottom", fontsize=8)
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    axes.text(at["saved"] + 0.3, 2, steps, ha="left", va="center", fontsize=8, bbox=paper)
     axes.set_yticks(range(len(ROWS)), ROWS)
     axes.set_ylim(-0.5, 3.4)
     axes.set_xlim(0, end)

@@ -56,6 +56,11 @@ def fingerprints(der: bytes) -> Fingerprints:
     )
 
 
+def is_for(der: bytes, host: str) -> bool:
+    """Whether a certificate that can be read names the domain or address."""
+    return _covers(_names(x509.load_der_x509_certificate(der)), host)
+
+
 def read_pair(
     certificate: Path, private_key: Path, *, host: str | None = None, now: datetime | None = None
 ) -> Pair:

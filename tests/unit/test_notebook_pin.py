@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -11,10 +12,13 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.unit.conftest import free_port, mint
+from wrapper.carrier import Upstream
+from wrapper.carrier.dialing import dial
 from wrapper.certificate import fingerprints
 from wrapper.errors import FingerprintError, NoAnswerError
 from wrapper.notebook import pin
 from wrapper.notebook.pinning import connect, trust_only
+from wrapper.notebook.session import PinnedSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,6 +140,35 @@ def test_the_right_key_does_not_excuse_a_wrong_certificate(
         pytest.raises(FingerprintError, match=reason),
     ):
         pin("127.0.0.1", server.port, key_sha256=key_of(minted.certificate))
+
+
+def test_a_certificate_of_the_domain_alone_serves_whoever_connects_by_number(
+    tmp_path: Path,
+) -> None:
+    minted, domain = mint("notebook.example.org"), "notebook.example.org"
+    key = key_of(minted.certificate)
+    with tls_server(showing(minted, tmp_path)) as server:
+        found = pin("127.0.0.1", server.port, key_sha256=key, domain=domain)
+        context = trust_only(found.pem, found.name)
+        session = PinnedSession("127.0.0.1", server.port, found, proxy=None, timeout=5)
+        # It hears the request, and says nothing.
+        with closing(session), pytest.raises(NoAnswerError, match="without response"):
+            session.send("GET", "/of-the-session")
+        asyncio.run(dial(Upstream("127.0.0.1", server.port, context, {}))).close()
+        with pytest.raises(FingerprintError, match="IP address mismatch"):
+            pin("127.0.0.1", server.port, key_sha256=key, domain="another.example.org")
+        server.end()
+        told = b"".join(server.heard)
+    assert found.name == domain
+    assert b"GET /of-the-session" in told
+
+
+def test_a_certificate_of_both_is_verified_for_the_number(tmp_path: Path) -> None:
+    minted = mint("127.0.0.1", "notebook.example.org")
+    with tls_server(showing(minted, tmp_path)) as server:
+        key = key_of(minted.certificate)
+        found = pin("127.0.0.1", server.port, key_sha256=key, domain="notebook.example.org")
+    assert found.name is None
 
 
 @pytest.mark.parametrize("days", [(-400, -335), (335, 400)], ids=["a year fast", "a year slow"])

@@ -122,7 +122,8 @@ def _verify(world: World, home: Home, aws: Aws, watch: Watch) -> Verified | None
         return None
     told: list[Event] = []
     quiet = dataclasses.replace(world, report=told.append)
-    key, where = boot.fingerprint.key_sha256, Address(found.public_ip)
+    where = Address(found.public_ip, domain=home.variables().get("domain"))
+    key = boot.fingerprint.key_sha256
     pin = world.look_whose(where, key, timeout=TIMEOUT)
     told += [verify.shown(key), verify.pinned(pin)]
     verify.log_in_and_compute(quiet, home, where, pin)

@@ -168,4 +168,5 @@ def _find(world: World, name: str, key_sha256: str) -> carrier.Upstream:
     with logging_in.logged_in(world, home, where, pin) as notebook:
         cookies = notebook.cookies
     proxy = proxy_for(where.host, world.environment)
-    return carrier.Upstream(where.host, where.port, trust_only(pin.pem), cookies, proxy)
+    context = trust_only(pin.pem, pin.name)
+    return carrier.Upstream(where.host, where.port, context, cookies, proxy)

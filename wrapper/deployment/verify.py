@@ -42,7 +42,7 @@ def address(record: Record, public_ip: str | None = None) -> Address:
             f"{record.name} has no address: it was never finished.",
             hint=f"python -m wrapper up {record.name}, or: python -m wrapper down {record.name}",
         )
-    return Address(str(host))
+    return Address(str(host), domain=record.settings.get("domain"))
 
 
 def wait_for_fingerprint(watch: Watch) -> str:

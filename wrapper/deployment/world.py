@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wrapper.environment import for_aws
@@ -27,10 +27,12 @@ TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class Address:
-    """Where to connect to: by number, unless the certificate only names a domain."""
+    """Where to connect to: by number, unless the certificate is one that the user brought."""
 
     host: str
     port: int = PORT
+    domain: str | None = field(default=None, compare=False)
+    """What its certificate may name instead."""
 
     @property
     def url(self) -> str:
@@ -109,12 +111,13 @@ class MakeTerraform(Protocol):
 class MakePin(Protocol):
     """Looks whose key answers."""
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 (as its pin)
         self,
         host: str,
         port: int,
         *,
         key_sha256: str,
+        domain: str | None,
         timeout: float,
         environment: Mapping[str, str],
     ) -> Pin:
@@ -170,6 +173,7 @@ class World:
             where.host,
             where.port,
             key_sha256=key_sha256,
+            domain=where.domain,
             timeout=timeout,
             environment=self.environment,
         )

@@ -15,6 +15,8 @@ class Pin:
     """SHA-256 of the DER, 64 hexadecimal digits."""
     key_sha256: str
     """SHA-256 of the SPKI DER, 64 hexadecimal digits; the same after a renewal."""
+    name: str | None = None
+    """What it names in place of the host that is connected to, and is verified for."""
 
 
 @dataclass(frozen=True)

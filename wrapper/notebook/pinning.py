@@ -6,10 +6,10 @@ import base64
 import http.client
 import ssl
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from wrapper.certificate import fingerprints
+from wrapper.certificate import fingerprints, is_for
 from wrapper.errors import BusyError, CertificateError, FingerprintError, NoAnswerError
 from wrapper.notebook.model import Pin
 from wrapper.notebook.proxy import proxy_for, without_credentials
@@ -24,16 +24,19 @@ _BY_DATE = (9, 10)
 """Not yet valid, and expired: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/"""
 
 
-def pin(
+def pin(  # noqa: PLR0913 (each is one fact about who may answer)
     host: str,
     port: int,
     *,
     key_sha256: str,
+    domain: str | None = None,
     timeout: float = TIMEOUT,
     environment: Mapping[str, str] | None = None,
 ) -> Pin:
     """The certificate that answers there, whose key is the one named, valid and for that host.
 
+    Or for the domain, which leads there for whoever can resolve it: it is the only name in a
+    certificate by dns-01. One for both is verified for the host.
     `key_sha256`: SHA-256 of the SPKI DER as 64 hexadecimal digits, colons allowed.
     `environment` is asked for proxies only. NoAnswerError when nothing answers with TLS,
     FingerprintError when the key is another's, or the certificate has run out or another name.
@@ -55,15 +58,32 @@ def pin(
             hint="Somebody may be in between. From another network: python -m wrapper check",
         )
     pem = ssl.DER_cert_to_PEM_cert(der)
-    pinned = Pin(pem, found.certificate_sha256, found.key_sha256)
+    name = domain if domain and is_for(der, domain) and not is_for(der, host) else None
+    pinned = Pin(pem, found.certificate_sha256, found.key_sha256, name)
     # Verified for the first time here: dates, host name, TLS version.
-    connect(host, port, context=trust_only(pem), timeout=timeout, proxy=proxy).close()
+    connect(host, port, context=trust_only(pem, name), timeout=timeout, proxy=proxy).close()
     return pinned
 
 
-def trust_only(pem: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer, host name checked, that certificate the only one trusted."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+class _Named(ssl.SSLContext):
+    """Checks for a name of its own, where the host that was connected to is not in the certificate.
+
+    Here and not with whoever connects: http.client, which does so for two of three, cannot be told.
+    """
+
+    name: str | None = None
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        if self.name is not None:
+            kwargs["server_hostname"] = self.name
+        return super().wrap_socket(*args, **kwargs)
+
+
+def trust_only(pem: str, name: str | None = None) -> ssl.SSLContext:
+    """TLS 1.2 or newer, the host's name checked (or that name), that certificate the only one
+    trusted."""
+    context = _Named(ssl.PROTOCOL_TLS_CLIENT)
+    context.name = name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Without it OpenSSL insists on a chain that ends in a self-signed certificate, and so never
     # accepts a pinned one that an authority issued.

@@ -32,7 +32,7 @@ class PinnedSession:
         self, host: str, port: int, pin: Pin, *, proxy: str | None, timeout: float
     ) -> None:
         self.host, self.port, self.proxy, self.timeout = host, port, proxy, timeout
-        self.context = trust_only(pin.pem)
+        self.context = trust_only(pin.pem, pin.name)
         self.cookies = requests.cookies.RequestsCookieJar()
         shown = f"[{host}]" if ":" in host else host
         self.origin = f"https://{shown}" if port == 443 else f"https://{shown}:{port}"  # noqa: PLR2004 (https's port)

@@ -55,8 +55,8 @@ class Account:
     endpoint: str
     control: Control
     """Capacity, prices and quotas, decided without asking the API."""
-    s3: Any = None
-    """Its S3, behind every check: what the machines' door leads to."""
+    services: Any = None
+    """Its S3 and Route 53, behind every check: what the machines' door leads to."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -135,7 +135,7 @@ def served(
     thread = threading.Thread(target=server.serve_forever, kwargs=asked, daemon=True)
     thread.start()
     try:
-        yield Account(f"http://127.0.0.1:{server.server_port}", app.control, app.s3)
+        yield Account(f"http://127.0.0.1:{server.server_port}", app.control, app.services)
     finally:
         server.shutdown()
         thread.join()

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from tests.ec2 import served
 from wrapper.local import credentials
 from wrapper.local.api.imaginary import ImaginaryMachines
-from wrapper.local.s3 import serve
+from wrapper.local.gateway import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def world() -> Iterator[World]:
         owner.put_object(Bucket=BUCKET, Key="mine/a", Body=b"a")
         owner.put_object(Bucket=BUCKET, Key="minefield/b", Body=b"b")
         listening = socket.create_server(("127.0.0.1", 0))
-        server = serve(listening, lambda _: None, account.s3)
+        server = serve(listening, lambda _: None, account.services)
         thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )

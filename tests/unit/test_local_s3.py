@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.ec2 import served
 from wrapper.local.api.policy import decision
-from wrapper.local.s3 import serve
+from wrapper.local.gateway import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def account() -> Iterator[Account]:
 def door(account: Account) -> Iterator[Door]:
     listening = socket.create_server(("127.0.0.1", 0))
     found = Door(f"http://127.0.0.1:{listening.getsockname()[1]}", Machine())
-    server = serve(listening, lambda _: found.machine, account.s3)
+    server = serve(listening, lambda _: found.machine, account.services)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield found

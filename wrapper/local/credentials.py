@@ -71,6 +71,18 @@ class Signed:
     query: str
     headers: Mapping[str, str]
     """By lower-case name."""
+    payload: str
+    """SHA-256 of the body, or the word that stands for it."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One action that a request asks for, as policies name it."""
+
+    action: str
+    resource: str
+    context: Mapping[str, str | tuple[str, ...]]
+    """Condition keys in lower case; several values where the key may have them."""
 
 
 def whose(request: Signed) -> tuple[Role, str] | None:
@@ -95,8 +107,8 @@ def _signature(request: Signed, secret: str, scope: list[str], names: list[str])
     pairs = (part.partition("=") for part in request.query.split("&") if part)
     query = "&".join(sorted(f"{_encoded(name)}={_encoded(value)}" for name, _, value in pairs))
     signed = "".join(f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in names)
-    payload = headers.get("x-amz-content-sha256", hashlib.sha256(b"").hexdigest())
-    whole = "\n".join((request.method, request.path, query, signed, ";".join(names), payload))
+    lines = (request.method, request.path, query, signed, ";".join(names), request.payload)
+    whole = "\n".join(lines)
     digest = hashlib.sha256(whole.encode()).hexdigest()
     text = "\n".join((_SCHEME, headers.get("x-amz-date", ""), "/".join(scope), digest))
     key = f"AWS4{secret}".encode()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from wrapper.errors import LocalError
-from wrapper.local import door, image, network, s3
+from wrapper.local import door, gateway, image, network
 from wrapper.local.api import create_app
 from wrapper.local.api.clock import Clock
 from wrapper.local.conda import installer, reach
@@ -61,11 +61,12 @@ def _mirror() -> dict[str, str]:
     }
 
 
-def _s3(room: Room, app: App) -> dict[str, str]:
-    """Machines reach S3; the variable that tells the module where."""
-    server = s3.serve(network.listen(network.S3_ADDRESS, 80), room.at, app.s3)
+def _gateway(room: Room, app: App) -> dict[str, str]:
+    """Machines reach S3 and Route 53; the variables that tell the module where."""
+    server = gateway.serve(network.listen(network.GATEWAY_ADDRESS, 80), room.at, app.services)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return {"TF_VAR_services_endpoint": f"http://{network.S3_ADDRESS}"}
+    url = f"http://{network.GATEWAY_ADDRESS}"
+    return {"TF_VAR_route53_endpoint": url, "TF_VAR_services_endpoint": url}
 
 
 def _listen(app: WSGIApplication) -> BaseWSGIServer:
@@ -89,7 +90,7 @@ def _serve(stopping: socket.socket) -> None:
     sweep()
     try:
         room.open()
-        variables = _s3(room, app) | ({} if reach.conda_can_be_reached() else _mirror())
+        variables = _gateway(room, app) | ({} if reach.conda_can_be_reached() else _mirror())
         threading.Thread(target=server.serve_forever, daemon=True).start()
         threading.Thread(target=_tick, args=(app.control, over), daemon=True).start()
         publish(Record(stage="", variables=variables))

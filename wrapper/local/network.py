@@ -36,7 +36,7 @@ PUBLIC = "198.18.0.0/15"
 HOST_ADDRESS = "198.19.255.1"
 ROUTER_ADDRESS = "198.19.255.2"
 MIRROR_ADDRESS = "198.19.255.10"
-S3_ADDRESS = "198.19.255.11"
+GATEWAY_ADDRESS = "198.19.255.11"
 METADATA_ADDRESS = "169.254.169.254"
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _FORWARDED = RUN / "ip_forward"
@@ -98,7 +98,7 @@ def up() -> None:
         f"addr add {ROUTER_ADDRESS}/30 dev {firewall.UPLINK}",
         f"addr add {METADATA_ADDRESS}/32 dev lo",
         f"addr add {MIRROR_ADDRESS}/32 dev lo",
-        f"addr add {S3_ADDRESS}/32 dev lo",
+        f"addr add {GATEWAY_ADDRESS}/32 dev lo",
         f"route add blackhole {PUBLIC}",
         f"route add default via {HOST_ADDRESS}",
         inside=ROUTER,
@@ -108,7 +108,7 @@ def up() -> None:
         f"link set {firewall.HOST_LINK} up",
         f"route add {PUBLIC} via {ROUTER_ADDRESS} dev {firewall.HOST_LINK}",
     )
-    nft(firewall.router((METADATA_ADDRESS, S3_ADDRESS), MIRROR_ADDRESS), namespace=ROUTER)
+    nft(firewall.router((METADATA_ADDRESS, GATEWAY_ADDRESS), MIRROR_ADDRESS), namespace=ROUTER)
     was = _remember_forwarding()
     nft(firewall.host(PUBLIC, forwarded_before=was))
     firewall.let_through()

@@ -46,12 +46,15 @@ class App(DomainDispatcherApplication):
     """The WSGI application, and the hand on its market."""
 
     def __init__(
-        self, service: Callable[[str], Flask], control: Control, s3: WSGIApplication
+        self,
+        service: Callable[[str], Flask],
+        control: Control,
+        services: Mapping[str, WSGIApplication],
     ) -> None:
         super().__init__(cast("Any", service))
         self.control = control
-        self.s3 = s3
-        """The account's S3 behind every check, for the machines' door."""
+        self.services = services
+        """The account's S3 and Route 53 behind every check, for the machines' door."""
         self._known: dict[str | None, Any] = {}
 
     def get_backend_for_host(self, host: str | None) -> Any:
@@ -94,11 +97,16 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
         "pricing": create_json_service("pricing", price_list.operations(), room, lock),
         "servicequotas": create_json_service("servicequotas", quotas.operations(room), room, lock),
     }
-    return App(partial(_service, ours, account), Control(room, backends, lock), _s3(account))
+    behind = {"s3": _s3(account), "route53": _of_the_account("route53", account)}
+    return App(partial(_service, ours, account), Control(room, backends, lock), behind)
 
 
 def _s3(account: str) -> WSGIApplication:
     return buckets.one_at_a_time(buckets.of_account(create_backend_app("s3"), account))
+
+
+def _of_the_account(name: str, account: str) -> WSGIApplication:
+    return buckets.of_account(create_backend_app(cast("Any", name)), account)
 
 
 def _service(ours: Mapping[str, Flask], account: str, name: str) -> Any:
@@ -107,7 +115,7 @@ def _service(ours: Mapping[str, Flask], account: str, name: str) -> Any:
     if name == "s3":
         return buckets.closed(_s3(account))
     if name in OF_THE_ACCOUNT:
-        return buckets.of_account(create_backend_app(cast("Any", name)), account)
+        return _of_the_account(name, account)
     if name in SERVICES:
         return create_backend_app(cast("Any", name))
     return _absent(name)

@@ -2,7 +2,7 @@
 
 moto looks at no condition of a bucket policy. So a request without credentials is refused at the
 API's door, where on AWS a policy could let it pass, and machines have a door of their own
-(wrapper/local/s3.py), which reads here what the policy lets them.
+(wrapper/local/gateway.py), which reads here what the policy lets them.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def decision(
     *,
     action: str,
     resource: str,
-    context: Mapping[str, str],
+    context: Mapping[str, str | tuple[str, ...]],
     identity: bool = False,
 ) -> Literal["Allow", "Deny"] | None:
     """What it says of a request by anybody, or by the `identity` whose policy it is.
@@ -55,15 +55,24 @@ def _like(text: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
-def _conditions(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
-    """Every one is met; one about a key that the request does not have is not."""
+def _conditions(
+    conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str | tuple[str, ...]]
+) -> bool:
+    """Every one is met; one about a key that the request does not have is not.
+
+    But by ForAllValues, which asks that there be no other value:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+    """
     for operator, keys in conditions.items():
-        if operator not in _OPERATORS:
+        of_all, _, name = operator.rpartition(":")
+        if name not in _OPERATORS or of_all not in ("", "ForAllValues"):
             raise ValueError(f"the embedded EC2 knows no condition {operator}")
         for key, values in keys.items():
-            present = context.get(key.lower())
-            if present is None or not any(
-                _OPERATORS[operator](present, value) for value in _many(values)
+            present = _many(context.get(key.lower(), ()))
+            if not present and not of_all:
+                return False
+            if not all(
+                any(_OPERATORS[name](one, value) for value in _many(values)) for one in present
             ):
                 return False
     return True

@@ -94,7 +94,9 @@ class ProfileStore(EC2Backend):
         return Role(self.room.account, found.roles[0].name, found.arn, found.id)
 
 
-def allowed(role: Role, action: str, resource: str, context: Mapping[str, str]) -> bool:
+def allowed(
+    role: Role, action: str, resource: str, context: Mapping[str, str | tuple[str, ...]]
+) -> bool:
     """The role's policies let it; ValueError for a condition that is not known here."""
     try:
         found = iam_backends[role.account][_PARTITION].get_role(role.name)

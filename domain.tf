@@ -17,6 +17,11 @@ data "aws_route53_zone" "this" {
   }
 }
 
+locals {
+  # With a zone that the machine can write in, no port has to be open.
+  dns_challenge = var.tls == "letsencrypt" && var.zone_id != null
+}
+
 # An Elastic IP: the record is made once, and an automatic address changes with every start.
 resource "aws_route53_record" "this" {
   count = var.zone_id == null ? 0 : 1

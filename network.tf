@@ -56,7 +56,7 @@ locals {
     { for pair in setproduct(keys(local.notebook_ports), local.canonical_cidrs.notebook) : join(" ", pair) => { port = tonumber(pair[0]), cidr = pair[1], description = local.notebook_ports[pair[0]] } },
     { for cidr in local.canonical_cidrs.ssh : "22 ${cidr}" => { port = 22, cidr = cidr, description = "SSH" } },
     # Who validates, and from where, Let's Encrypt does not publish: https://letsencrypt.org/docs/faq/
-    { for cidr in var.tls == "letsencrypt" ? ["0.0.0.0/0"] : [] : "80 ${cidr}" => { port = 80, cidr = cidr, description = "Validation, answered only while it lasts" } },
+    { for cidr in var.tls == "letsencrypt" && !local.dns_challenge ? ["0.0.0.0/0"] : [] : "80 ${cidr}" => { port = 80, cidr = cidr, description = "Validation, answered only while it lasts" } },
   )
 
   public_ip = var.elastic_ip ? one(aws_eip.this[*].public_ip) : one(concat(aws_instance.this[*].public_ip, aws_spot_instance_request.this[*].public_ip))

@@ -1,7 +1,7 @@
 # What the machine may do in AWS: nothing, but for what a variable asks. docs/adr/0018-role.md
 
 locals {
-  role      = var.bucket != null || var.session_manager
+  role      = var.bucket != null || var.session_manager || local.dns_challenge
   role_name = "jupyter-clouds-machine-${var.name}-${substr(sha256(terraform_data.bucket.triggers_replace), 0, 8)}"
   # By which the wrapper finds what a lost state left: IAM has no regions, deployments have.
   role_path = "/jupyter-clouds/${data.aws_region.this.id}/"
@@ -73,6 +73,41 @@ check "session_manager" {
   assert {
     condition     = !(var.session_manager && var.metadata_access)
     error_message = "metadata_access gives the notebook's user the role's credentials: with session_manager, whoever has them can pose as this machine's agent and read what is typed in a session. Take one of the two."
+  }
+}
+
+# The one record that an authority asks for, and no other. That its value cannot be narrowed: docs/adr/0017-letsencrypt.md
+# https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-rrset-conditions.html
+resource "aws_iam_role_policy" "dns_challenge" {
+  count = local.dns_challenge ? 1 : 0
+
+  name = "dns-challenge"
+  role = aws_iam_role.this[0].name
+  policy = jsonencode({ Version = "2012-10-17", Statement = [
+    {
+      Sid      = "Record"
+      Effect   = "Allow"
+      Action   = ["route53:ChangeResourceRecordSets"]
+      Resource = ["arn:${data.aws_partition.this.partition}:route53:::hostedzone/${var.zone_id}"]
+      Condition = { "ForAllValues:StringEquals" = {
+        "route53:ChangeResourceRecordSetsNormalizedRecordNames" = ["_acme-challenge.${var.domain}"]
+        "route53:ChangeResourceRecordSetsRecordTypes"           = ["TXT"]
+        "route53:ChangeResourceRecordSetsActions"               = ["DELETE", "UPSERT"]
+      } }
+    },
+    {
+      Sid      = "InForce"
+      Effect   = "Allow"
+      Action   = ["route53:GetChange"]
+      Resource = ["arn:${data.aws_partition.this.partition}:route53:::change/*"]
+    },
+  ] })
+}
+
+check "dns_challenge" {
+  assert {
+    condition     = !(local.dns_challenge && var.metadata_access)
+    error_message = "metadata_access gives the notebook's user the role's credentials: with zone_id and tls = \"letsencrypt\", whoever has them can have a certificate made for ${coalesce(var.domain, "the domain")} with a key of their own. Take one of the two."
   }
 }
 

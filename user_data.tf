@@ -60,8 +60,12 @@ locals {
           },
           ], var.tls != "letsencrypt" ? [] : [
           {
-            path    = "/etc/jupyter-clouds/acme.json"
-            content = jsonencode({ ca = var.acme_ca, directory = var.acme_directory })
+            path = "/etc/jupyter-clouds/acme.json"
+            content = jsonencode({
+              ca        = var.acme_ca
+              directory = var.acme_directory
+              dns       = local.dns_challenge ? { endpoint = var.route53_endpoint, region = data.aws_region.this.id, zone = var.zone_id } : null
+            })
           },
           ], var.bucket == null ? [] : [
           {

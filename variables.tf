@@ -324,6 +324,17 @@ variable "root_volume_size" {
   }
 }
 
+variable "route53_endpoint" {
+  description = "Where the machine finds Route 53 (with `zone_id` and `tls = \"letsencrypt\"`), if not at AWS's own address: another Route 53. Taken when the machine is made."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.route53_endpoint == null || can(regex("^https?://[^/?#[:space:]]+/?$", var.route53_endpoint))
+    error_message = "route53_endpoint: a URL of a host alone, https://... (or http://: requests are signed)."
+  }
+}
+
 variable "services_endpoint" {
   description = "Where the machine finds S3, if not at AWS's own address of the region: a VPC interface endpoint (https://bucket.vpce-....vpce.amazonaws.com), or another S3. Taken when the machine is made."
   type        = string
@@ -429,7 +440,7 @@ variable "tags" {
 }
 
 variable "tls" {
-  description = "`self-signed`: the machine's own certificate, whose key's fingerprint its console shows. `letsencrypt`: in its place, as soon as there is one, a certificate that browsers trust, for the address and `domain` and of the same key. Port 80 is then open to the world, where something answers only while the authority looks. Your agreement to its terms. Taken when the machine is made."
+  description = "`self-signed`: the machine's own certificate, whose key's fingerprint its console shows. `letsencrypt`: in its place, as soon as there is one, a certificate that browsers trust, of the same key: for the address and `domain`, by port 80, which is then open to the world and where something answers only while the authority looks; with `zone_id` for `domain` alone, by a record that the machine's role may write, with no port. Your agreement to its terms. Taken when the machine is made."
   type        = string
   default     = "self-signed"
 
@@ -440,7 +451,7 @@ variable "tls" {
 }
 
 variable "zone_id" {
-  description = "Public hosted zone of Route 53 that `domain` is in: its record is made here, of the Elastic IP."
+  description = "Public hosted zone of Route 53 that `domain` is in: its record is made here, of the Elastic IP. With `tls = \"letsencrypt\"` the machine also has the right to write `_acme-challenge.` of it there, by which the certificate comes; this is taken when the machine is made."
   type        = string
   default     = null
 

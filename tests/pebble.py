@@ -80,10 +80,13 @@ def _fetch(target: Path) -> None:
 
 
 @contextmanager
-def running(folder: Path, host: str, port: int, seconds: int = 576_000) -> Iterator[Authority]:
+def running(
+    folder: Path, host: str, port: int, seconds: int = 576_000, name_server: int | None = None
+) -> Iterator[Authority]:
     """It answers at the host, a name or address of this computer, and validates at the port.
 
-    Its certificates are valid for so many seconds.
+    Its certificates are valid for so many seconds. Names it asks this computer's resolver for, or
+    the server at that port.
     """
     own = trustme.CA()
     issued = own.issue_cert(host, "127.0.0.1")
@@ -109,10 +112,10 @@ def running(folder: Path, host: str, port: int, seconds: int = 576_000) -> Itera
     log = folder / "pebble.log"
     # Else it would sleep for seconds, and refuse requests at random.
     environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}
+    command = [str(program()), "-config", str(folder / "pebble.json")]
+    command += ["-dnsserver", f"127.0.0.1:{name_server}"] if name_server else []
     with log.open("w") as out:
-        child = subprocess.Popen(
-            [program(), "-config", folder / "pebble.json"], stdout=out, stderr=out, env=environment
-        )
+        child = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
     try:
         _wait(child, listens, log)
         ca = own.cert_pem.bytes().decode()

@@ -1,27 +1,30 @@
 """A machine with no port for SSH: a certificate that browsers trust, and ssh by Session Manager.
 
-`--tls letsencrypt` is answered by an authority that looks at the machine's port 80 from outside;
-what AWS carries to its port 22 from inside, a stand-in for `aws` carries.
+`--tls letsencrypt` is answered by an authority that asks the domain's name server, and then looks
+at the machine's port 80 from outside; what AWS carries to its port 22 from inside, a stand-in for
+`aws` carries.
 """
 
 from __future__ import annotations
 
-import json
+import http.client
 import os
 import secrets
 import socket
+import ssl
+import subprocess
 import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+import boto3
 import pytest
-import requests
 
-from tests import pebble
+from tests import name_server, pebble
 from tests.machine.conftest import UP_SECONDS, _stop_if_idle, document, wrapper
+from wrapper import local
 from wrapper.local.host import PREFIX
 from wrapper.local.network import HOST_ADDRESS
 from wrapper.local.requirements import sudo
@@ -35,6 +38,19 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PATIENCE = 180
+DOMAIN = "notebook.example.org"
+
+
+def client(service: Any, environment: dict[str, str]) -> Any:
+    """Of the embedded account, as its owner."""
+    found = document(wrapper("local", "status", "--json", environment=environment))["env"]
+    return boto3.client(
+        service,
+        region_name=found["AWS_REGION"],
+        endpoint_url=found["AWS_ENDPOINT_URL"],
+        aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
+    )
 
 
 def status(name: str, environment: dict[str, str]) -> dict[str, Any]:
@@ -52,10 +68,40 @@ class Made:
     told: dict[str, Any]
     environment: dict[str, str]
     authority: Authority
+    zone_id: str
+    asked: list[str]
+
+    def instance(self) -> dict[str, Any]:
+        ec2 = client("ec2", self.environment)
+        (found,) = ec2.describe_instances(InstanceIds=[self.told["instance_id"]])["Reservations"]
+        one: dict[str, Any] = found["Instances"][0]
+        return one
 
     @property
     def host(self) -> str:
-        return urlsplit(self.told["url"]).hostname or ""
+        return str(self.instance()["PublicIpAddress"])
+
+    def inside(self, command: str) -> str:
+        """What the command prints, run by root inside the machine."""
+        ours = (
+            one for one in local.status().machines if one["instance_id"] == self.told["instance_id"]
+        )
+        enter = [*sudo(), "nsenter", "--target", str(next(ours)["pid"]), "--all", "sh", "-ec"]
+        return subprocess.check_output([*enter, command], text=True, timeout=300)
+
+    def trusted_by_browsers(self, name: str) -> bool:
+        """With the authority's root, nothing pinned, and the name typed."""
+        context = ssl.create_default_context(cadata=self.authority.root())
+        raw = socket.create_connection((self.host, 9999), 20)
+        with context.wrap_socket(raw, server_hostname=name) as sock:
+            connection = http.client.HTTPConnection(name)
+            connection.sock = sock
+            connection.request("GET", "/login")
+            return connection.getresponse().status == 200
+
+    def checked(self) -> dict[str, Any]:
+        """What `check` says, which connects by the address."""
+        return document(wrapper("check", self.name, "--json", environment=self.environment))
 
 
 @pytest.fixture(scope="module")
@@ -66,22 +112,31 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     with ExitStack() as stack:
         if not document(wrapper("local", "status", "--json", environment=environment))["running"]:
             stack.callback(_stop_if_idle, environment)
-        authority = stack.enter_context(pebble.running(folder, HOST_ADDRESS, 80))
+        wrapper("local", "start", environment=environment, seconds=UP_SECONDS)
+        route53 = client("route53", environment)
+        zone = route53.create_hosted_zone(Name="example.org", CallerReference=name)["HostedZone"]
+        zone_id = zone["Id"].rpartition("/")[2]
+        port, asked = stack.enter_context(name_server.serving(route53, zone_id))
+        there = pebble.running(folder, HOST_ADDRESS, 80, name_server=port)
+        authority = stack.enter_context(there)
         down = ("down", name, "--local", "--yes")
         stack.callback(wrapper, *down, environment=environment)
         told = document(
             wrapper(
                 *("up", name, "--local", "--yes", "--json", "--generate-password"),
                 *("--data-size", "0", "--session-manager", "--tls", "letsencrypt"),
+                *("--domain", DOMAIN, "--zone-id", zone_id),
                 *("--acme-directory", authority.directory, "--acme-ca", str(authority.own)),
                 environment=environment,
                 seconds=UP_SECONDS,
             )
         )
-        yield Made(name, told, environment, authority)
+        yield Made(name, told, environment, authority, zone_id, asked)
 
 
-def test_browsers_trust_it_and_the_pin_holds(made: Made, tmp_path: Path) -> None:
+def test_a_record_in_the_zone_brings_a_certificate_with_no_port_and_the_pin_holds(
+    made: Made,
+) -> None:
     end = time.monotonic() + PATIENCE
     phases: dict[str, Any] = {}
     while (phase := phases.get("letsencrypt", {})).get("state") != "done":
@@ -89,15 +144,29 @@ def test_browsers_trust_it_and_the_pin_holds(made: Made, tmp_path: Path) -> None
         assert time.monotonic() < end, phase
         time.sleep(1)
         phases = status(made.name, made.environment)
-    (tmp_path / "root.pem").write_text(made.authority.root())
-    # As a browser: the authority's root, and nothing pinned.
-    url = made.told["url"]
-    seen = requests.get(f"{url}login", verify=str(tmp_path / "root.pem"), timeout=20)
-    assert seen.status_code == 200
-    checked = wrapper("check", made.name, "--json", environment=made.environment)
-    assert checked.returncode == 0, checked.stderr
-    told = json.loads(checked.stdout)
-    assert told["key_sha256"] == made.told["key_sha256"]
+    assert f"_acme-challenge.{DOMAIN}. TXT" in made.asked
+    assert made.trusted_by_browsers(DOMAIN)
+    # Of the name alone, and the wrapper comes by the address.
+    assert made.checked()["key_sha256"] == made.told["key_sha256"]
+    with pytest.raises(TimeoutError):
+        socket.create_connection((made.host, 80), 2)
+
+
+def test_so_does_port_80_for_the_address_and_the_name(made: Made) -> None:
+    (group,) = made.instance()["SecurityGroups"]
+    world = {"IpProtocol": "tcp", "CidrIp": "0.0.0.0/0", "FromPort": 80, "ToPort": 80}
+    client("ec2", made.environment).authorize_security_group_ingress(
+        GroupId=group["GroupId"], **world
+    )
+    # As a machine is told that was made without a zone.
+    made.inside(
+        'sed -i \'s/"dns":{[^}]*}/"dns":null/\' /etc/jupyter-clouds/acme.json;'
+        " echo another >/var/lib/jupyter-clouds/notebook/tls/acme.names;"
+        " systemctl restart jupyter-clouds-letsencrypt.service"
+    )
+    assert made.trusted_by_browsers(DOMAIN)
+    assert made.trusted_by_browsers(made.host)
+    assert made.checked()["key_sha256"] == made.told["key_sha256"]
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((made.host, 80), 5)
 

@@ -93,6 +93,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, shared_account: Account) ->
             "acme_directory: an address",
             id="acme-http",
         ),
+        pytest.param(
+            {"route53_endpoint": "route53.example/zone"},
+            "route53_endpoint: a URL of a host alone",
+            id="route53-endpoint",
+        ),
         pytest.param({"acme_ca": "ca.pem"}, "acme_ca: a certificate as PEM", id="acme-path"),
         pytest.param({"ssh_public_key": "~/.ssh/id_ed25519.pub"}, "not a path", id="key-path"),
         pytest.param({"password_hash": "secret"}, "in no known format", id="plain-password"),

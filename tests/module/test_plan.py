@@ -39,8 +39,18 @@ CASES: dict[str, dict[str, Any]] = {
     "sessions": {"session_manager": True},
     "in_a_zone": {"domain": "notebook.of.example.org"},
     "the_zone_itself": {"domain": "example.org"},
+    "proved_by_a_record": {
+        "allowed_cidrs": [ME],
+        "domain": "notebook.of.example.org",
+        "https": False,
+        "tls": "letsencrypt",
+    },
+    "proved_by_port_80": {"domain": "notebook.example.net", "tls": "letsencrypt"},
     "no_address": {"elastic_ip": False, "root_volume_size": 55},
 }
+
+
+IN_A_ZONE = ("in_a_zone", "the_zone_itself", "proved_by_a_record")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +59,7 @@ def planned(make_copy: Callable[..., Copy], shared_account: Account) -> dict[str
     cases = {name: dict(variables) for name, variables in CASES.items()}
     route53 = shared_account.client(service="route53")
     made = route53.create_hosted_zone(Name="example.org", CallerReference="cases")["HostedZone"]
-    for case in ("in_a_zone", "the_zone_itself"):
+    for case in IN_A_ZONE:
         cases[case]["zone_id"] = made["Id"].rpartition("/")[2]
     cases["own_image"]["ami_id"] = _image_id(shared_account, "debian-13-amd64-*")
     write_cases(copy.directory, cases)
@@ -73,6 +83,8 @@ def planned(make_copy: Callable[..., Copy], shared_account: Account) -> dict[str
         ("ssh", {(22, ME)}),
         # An authority does not say from where it looks.
         ("browsers_trust_it", {(9999, ME), (80, "0.0.0.0/0")}),
+        ("proved_by_port_80", {(80, "0.0.0.0/0")}),
+        ("proved_by_a_record", {(9999, ME)}),
     ],
 )
 def test_only_what_was_asked_for_is_open(
@@ -240,6 +252,36 @@ def test_a_role_for_sessions_opens_no_port_and_reads_no_parameter(
     ]
     assert planned["sessions"].ingress() == set()
     assert "aws_iam_role_policy.bucket[0]" not in planned["sessions"].resources
+
+
+def test_a_domain_in_a_zone_is_proved_by_one_record_that_the_machine_may_write(
+    planned: dict[str, Planned],
+) -> None:
+    case = planned["proved_by_a_record"]
+    record, in_force = json.loads(case.values("aws_iam_role_policy.dns_challenge[0]")["policy"])[
+        "Statement"
+    ]
+    (zone,) = record["Resource"]
+
+    assert zone.startswith("arn:aws:route53:::hostedzone/")
+    assert record["Action"] == ["route53:ChangeResourceRecordSets"]
+    key = "route53:ChangeResourceRecordSets"
+    assert record["Condition"] == {
+        "ForAllValues:StringEquals": {
+            f"{key}NormalizedRecordNames": ["_acme-challenge.notebook.of.example.org"],
+            f"{key}RecordTypes": ["TXT"],
+            f"{key}Actions": ["DELETE", "UPSERT"],
+        }
+    }
+    assert in_force["Action"] == ["route53:GetChange"]
+    assert case.values("aws_iam_instance_profile.this[0]")
+
+
+@pytest.mark.parametrize("case", ["browsers_trust_it", "proved_by_port_80", "in_a_zone"])
+def test_without_zone_and_authority_no_machine_may_write_a_record(
+    planned: dict[str, Planned], case: str
+) -> None:
+    assert not [one for one in planned[case].resources if one.startswith("aws_iam_")]
 
 
 @pytest.mark.parametrize("case", ["in_a_zone", "the_zone_itself"])

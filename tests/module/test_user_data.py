@@ -43,6 +43,7 @@ CASES: dict[str, dict[str, Any]] = {
     "block": {
         "environment": "dependencies: [python]  # one\nvariables:\n  A: |\n    # text\n    more\n",
     },
+    "authority": {"domain": "notebook.example.org", "tls": "letsencrypt"},
     # A mirror, where an endpoint is known too.
     "endpoint": {"services_endpoint": "http://198.51.100.1"},
     "mirrored": {
@@ -94,6 +95,19 @@ def test_the_machine_is_told_its_bucket(planned: dict[str, Planned]) -> None:
         "region": "us-east-1",
     }
     assert "/etc/jupyter-clouds/s3.json" not in planned["large"].files()
+
+
+def test_the_machine_is_told_of_an_authority_and_of_no_zone_that_it_has_not(
+    planned: dict[str, Planned],
+) -> None:
+    told = json.loads(planned["authority"].files()["/etc/jupyter-clouds/acme.json"]["content"])
+
+    assert told == {
+        "ca": None,
+        "directory": "https://acme-v02.api.letsencrypt.org/directory",
+        "dns": None,
+    }
+    assert "/etc/jupyter-clouds/acme.json" not in planned["large"].files()
 
 
 def test_a_mirror_of_miniforge_is_handed_on(planned: dict[str, Planned]) -> None:

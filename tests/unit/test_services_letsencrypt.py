@@ -2,89 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from tests import pebble
-from tests.machine_tree import lay_out
+from tests.unit.certified import with_its_own
 from tests.unit.conftest import free_port, mint
-from tests.unit.machine_root import MachineRoot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.pebble import Authority
-
-PACKAGE = "certbot>=5.3,<6"
-
-
-class Machine(MachineRoot):
-    """One that asks an authority."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.programs = lay_out(root)
-        self.port = free_port()
-        self.settings(address="127.0.0.1")
-        certbot = root / "opt/conda/envs/certbot/bin/certbot"
-        certbot.parent.mkdir(parents=True)
-        certbot.symlink_to(Path(sys.executable).with_name("certbot"))
-        stamp = root / "var/lib/jupyter-clouds/certbot.stamp"
-        stamp.parent.mkdir(parents=True)
-        stamp.write_text(PACKAGE)
-
-    def told(self, authority: Authority, **more: str) -> None:
-        told = {"ca": authority.ca, "directory": authority.directory, **more}
-        (self.root / "etc/jupyter-clouds/acme.json").write_text(json.dumps(told))
-
-    def ask(self) -> int:
-        """As the unit does; its exit code."""
-        return subprocess.run(
-            [sys.executable, "-B", self.programs / "services/letsencrypt.py"],
-            env=self.environment() | {"CLOUDS_ACME_PORT": str(self.port)},
-            check=False,
-            timeout=60,
-        ).returncode
-
-    @property
-    def folder(self) -> Path:
-        return self.root / "var/lib/jupyter-clouds/notebook/tls"
-
-    def chain(self) -> list[x509.Certificate]:
-        return x509.load_pem_x509_certificates((self.folder / "certificate.pem").read_bytes())
-
-    def is_ours(self) -> bool:
-        return self.chain()[0].issuer.rfc4514_string() == "O=jupyter-clouds"
-
-    def fits(self) -> bool:
-        """The certificate is of the key, which is the one of the first day."""
-        loaded = serialization.load_pem_private_key((self.folder / "key.pem").read_bytes(), None)
-        return loaded.public_key() == self.chain()[0].public_key()
-
-    def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.status()["letsencrypt"]
-        return found
+    from tests.unit.certified import Machine
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     """With its own certificate, as it is when the notebook answers first."""
-    made = Machine(tmp_path / "machine")
-    assert made.phase("certificate").returncode == 0
-    assert made.is_ours()
-    return made
+    return with_its_own(tmp_path / "machine")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.unit.conftest import PASSWORD
 from tests.unit.fleet import launch
 from tests.unit.worlds import bare_world
 from wrapper import deployment
+from wrapper.deployment import preparing, question
 from wrapper.deployment.events import Note
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.world import World
 
 OTHER = "gutih-babad-lusab-tugad"
+ZONED: dict[str, Any] = {"domain": "a.example.org", "tls": "letsencrypt", "zone_id": "Z0123456789"}
 
 
 @dataclass
@@ -288,3 +290,25 @@ def test_a_bucket_that_an_interrupted_up_left_half_made_is_removed_before_it_is_
     s3.delete_bucket(Bucket=kept)
     assert (lost in there, kept in there) == (False, True)
     assert any(lost in getattr(one, "text", "") for one in told)
+
+
+@pytest.mark.parametrize(
+    ("before", "warned"),
+    [
+        pytest.param({**ZONED, "zone_id": None}, True, id="by-port-80-until-now"),
+        pytest.param({**ZONED, "zone_id": "Z9999999999"}, True, id="by-another-zone"),
+        pytest.param(ZONED, False, id="as-before"),
+    ],
+)
+def test_which_way_its_certificate_comes_a_machine_is_told_once(
+    before: dict[str, Any], *, warned: bool
+) -> None:
+    told: list[Any] = []
+    world: Any = SimpleNamespace(report=told.append)
+    record = Record("moon", Place("local", "us-east-1", "123456789012"), settings=before)
+    preparing._warn_of_the_ineffective(world, record, Settings(**ZONED))
+    assert ["--zone-id" in one.text for one in told] == ([True] if warned else [])
+    assert question._role(replace(record, settings=ZONED)) == [
+        "  role         may write _acme-challenge.a.example.org in the zone Z0123456789"
+    ]
+    assert question._role(replace(record, settings={**ZONED, "tls": None})) == []

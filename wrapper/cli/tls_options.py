@@ -31,8 +31,8 @@ def options(function: F) -> F:
             option(
                 "--tls",
                 type=click.Choice(["self-signed", "letsencrypt"]),
-                help="letsencrypt: a certificate that browsers trust; opens 80 to the world, and "
-                "agrees to its terms.  [default: self-signed]",
+                help="letsencrypt: a certificate that browsers trust; opens 80 to the world unless "
+                "there is --zone-id, and agrees to its terms.  [default: self-signed]",
             ),
             option(
                 "--acme-directory",

@@ -188,7 +188,10 @@ def _look(
 
 def _warn_of_the_ineffective(world: World, before: Record, asked: Settings) -> None:
     now = asked.said()
-    changed = [one for one in settings.AT_FIRST_BOOT if now.get(one) != before.settings.get(one)]
+    # Whether the certificate comes by port 80 or by the zone; the domain's own record follows.
+    of_zone = ("zone_id",) if now.get("tls") == settings.LETSENCRYPT else ()
+    once = (*settings.AT_FIRST_BOOT, *of_zone)
+    changed = [one for one in once if now.get(one) != before.settings.get(one)]
     if changed:
         options = ", ".join(f"--{one.replace('_', '-')}" for one in changed)
         world.report(

@@ -8,7 +8,7 @@ from wrapper import list_prices
 from wrapper.errors import RequestError
 from wrapper.gpus import nvidia
 from wrapper.hours import MAX_HOURS
-from wrapper.settings import DEFAULT_TYPE
+from wrapper.settings import DEFAULT_TYPE, LETSENCRYPT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,9 +86,12 @@ def without_effect(asked: Settings) -> str | None:
 
 def _role(record: Record) -> list[str]:
     """What the machine may do in AWS, where that is anything."""
-    bucket = record.settings.get("bucket")
+    told = record.settings
+    bucket = told.get("bucket")
     may = [f"read and write s3://{bucket}"] if bucket else []
-    may += ["speak to AWS's Session Manager"] if record.settings.get("session_manager") else []
+    may += ["speak to AWS's Session Manager"] if told.get("session_manager") else []
+    if told.get("tls") == LETSENCRYPT and (zone := told.get("zone_id")):
+        may.append(f"write _acme-challenge.{told.get('domain')} in the zone {zone}")
     return [f"  role         may {', '.join(may)}"] if may else []
 
 

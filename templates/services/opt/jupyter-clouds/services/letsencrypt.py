@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import ssl
 import subprocess
 import sys
@@ -24,10 +25,13 @@ import environments
 import phase
 
 SCRIPT = Path(__file__).with_name("letsencrypt.sh")
+HOOK = Path(__file__).with_name("letsencrypt_dns.py")
 TOLD = clouds.ETC / "acme.json"
 FOLDER = clouds.VAR / "acme"
 # Five have the profile, the addresses, and requests that name them.
 PACKAGE = "certbot>=5.3,<6"
+SDK = "boto3>=1.40,<2"  # what the hook writes the record with
+SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 PORT = os.environ.get("CLOUDS_ACME_PORT", "80")
 # certbot's last lines, which say nothing of what happened.
 IDLE = ("Ask for help", "See the logfile", "Some challenges have failed", "Hint:")
@@ -62,30 +66,50 @@ def named() -> None:
         raise error
 
 
-def install() -> Path:
+def install(*, sdk: bool) -> Path:
     """Where certbot is."""
-    if not clouds.stamped("certbot", PACKAGE):
-        environments.create("certbot", ["create", *environments.CHANNEL, PACKAGE])
-        clouds.stamp("certbot", PACKAGE)
+    packages = [PACKAGE, *([SDK] if sdk else [])]
+    if not clouds.stamped("certbot", " ".join(packages)):
+        environments.create("certbot", ["create", *environments.CHANNEL, *packages])
+        clouds.stamp("certbot", " ".join(packages))
     return clouds.CONDA / "envs/certbot/bin/certbot"
 
 
-def ask(certbot: Path, names: str) -> str:
+def challenge(certbot: Path, dns: dict[str, Any] | None) -> list[str]:
+    """How certbot proves whose the names are: by port 80, or by a record in the domain's zone."""
+    if dns is None:
+        return ["--standalone", f"--http-01-port={PORT}"]
+    where = [dns["zone"], dns["region"], *filter(None, [dns["endpoint"]])]
+    hooks = {"auth": "UPSERT", "cleanup": "DELETE"}
+    return ["--manual", "--preferred-challenges=dns"] + [
+        f"--manual-{kind}-hook="
+        + shlex.join([str(certbot.with_name("python")), str(HOOK), action, *where])
+        for kind, action in hooks.items()
+    ]
+
+
+def ask(names: str) -> str:
     """The chain that the authority gave. SystemExit says why there is none."""
     told = json.loads(TOLD.read_text())
+    certbot = install(sdk=bool(told["dns"]))
     FOLDER.mkdir(mode=0o700, exist_ok=True)
     request = FOLDER / "request.pem"
-    request.write_text(as_user("request", names))
+    # In a zone there is no address: https://www.rfc-editor.org/rfc/rfc8738#section-7
+    asked = [one for one in names.split(", ") if not told["dns"] or one.startswith("DNS:")]
+    request.write_text(as_user("request", ", ".join(asked)))
     for old in ("cert", "chain", "fullchain"):  # certbot would number the new ones
         (FOLDER / f"{old}.pem").unlink(missing_ok=True)
     environment = dict(os.environ)
     if told["ca"]:
         clouds.write(FOLDER / "ca.pem", told["ca"])
+        # Not for AWS, which the hook asks.
+        usual = environment.get("REQUESTS_CA_BUNDLE", SYSTEM_CA)
+        environment["AWS_CA_BUNDLE"] = environment.get("AWS_CA_BUNDLE", usual)
         environment["REQUESTS_CA_BUNDLE"] = str(FOLDER / "ca.pem")
     folders = [f"--{one}-dir={FOLDER / one}" for one in ("config", "work", "logs")]
     files = [f"--{one}-path={FOLDER / one}.pem" for one in ("cert", "chain", "fullchain")]
     options = ["--non-interactive", "--agree-tos", "--register-unsafely-without-email"]
-    options += ["--standalone", f"--http-01-port={PORT}", "--preferred-profile=shortlived"]
+    options += [*challenge(certbot, told["dns"]), "--preferred-profile=shortlived"]
     options += [f"--server={told['directory']}", f"--csr={request}", *folders, *files]
     done = subprocess.run(
         [certbot, "certonly", *options],
@@ -117,7 +141,7 @@ def letsencrypt() -> None:
         raise SystemExit("the metadata service does not tell this machine's address")
     # One that has run out, or has another address, goes before anything is asked for.
     certificate.certificate()
-    chain = ask(install(), names)
+    chain = ask(names)
     as_user("store", names, given=chain)
     certificate.fingerprint()
 

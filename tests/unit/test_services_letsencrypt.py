@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -136,6 +137,24 @@ def test_a_certificate_of_the_users_own_is_left_alone(
     assert machine.ask() == 0
     assert (machine.folder / "certificate.pem").read_text() == before
     assert authority.issued() == 0
+
+
+HOUR, YEAR = 3600, 365 * 86400
+
+
+def test_a_clock_that_is_wrong_neither_asks_at_every_look_nor_never(
+    machine: Machine, authority: Authority
+) -> None:
+    assert authority
+    assert machine.ask() == 0
+    # Of six days and sixteen hours.
+    looks, expected = (0, 6 * HOUR, 75 * HOUR, 85 * HOUR), [False, False, False, True]
+    for wrong in (-YEAR, 0, YEAR):
+        came = time.time() + wrong
+        os.utime(machine.folder / "acme.pem", (came, came))
+        assert machine.due(*(came + past for past in looks)) == expected, wrong
+    # Set right again meanwhile, where it was ahead: the certificate's own dates.
+    assert machine.due(*(time.time() + past for past in looks)) == expected
 
 
 def test_what_is_not_of_the_key_is_never_shown(machine: Machine) -> None:

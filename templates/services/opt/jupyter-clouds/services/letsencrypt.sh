@@ -15,6 +15,7 @@ case $2 in
     if cmp -s acme.pem certificate.pem; then
       echo authority
       dates
+      stat -c %Y acme.pem
       cat acme.names
     elif [ "$(x509 -in certificate.pem -subject -issuer | cut -d= -f2- | uniq)" = O=jupyter-clouds ]; then
       echo ours

@@ -260,16 +260,21 @@ def _deployed(folder: Path, stack: ExitStack) -> Live:
     )
 
 
-def s3_of(environment: dict[str, str]) -> Any:
-    """The embedded S3, as its owner."""
+def client(service: Any, environment: dict[str, str]) -> Any:
+    """Of a service of the embedded EC2's, as the account's owner."""
     found = document(wrapper("local", "status", "--json", environment=environment))["env"]
     return boto3.client(
-        "s3",
+        service,
         region_name=found["AWS_REGION"],
         endpoint_url=found["AWS_ENDPOINT_URL"],
         aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
     )
+
+
+def s3_of(environment: dict[str, str]) -> Any:
+    """The embedded S3, as its owner."""
+    return client("s3", environment)
 
 
 def make_bucket(name: str, environment: dict[str, str]) -> str:

@@ -19,11 +19,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from tests import name_server, pebble
-from tests.machine.conftest import UP_SECONDS, _stop_if_idle, document, wrapper
+from tests.machine.conftest import UP_SECONDS, _stop_if_idle, client, document, wrapper
 from wrapper import local
 from wrapper.local.host import PREFIX
 from wrapper.local.network import HOST_ADDRESS
@@ -39,18 +38,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PATIENCE = 180
 DOMAIN = "notebook.example.org"
-
-
-def client(service: Any, environment: dict[str, str]) -> Any:
-    """Of the embedded account, as its owner."""
-    found = document(wrapper("local", "status", "--json", environment=environment))["env"]
-    return boto3.client(
-        service,
-        region_name=found["AWS_REGION"],
-        endpoint_url=found["AWS_ENDPOINT_URL"],
-        aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def status(name: str, environment: dict[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,28 @@ def test_what_was_there_before_is_given_at_once(
             Filters=[{"Name": "tag:jupyter-clouds:deployment", "Values": [name]}]
         )["Addresses"]
     ]
+
+
+def test_while_terraform_plans_ec2_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hands, "EVERY", 0.01)
+    asked = threading.Semaphore(0)
+
+    def find_instances(_: str) -> list[Any]:
+        asked.release()
+        return []
+
+    aws: Any = SimpleNamespace(find_instances=find_instances)
+    given = Hands(aws, "it")
+    with given.in_background():
+        assert not asked.acquire(timeout=0.3)
+        given.heard(of("aws_eip", "started"))
+        assert asked.acquire(timeout=60)
+
+
+def test_terraform_that_does_nothing_is_not_waited_for() -> None:
+    none: Any = None
+    with Hands(none, "it").in_background():
+        pass
 
 
 def test_terraform_may_give_the_address_once_more(

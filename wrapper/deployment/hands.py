@@ -44,6 +44,7 @@ class Hands:
         """The volume that was attached here."""
         self._taken_over = volume_id
         self._aws, self._name, self._ignore = aws, name, frozenset(ignore)
+        self._begun = threading.Event()
         self._handed_over = threading.Event()
         self._volume: Literal["before", "being made", "made"] = "before"
         self._request = False
@@ -51,6 +52,7 @@ class Hands:
 
     def heard(self, step: Applying) -> None:
         """Terraform's own steps say what may be done beside it."""
+        self._begun.set()
         if step.action == "delete":
             return
         if step.type in MACHINE_TYPES:
@@ -62,10 +64,11 @@ class Hands:
 
     @contextmanager
     def in_background(self) -> Iterator[None]:
-        """At work, by a thread, as long as Terraform is."""
+        """At work, by a thread, as long as Terraform is; while that plans, nothing can be new."""
         over = threading.Event()
 
         def go_on() -> None:
+            self._begun.wait()
             while not over.wait(EVERY):
                 try:
                     if self.help():
@@ -79,6 +82,7 @@ class Hands:
             yield
         finally:
             over.set()
+            self._begun.set()  # nothing has to begin any more
             thread.join()
 
     def help(self) -> bool:

@@ -78,6 +78,10 @@ class Scene:
     console: dict[str, Any]
     early: Early = field(default_factory=Early)
     told: list[Event] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=lambda: [WHERE.host])
+    """Of the machine, one for each time that EC2 is asked; the last one stays."""
+    asked: int = 0
+    """How often it was."""
 
     def __post_init__(self) -> None:
         self.meter = Meter(self.told.append)
@@ -90,9 +94,13 @@ class Scene:
         home = Home(self.tmp_path / "it")
         home.create()
         home.write_password("it is a secret")
-        aws: Any = SimpleNamespace(instance=lambda _: SimpleNamespace(public_ip=WHERE.host))
+        aws: Any = SimpleNamespace(instance=self._instance)
         watch: Any = SimpleNamespace(**self.console)
         return self.early.in_background(world, home, aws, watch, self.meter)
+
+    def _instance(self, _: str) -> Any:
+        self.asked += 1
+        return SimpleNamespace(public_ip=self.addresses[min(self.asked, len(self.addresses)) - 1])
 
     def wait_for(self, calls: int) -> None:
         for _ in range(calls):
@@ -128,6 +136,29 @@ def test_what_answers_while_terraform_works_is_verified_and_told(scene: Scene) -
         "It answers at https://198.51.100.1:9999/, and Terraform goes on."
     ]
     assert "answering" in scene.meter.seconds
+    assert scene.early.pin("i-1", WHERE) == PIN
+
+
+def test_ec2_is_not_asked_at_each_knock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "ASK_EVERY", 3600.0)
+    scene.notebook.failures = [NoAnswerError("not yet")] * 20
+    scene.notebook.may_compute.set()
+    with scene.in_background():
+        scene.wait_for(23)
+    assert scene.asked == 1
+    assert scene.early.pin("i-1", WHERE) == PIN
+
+
+def test_an_address_that_comes_later_is_found(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "ASK_EVERY", 0.0)
+    scene.addresses = ["198.51.100.9", WHERE.host]
+    scene.notebook.failures = [NoAnswerError("nobody there")]
+    scene.notebook.may_compute.set()
+    with scene.in_background():
+        scene.wait_for(4)
+    assert scene.notebook.calls[:2] == ["pin 198.51.100.9", "pin 198.51.100.1"]
     assert scene.early.pin("i-1", WHERE) == PIN
 
 

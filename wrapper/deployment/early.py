@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 
 EVERY = 0.25
 """Seconds between tries."""
+ASK_EVERY = 2.0
+"""Seconds between questions to EC2's API, which counts them: where the machine is to be found.
+
+https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+"""
 TIMEOUT = 2.0
 """Seconds for one: before the notebook is up, its address may swallow what is sent."""
 
@@ -71,8 +77,10 @@ class Early:
         over, lock = threading.Event(), threading.Lock()
         abandoned = False
 
+        whereabouts = _Whereabouts(aws)
+
         def go_on() -> None:
-            found = _wait(lambda: _verify(world, home, aws, watch), over)
+            found = _wait(lambda: _verify(world, home, whereabouts, watch), over)
             with lock:
                 if found is None or abandoned:
                     return
@@ -112,17 +120,33 @@ def _wait(verify_now: Callable[[], Verified | None], over: threading.Event) -> V
     return None
 
 
-def _verify(world: World, home: Home, aws: Aws, watch: Watch) -> Verified | None:
+class _Whereabouts:
+    """Machines' addresses, asked for again now and then: the elastic one comes later."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._known: tuple[str, str | None, float] | None = None
+
+    def of(self, instance_id: str) -> str | None:
+        """Its address; None while it has none. AwsError."""
+        now, known = time.monotonic(), self._known
+        if known is None or known[0] != instance_id or now - known[2] >= ASK_EVERY:
+            found = self._aws.instance(instance_id)
+            self._known = known = (instance_id, found.public_ip if found else None, now)
+        return known[1]
+
+
+def _verify(world: World, home: Home, whereabouts: _Whereabouts, watch: Watch) -> Verified | None:
     """The notebook of the newest machine; None while there is nothing to ask."""
     instance_id, boot = watch.instance_id, watch.boot
     if instance_id is None or boot is None or boot.fingerprint is None:
         return None
-    found = aws.instance(instance_id)
-    if found is None or not found.public_ip:
+    public_ip = whereabouts.of(instance_id)
+    if not public_ip:
         return None
     told: list[Event] = []
     quiet = dataclasses.replace(world, report=told.append)
-    where = Address(found.public_ip, domain=home.variables().get("domain"))
+    where = Address(public_ip, domain=home.variables().get("domain"))
     key = boot.fingerprint.key_sha256
     pin = world.look_whose(where, key, timeout=TIMEOUT)
     told += [verify.shown(key), verify.pinned(pin)]

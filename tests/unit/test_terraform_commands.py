@@ -201,8 +201,10 @@ def test_without_terraform_the_error_says_where_to_get_it(tmp_path: Path) -> Non
 
 
 def _program(folder: Path, name: str, version: str) -> None:
+    """It says its version, and is too old for whatever it is to initialise."""
     file = folder / name
-    file.write_text(f'#!/bin/sh\necho \'{{"terraform_version": "{version}"}}\'\n')
+    said = f'{{"terraform_version": "{version}"}}'
+    file.write_text(f"#!/bin/sh\n[ \"$1\" = version ] && echo '{said}'\n")
     file.chmod(0o755)
 
 

@@ -98,12 +98,12 @@ def prepare(world: World, home: Home, wanted: Wanted, lock: int) -> Prepared:
     bare = home.is_bare()
     with providers.on_their_way(world, home, lock):
         way, facts, candidates, record, origin = _look(world, home, wanted, asked, before)
-    asked = settings.Settings().over(record.settings)
-    if not bare:
-        if fresh:
-            home.empty()
-        module_copy.write(home)
-    _write(world, home, wanted, record, asked, way, fresh=fresh)
+        asked = settings.Settings().over(record.settings)
+        if not bare:
+            if fresh:
+                home.empty()
+            module_copy.write(home)
+        _write(world, home, wanted, record, asked, way, fresh=fresh)
     give_up = threading.Event()
     terraform = world.terraform(
         home.path, environment=way.for_terraform(world), keep_open=(lock,), cancelled=give_up

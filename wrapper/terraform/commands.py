@@ -93,15 +93,10 @@ class Terraform:
         wanted = self._fingerprint()
         if stamp.is_file() and stamp.read_text() == wanted and self._providers_there():
             return
-        found = self.version()
-        if found[:2] < LEAST_VERSION:
-            raise TerraformError(
-                f"{self.binary} is {'.'.join(map(str, found))}; 1.9 or newer is needed.",
-                hint=HINT_GET,
-            )
         try:
             self._init()
         except TerraformError:
+            self._refuse_an_old_one()
             mirror = provider_mirror.find(self._environment, self.binary)
             if mirror is None:
                 raise
@@ -114,6 +109,16 @@ class Terraform:
             raise DiskError(
                 f"{stamp} cannot be written: {error.strerror}", hint="df -h ~"
             ) from error
+
+    def _refuse_an_old_one(self) -> None:
+        """This Terraform is one that the module is for. Asked once `init`, which knows, has failed:
+        every start of it costs a tenth of a second."""
+        found = self.version()
+        if found[:2] < LEAST_VERSION:
+            raise TerraformError(
+                f"{self.binary} is {'.'.join(map(str, found))}; 1.9 or newer is needed.",
+                hint=HINT_GET,
+            )
 
     def plan(self) -> Plan:
         """What an apply would do, kept for `apply`."""

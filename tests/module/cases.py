@@ -16,7 +16,7 @@ import yaml
 from wrapper.local.api.images import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     import pytest
@@ -48,6 +48,8 @@ class Planned:
 
     resources: Mapping[str, Any]
     outputs: Mapping[str, Any]
+    warned: Collection[str] = ()
+    """Names of the checks that failed."""
 
     def values(self, address: str) -> dict[str, Any]:
         """A resource's planned attributes, without those that are not known yet."""

@@ -45,12 +45,18 @@ CASES: dict[str, dict[str, Any]] = {
         "https": False,
         "tls": "letsencrypt",
     },
+    "proved_in_sight": {
+        "domain": "notebook.of.example.org",
+        "metadata_access": True,
+        "session_manager": True,
+        "tls": "letsencrypt",
+    },
     "proved_by_port_80": {"domain": "notebook.example.net", "tls": "letsencrypt"},
     "no_address": {"elastic_ip": False, "root_volume_size": 55},
 }
 
 
-IN_A_ZONE = ("in_a_zone", "the_zone_itself", "proved_by_a_record")
+IN_A_ZONE = ("in_a_zone", "the_zone_itself", "proved_by_a_record", "proved_in_sight")
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +71,13 @@ def planned(make_copy: Callable[..., Copy], shared_account: Account) -> dict[str
     write_cases(copy.directory, cases)
     copy.get()
     plan = copy.plan()
+    failed = [one["address"] for one in plan["checks"] if one["status"] == "fail"]
     return {
-        name: Planned(plan.modules[f"module.{name}"].resources, plan.outputs.get(name) or {})
+        name: Planned(
+            plan.modules[f"module.{name}"].resources,
+            plan.outputs.get(name) or {},
+            {one["name"] for one in failed if one.get("module") == f"module.{name}"},
+        )
         for name in cases
     }
 
@@ -275,6 +286,16 @@ def test_a_domain_in_a_zone_is_proved_by_one_record_that_the_machine_may_write(
     }
     assert in_force["Action"] == ["route53:GetChange"]
     assert case.values("aws_iam_instance_profile.this[0]")
+
+
+def test_what_a_user_with_the_roles_credentials_could_do_is_warned_of(
+    planned: dict[str, Planned],
+) -> None:
+    of_the_role = {"dns_challenge", "session_manager"}
+
+    assert of_the_role <= set(planned["proved_in_sight"].warned)
+    assert not of_the_role & set(planned["proved_by_a_record"].warned)
+    assert not of_the_role & set(planned["sessions"].warned)
 
 
 @pytest.mark.parametrize("case", ["browsers_trust_it", "proved_by_port_80", "in_a_zone"])

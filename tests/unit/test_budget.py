@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,13 @@ from wrapper import deployment
 from wrapper.aws import tagged
 from wrapper.deployment import clearing
 from wrapper.deployment.events import Note, Warned
-from wrapper.errors import AwsError, CredentialsError, UnknownDeploymentError, UsageError
+from wrapper.errors import (
+    AwsError,
+    CredentialsError,
+    UnansweredError,
+    UnknownDeploymentError,
+    UsageError,
+)
 from wrapper.home import Home, Record, root
 
 if TYPE_CHECKING:
@@ -191,6 +198,22 @@ def test_sweep_removes_what_a_lost_notebook_has_left(world: World, account: Acco
     assert len(budgets(account)) == 2, "another region may have something of it"
     deployment.sweep(world, local=True)
     assert list(budgets(account)) == ["jupyter-clouds-two"]
+
+
+def test_sweep_leaves_what_nobody_was_there_to_agree_to(
+    world: World, account: Account, told: list[Any]
+) -> None:
+    deployment.budget(world, "one", monthly=50, email=ADDRESS)
+    (root(world.environment) / "one" / "deployment.json").rename(world.environment["HOME"] + "/was")
+
+    def nobody(_: str) -> bool:
+        raise UnansweredError("this is no terminal", hint="Add --yes")
+
+    found = deployment.sweep(replace(world, confirm=nobody), local=True)
+    assert found.ended == ()
+    assert list(budgets(account)) == ["jupyter-clouds-one"]
+    warned = [one.text for one in told if isinstance(one, Warned)]
+    assert warned == ["The budget of one stays: this is no terminal"]
 
 
 def test_sweep_leaves_budgets_where_it_could_not_look_everywhere(

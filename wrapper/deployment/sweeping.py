@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from wrapper.deployment import budgeting, kept, take_down, whole_account
 from wrapper.deployment.events import Note, Warned
-from wrapper.errors import CloudsError, CredentialsError, FailedError, UsageError
+from wrapper.errors import (
+    CloudsError,
+    CredentialsError,
+    FailedError,
+    UnansweredError,
+    UsageError,
+)
 from wrapper.home import homes
 
 if TYPE_CHECKING:
@@ -46,47 +52,51 @@ def sweep(
     seen = whole_account.census(world, local=local, regions=regions)
     ended: list[Down] = []
     spared: list[tuple[Found, str]] = []
-    failed: list[str] = []
+    failed: list[Found] = []
     for one in seen.found:
-        reason = _spare(one, machines=machines)
-        if reason:
+        if reason := _spare(one, machines=machines):
             spared.append((one, reason))
             continue
         world.report(Note(f"{one.name}, {one.region}: {price(one)}"))
+        asked = wish or take_down.Wish()
         try:
             way = seen.ways[one.region]
-            asked = wish or take_down.Wish()
             ended.append(take_down.by_tags(world, way, one.name, asked, always_ask=True))
         except UsageError as error:
             spared.append((one, error.message))
         except CloudsError as error:
             world.report(Warned(error.message))
-            failed.append(f"{one.name} in {one.region}")
-    if seen.unsearched:
-        # What has nothing elsewhere may be alive there.
-        world.report(
-            Note(f"No budget is touched: {', '.join(seen.unsearched)} could not be searched")
-        )
-    elif not regions:
-        there = {one.name for one, _ in spared if one.left}
-        _sweep_budgets(world, seen, there | {one.partition(" in ")[0] for one in failed})
+            failed.append(one)
+    if not regions:
+        there = {one.name for one in (*(one for one, _ in spared if one.left), *failed)}
+        _sweep_budgets(world, seen, there)
     if failed:
-        raise FailedError(
-            f"Not ended: {', '.join(failed)}.", hint="See above; then python -m wrapper sweep"
-        )
+        listed = ", ".join(f"{one.name} in {one.region}" for one in failed)
+        raise FailedError(f"Not ended: {listed}.", hint="See above; then python -m wrapper sweep")
     return Swept(tuple(ended), tuple(spared))
 
 
 def _sweep_budgets(world: World, seen: Census, there: set[str]) -> None:
-    """None is left of a name that has nothing any more; who may not look is not troubled."""
+    """None is left of a name that has nothing any more; who may not look is not troubled.
+
+    What was ended before is not lost for want of an answer here.
+    """
+    if seen.unsearched:
+        # What has nothing elsewhere may be alive there.
+        where = ", ".join(seen.unsearched)
+        world.report(Note(f"No budget is touched: {where} could not be searched"))
+        return
     way = next(iter(seen.ways.values()))
     records = [home.record() for home in homes(world.environment)]
     there |= {one.name for one in records if one and not one.ended}
     with contextlib.suppress(CredentialsError):
         for name in way.aws.budgets():
             question = f"A budget is left of {name}, which has nothing any more. Remove it?"
-            if name not in there and world.confirm(question):
-                budgeting.end(world, way, name)
+            try:
+                if name not in there and world.confirm(question):
+                    budgeting.end(world, way, name)
+            except UnansweredError as error:
+                world.report(Warned(f"The budget of {name} stays: {error.message}"))
 
 
 def down_all(world: World, *, wish: Wish | None = None) -> list[Down]:

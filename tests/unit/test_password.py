@@ -1,4 +1,3 @@
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
 
 passwd = cast("Callable[..., str]", security.passwd)
 passwd_check = cast("Callable[[str, str], bool]", security.passwd_check)
-SALTED = hashlib.sha512(b"correct horse" + b"0123456789ab").hexdigest()
 
 
 def test_a_generated_password_is_five_words_of_sixteen_bits() -> None:

@@ -24,7 +24,6 @@ HARMLESS = frozenset({"environment", "letsencrypt", "repository", "s3", "service
 """Phases that may fail and leave a notebook that answers."""
 SETTLED = 30.0
 """Seconds after which a failed phase counts as failed: systemd may be trying again."""
-LOG_LINES = 8
 SILENT_FOR = 15 * 60.0
 """Seconds without any news on the console until the machine counts as stuck."""
 _ENDED = ("shutting-down", "terminated", "stopping", "stopped")

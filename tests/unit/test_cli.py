@@ -482,6 +482,46 @@ def test_up_tells_of_a_machine_that_lacks_its_packages(
     assert document["exit_code"] == errors.ExitCode.FAILED
 
 
+@pytest.mark.parametrize(
+    ("typed", "conflict", "ours", "theirs"),
+    [
+        ("", "a.py", "push a.py moon --overwrite", "pull moon/a.py . --overwrite"),
+        (
+            ". work-of-mine",
+            "deep/a b.py",
+            "push 'deep/a b.py' work-of-mine/deep --overwrite",
+            "pull 'work-of-mine/deep/a b.py' deep --overwrite",
+        ),
+        (
+            "deep --name gpu",
+            "a.py",
+            "push deep/a.py deep --overwrite --name gpu",
+            "pull deep/a.py deep --overwrite --name gpu",
+        ),
+        ("", "deep", "push deep moon/deep --overwrite", "pull moon/deep deep --overwrite"),
+    ],
+    ids=["a file", "a folder of another name", "a folder below", "a folder itself"],
+)
+def test_a_conflict_comes_with_the_commands_that_settle_it(  # noqa: PLR0913, PLR0917 (fixtures)
+    typed: str,
+    conflict: str,
+    ours: str,
+    theirs: str,
+    calls: Calls,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "moon/deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "moon")
+    monkeypatch.setattr(deployment, "sync", lambda *_: unison.Outcome(conflicts=(conflict, "b")))
+    assert cli.main(["sync", *typed.split()]) == errors.ExitCode.FAILED
+    said = capsys.readouterr().err
+    assert f"{ours}\n" in said
+    assert f"{theirs}\n" in said
+    assert not calls
+
+
 def test_a_conflict_is_one_document_too(
     calls: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -121,16 +122,32 @@ def sync(ctx: click.Context, /, directory: str, target: str | None, **given: Any
         world = worlds.real(news.also_on_the_desktop(screen.report), Person(yes=False))
         found = deployment.sync(world, name, Path(directory), target, wish)
     ctx.obj["document"] = {"name": name, **asdict(found)}
-    _refuse_conflicts(found)
+    _refuse_conflicts(found, name, directory, target)
     _tell(name, found, given)
 
 
-def _refuse_conflicts(found: Outcome) -> None:
+def _refuse_conflicts(found: Outcome, name: str, directory: str, target: str | None) -> None:
     if found.conflicts:
+        ours, theirs = _either(name, directory, target, found.conflicts[0])
         raise FailedError(
             f"Changed at both ends, and left at both: {', '.join(found.conflicts)}",
-            hint="Take one of the two: python -m wrapper push FILE --overwrite, or pull",
+            hint=f"Take yours: python -m wrapper {ours}\n"
+            f"    or the machine's: python -m wrapper {theirs}",
         )
+
+
+def _either(name: str, directory: str, target: str | None, conflict: str) -> tuple[str, str]:
+    """What settles one conflict, either way."""
+    from pathlib import Path, PurePosixPath  # noqa: PLC0415 (after --help)
+
+    here = Path(directory, conflict)
+    there = PurePosixPath(target or Path(directory).resolve().name, conflict)
+    # A folder goes into the one that is named, a file into the folder that is.
+    into = (here, there) if here.is_dir() else (here.parent, there.parent)
+    which = [] if name == DEFAULT_NAME else ["--name", name]
+    push = ["push", str(here), str(into[1]), "--overwrite", *which]
+    pull = ["pull", str(there), str(into[0]), "--overwrite", *which]
+    return shlex.join(push), shlex.join(pull)
 
 
 def refuse_to_sync(directory: str) -> None:
@@ -151,7 +168,8 @@ def sync_once(world: World, name: str, directory: str) -> None:
     from wrapper import deployment  # noqa: PLC0415 (after --help)
     from wrapper.deployment.syncing import Wish  # noqa: PLC0415 (after --help)
 
-    _refuse_conflicts(deployment.sync(world, name, Path(directory), None, Wish()))
+    found = deployment.sync(world, name, Path(directory), None, Wish())
+    _refuse_conflicts(found, name, directory, None)
 
 
 def _how(given: dict[str, Any]) -> How:

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html
 from __future__ import annotations
 
 import configparser
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,11 +37,16 @@ def whose(environment: Mapping[str, str]) -> list[str]:
     files = [_read(path) for path in _paths(environment)]
     for _ in range(_DEPTH):
         found = {key: value for one in files for key, value in _profile(one, name).items()}
-        told += [name, *(f"{key}={found[key]}" for key in _KEYS if key in found)]
+        told += [name, *(f"{key}={_plain(key, found[key])}" for key in _KEYS if key in found)]
         name = found.get("source_profile", name)
         if name in told:
             break
     return told
+
+
+def _plain(key: str, value: str) -> str:
+    """A command line may have a password in it, and these words are kept with each answer."""
+    return hashlib.sha256(value.encode()).hexdigest() if key == "credential_process" else value
 
 
 def _paths(environment: Mapping[str, str]) -> tuple[Path, Path]:

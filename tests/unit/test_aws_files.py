@@ -46,6 +46,16 @@ def test_another_role_or_profile_is_another_account(home: Path) -> None:
     assert aws_files.whose(environment) != before
 
 
+def test_a_command_that_gives_keys_is_told_apart_and_not_told(home: Path) -> None:
+    def asks(command: str) -> list[str]:
+        (home / ".aws/config").write_text(f"[default]\ncredential_process = {command}\n")
+        return aws_files.whose({"HOME": str(home)})
+
+    one, other = asks("vault --token hidden-1"), asks("vault --token hidden-2")
+    assert one != other
+    assert "hidden" not in " ".join([*one, *other])
+
+
 def test_keys_of_the_environment_rule(home: Path) -> None:
     environment = {"HOME": str(home), "AWS_ACCESS_KEY_ID": "AKIATHREE"}
     before = aws_files.whose(environment)

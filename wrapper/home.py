@@ -6,6 +6,7 @@ $XDG_DATA_HOME/jupyter-clouds/NAME/
     terraform.tfvars.json    its values
     terraform.tfstate        Terraform's
     password                 0600
+    password.new             the next one, from before the machine is told until it holds
     packages.json            those that user data has no room for, and the machine they are on
     journal.jsonl            when its machines ran and what it held
     lock                     held, with the holder's pid in it, while a command works on it

@@ -33,7 +33,7 @@ def proxy_command(region: str) -> str:
     )
 
 
-def what_it_says(said: str, name: str) -> str | None:
+def what_helps(said: str, name: str) -> str:
     """The next step, where it was Session Manager that gave no connection."""
     if "TargetNotConnected" in said:
         return (
@@ -43,4 +43,7 @@ def what_it_says(said: str, name: str) -> str | None:
         )
     if "AccessDenied" in said:
         return "You need ssm:StartSession on the machine: docs/aws.md"
-    return None
+    return (
+        "What is missing here, credentials too: python -m wrapper doctor. "
+        f"Else open the port: python -m wrapper up {name} --ssh"
+    )

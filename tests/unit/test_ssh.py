@@ -44,6 +44,12 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.fixture
+def moon(folder: Path) -> Home:
+    """That deployment."""
+    return Home(folder.parent)
+
+
 def understood(*options: str) -> dict[str, str]:
     """What ssh makes of its configuration."""
     done = subprocess.run(
@@ -315,37 +321,58 @@ def test_nobody_is_met_whose_host_key_the_console_does_not_show(world: World, ho
 
 
 @pytest.mark.parametrize(
-    ("words", "error", "hint"),
+    ("carried", "words", "error", "hint"),
     [
         pytest.param(
-            "Host key verification failed.", FingerprintError, "up moon --replace", id="another key"
+            False,
+            "Host key verification failed.",
+            FingerprintError,
+            "up moon --replace",
+            id="another key",
         ),
         pytest.param(
+            False,
             "connect to host 198.18.0.9 port 22: Connection timed out",
             NoAnswerError,
             "allow moon",
             id="not reached",
         ),
         pytest.param(
+            True,
             "An error occurred (TargetNotConnected) when calling the StartSession operation",
             NoAnswerError,
             "SSM agent has not reported",
             id="no agent",
         ),
         pytest.param(
+            True,
             "An error occurred (AccessDeniedException) when calling the StartSession operation",
             NoAnswerError,
             "ssm:StartSession",
             id="no right",
         ),
+        pytest.param(
+            True,
+            "An error occurred (ExpiredTokenException) when calling the StartSession operation",
+            NoAnswerError,
+            "credentials too: python -m wrapper doctor",
+            id="another word of AWS's",
+        ),
     ],
 )
 def test_what_ssh_says_becomes_the_next_command(  # noqa: PLR0913, PLR0917 (a table's columns)
-    words: str, error: type[CloudsError], hint: str, world: World, folder: Path, answer: Any
+    carried: bool,
+    words: str,
+    error: type[CloudsError],
+    hint: str,
+    world: World,
+    moon: Home,
+    answer: Any,
 ) -> None:
     answer(words, 255)
+    moon.write_variables({"session_manager": carried})
     with pytest.raises(error, match=re.escape(words.split(".", maxsplit=1)[0])) as raised:
-        ssh._tried(world, folder, "moon")
+        ssh._tried(world, moon)
     assert hint in str(raised.value.hint)
 
 
@@ -358,10 +385,10 @@ def test_what_ssh_says_becomes_the_next_command(  # noqa: PLR0913, PLR0917 (a ta
     ],
 )
 def test_whether_the_key_is_let_in(  # noqa: PLR0913, PLR0917 (a table's columns)
-    words: str, code: int, let_in: bool, world: World, folder: Path, answer: Any
+    words: str, code: int, let_in: bool, world: World, moon: Home, answer: Any
 ) -> None:
     answer(words, code)
-    assert ssh._tried(world, folder, "moon") is let_in
+    assert ssh._tried(world, moon) is let_in
 
 
 @pytest.mark.parametrize(

@@ -137,20 +137,20 @@ def _meet(world: World, way: Way, home: Home, record: Record, instance_id: str) 
             hint="Again in a minute. A machine that an older version made shows none: "
             f"python -m wrapper up {home.name} --replace",
         )
-    there = folder(home)
-    openssh.know(there, host_key)
-    if not _tried(world, there, home.name):
+    openssh.know(folder(home), host_key)
+    if not _tried(world, home):
         _let_in(world, home, record)
-        if not _tried(world, there, home.name):
+        if not _tried(world, home):
             raise NoAnswerError(
                 f"{instance_id} refuses the key of {home.name}, which its user has let in.",
                 hint=f"Is its ~/.ssh writable by others? python -m wrapper check {home.name}",
             )
 
 
-def _tried(world: World, there: Path, name: str) -> bool:
+def _tried(world: World, home: Home) -> bool:
     """Whether the key is let in. NoAnswerError, FingerprintError where nobody could ask."""
-    done = openssh.try_to(there, ["true"], world.environment)
+    name = home.name
+    done = openssh.try_to(folder(home), ["true"], world.environment)
     if done.returncode != openssh.UNREACHED:
         return True
     said = done.stderr.strip()
@@ -163,8 +163,9 @@ def _tried(world: World, there: Path, name: str) -> bool:
         )
     raise NoAnswerError(
         f"{name} is not reached by SSH: {said}",
-        hint=session_manager.what_it_says(said, name)
-        or f"Your address may have changed: python -m wrapper allow {name}",
+        hint=session_manager.what_helps(said, name)
+        if _carried(home)
+        else f"Your address may have changed: python -m wrapper allow {name}",
     )
 
 

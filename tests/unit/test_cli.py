@@ -707,12 +707,13 @@ def test_status_tells_when_the_machine_stops_by_itself(
 
 
 @pytest.mark.parametrize(
-    ("state", "command"),
+    ("state", "taken", "command"),
     [
-        pytest.param("running", None, id="running"),
-        pytest.param("stopped", " start gpu", id="stopped"),
-        pytest.param("terminated", " up gpu: ", id="terminated"),
-        pytest.param("absent", " up gpu", id="absent"),
+        pytest.param("running", False, None, id="running"),
+        pytest.param("stopped", False, " start gpu", id="stopped"),
+        pytest.param("stopped", True, " up gpu --watch", id="taken by EC2"),
+        pytest.param("terminated", False, " up gpu: ", id="terminated"),
+        pytest.param("absent", False, " up gpu", id="absent"),
     ],
 )
 @pytest.mark.usefixtures("calls")
@@ -720,9 +721,11 @@ def test_status_tells_the_next_command_where_no_machine_runs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     state: str,
+    taken: bool,
     command: str | None,
 ) -> None:
-    monkeypatch.setitem(ANSWERS, "status", replace(ANSWERS["status"], name="gpu", state=state))
+    told_of = replace(ANSWERS["status"], name="gpu", state=state, waits_for_ec2=taken)
+    monkeypatch.setitem(ANSWERS, "status", told_of)
     assert cli.main(["status"]) == 0
     told = [one for one in capsys.readouterr().out.splitlines() if one.startswith("next")]
     assert len(told) == (command is not None)

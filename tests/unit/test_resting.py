@@ -143,8 +143,9 @@ def _requests(world: World, name: str) -> list[Any]:
 def test_an_interrupted_machine_is_not_started_in_vain(
     world: World, ec2: EC2Client, name: str, taken: str
 ) -> None:
-    told = deployment.status(world, name).spot_request or ""
-    assert "instance-stopped-no-capacity: EC2 stopped it" in told
+    found = deployment.status(world, name)
+    assert "instance-stopped-no-capacity: EC2 stopped it" in (found.spot_request or "")
+    assert found.waits_for_ec2
     with pytest.raises(NoAnswerError, match="cannot be started by you") as raised:
         deployment.start(world, name)
     assert "--fallback" in (raised.value.hint or "")

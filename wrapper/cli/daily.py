@@ -226,9 +226,15 @@ def _in_full(found: Status, door: Standing | None) -> str:
         ("price", price),
         ("while stopped", monthly.in_words(found.monthly, found.region)),
         ("phases", _phases(found)),
-        ("next", _NEXT.get(found.state, "").format(name=found.name)),
+        ("next", _next(found)),
     ]
     return "\n".join(f"{label:<13} {value}" for label, value in rows if value)
+
+
+def _next(found: Status) -> str:
+    if found.waits_for_ec2:
+        return f"python -m wrapper up {found.name} --watch: it waits, or moves by --fallback"
+    return _NEXT.get(found.state, "").format(name=found.name)
 
 
 def _for_editors(found: Status, door: Standing | None) -> str | None:

@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
-from wrapper.deployment import disk, gpu, guarding, logging_in, monthly, place, remembering, verify
+from wrapper.deployment import (
+    coming_back,
+    disk,
+    gpu,
+    guarding,
+    logging_in,
+    monthly,
+    place,
+    remembering,
+    verify,
+)
 from wrapper.deployment.events import Checked, Warned
 from wrapper.deployment.monthly import Resting
 from wrapper.deployment.summary import Summary, following, summarise
@@ -46,6 +56,8 @@ class Status(Resting):
     """State of the user's environment: running, done or failed; None when not known."""
     spot_request: str | None = None
     """State and status of the spot request, and what they mean."""
+    waits_for_ec2: bool = False
+    """EC2 took its machine back, and alone can start it."""
     state_reason: str | None = None
     reach: tuple[str, ...] = ()
     """Who is let in."""
@@ -85,7 +97,7 @@ def status(world: World, name: str) -> Status:
         answer = pool.submit(_ask_notebook, world, home, record)
         costs = pool.submit(monthly.of, way, [record])
         instance = way.aws.instance(record.instance_id) if record.instance_id else None
-        request = _spot_request(way, record)
+        request = coming_back.machines_request(way, record)
         own = answer.result()
         if own is None and following(record, instance) != record:
             own = _ask_notebook(world, home, following(record, instance))
@@ -102,7 +114,8 @@ def status(world: World, name: str) -> Status:
         answers=own is not None,
         phases=told,
         environment=told.get("environment", {}).get("state"),
-        spot_request=request,
+        spot_request=refusals.in_words(request.state, request.status) if request else None,
+        waits_for_ec2=bool(request and refusals.waits_for_capacity(request.state, request.status)),
         state_reason=instance.state_reason if instance else None,
         reach=tuple(home.variables().get("allowed_cidrs", ())),
         disk=disk.of(record, own) if own else None,
@@ -202,12 +215,6 @@ def _from_console(way: Way, instance_id: str) -> dict[str, dict[str, Any]]:
 
 def _error(phase: Phase) -> str | None:
     return "\n".join(phase.log) or f"exit {phase.exit}" if phase.state == "failed" else None
-
-
-def _spot_request(way: Way, record: Record) -> str | None:
-    request_id = record.outputs.get("spot_request_id")
-    found = way.aws.spot_request(request_id) if request_id else None
-    return refusals.in_words(found.state, found.status) if found else None
 
 
 def _console_key(way: Way, instance_id: str) -> str:

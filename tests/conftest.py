@@ -14,11 +14,13 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 SHARED = {
     "test_bad_input": "plan",
+    "test_bucket": "live",
     "test_changes": "lives",
     "test_in_a_browser": "live",
     "test_lifecycle": "lives",
     "test_notebook": "live",
     "test_notebook_endures": "live",
+    "test_notebook_first_boot": "live",
     "test_plan": "plan",
 }
 """Files whose tests share a fixture that takes long to make."""

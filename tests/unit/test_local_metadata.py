@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from wrapper.local.machines import MachineSpec, Notice, Role
-from wrapper.local.metadata import Server, look_up, tree
+from wrapper.local.metadata import Server
+from wrapper.local.metadata_tree import look_up, tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

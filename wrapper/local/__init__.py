@@ -6,8 +6,8 @@ room          the machine room; machine, container, console, memory, cgroups are
 blocks        volumes and snapshots; plugs, those in machines; devices, in a machine's /dev; loop,
               copying, filesystems, what the host does for them
 image, guest  Debian root file systems, and what makes them guests
-network       the router namespace; firewall, its rules; metadata, IMDSv2 inside it; s3, the
-              machines' door to S3 inside it
+network       the router namespace; firewall, its rules; metadata, IMDSv2 inside it, metadata_tree,
+              what that tells; s3, the machines' door to S3 inside it
 conda/        a stand-in for Miniforge where conda's servers cannot be reached
 daemon        the process that holds it all; service, how it is started and stopped; sweep;
               record, what it tells of itself; health, how it is; door, its own paths; market, who

@@ -81,3 +81,14 @@ def test_a_watch_tells_each_difference_once() -> None:
         ["moon: run train has ended."],
         [],
     ]
+
+
+def test_the_end_of_runs_is_told_when_it_is_known() -> None:
+    many = [f"run {number}" for number in range(9)]
+    runs = dataclasses.replace(SEEN, autostop=busy(*many))
+    silent = dataclasses.replace(runs, answers=False)
+    unknown = dataclasses.replace(SEEN, autostop=None)
+    over = dataclasses.replace(SEEN, autostop=busy("a tab"))
+    differences = news.Differences()
+    told = [differences.between(one, "") for one in (runs, silent, unknown, over, over)]
+    assert told == [[], [], [], [f"moon: {one} has ended." for one in many], []]

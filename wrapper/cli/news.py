@@ -33,30 +33,36 @@ def tell(text: str) -> None:
     desktop.tell(text, os.environ)
 
 
-def _runs(seen: Live) -> set[str]:
-    """Runs that go on, as the machine names what keeps it from stopping by itself."""
-    busy = seen.autostop.busy if seen.autostop else ()
-    return {one for one in busy if one.startswith("run ")}
-
-
 class Differences:
     """What is news from one look of `status --watch` to the next."""
 
     def __init__(self) -> None:
         self._before: Live | None = None
+        self._running: set[str] = set()
 
     def between(self, seen: Live, notice: str) -> list[str]:
         """In words, each once: a notice, a run's end, the machine's, and its return after that."""
         before, self._before = self._before, seen
+        ended = self._ended(seen)
         if before is None:
             return []
         found = []
         if notice and seen.notice != before.notice:
             found.append(f"{seen.name}: {notice}")
-        if seen.answers and before.answers:
-            found += [f"{seen.name}: {one} has ended." for one in _runs(before) - _runs(seen)]
+        found += [f"{seen.name}: {one} has ended." for one in ended]
         if seen.state in _GONE and before.state not in _GONE:
             found.append(f"{seen.name} is {seen.state}.")
         if seen.answers and before.state in _GONE:
             found.append(f"{seen.name} answers again.")
         return found
+
+    def _ended(self, seen: Live) -> list[str]:
+        """Runs that went on when last was known, as the machine names what keeps it from stopping.
+
+        Nothing, as long as it does not answer, or its watch does not.
+        """
+        if not seen.answers or seen.autostop is None:
+            return []
+        before = self._running
+        self._running = {one for one in seen.autostop.busy if one.startswith("run ")}
+        return sorted(before - self._running)

@@ -79,6 +79,7 @@ locals {
   hibernates = var.spot && var.on_interruption == "hibernate"
   market     = !var.spot ? "on-demand" : local.persistent ? "persistent" : "one-time"
 
+  image_asked = var.ami_id == null ? "the newest" : var.ami_id
   # Not instance store, which is no EBS volume.
   further_disks = [for device in data.aws_ami.this.block_device_mappings : device.device_name if device.device_name != data.aws_ami.this.root_device_name && try(length(device.ebs) > 0, false)]
 
@@ -118,11 +119,18 @@ resource "terraform_data" "generation" {
   # With a GPU comes another image. (Only then is it in the list, which is compared as a whole.)
   triggers_replace = concat([var.generation, local.market, local.graviton], local.nvidia ? ["nvidia"] : [])
 
-  input = "its image was judged" # null where a machine was made by an earlier version
+  # What its machine was allowed to begin with. Kept as it was: the plans of one that runs go on,
+  # also of one that an earlier version made, which kept nothing.
+  input = length(local.further_disks) == 0 ? local.image_asked : "further disks"
 
   lifecycle {
-    ignore_changes = [input] # or it would replace that machine
+    ignore_changes = [input]
 
+    postcondition {
+      # Such a disk comes with the machine, and may be there before the volume is: docs/adr/0007-data-volume.md
+      condition     = !local.data_volume_managed || length(local.further_disks) == 0 || self.input == null || self.input == local.image_asked
+      error_message = "ami_id: image ${data.aws_ami.this.id} brings further disks (${join(", ", local.further_disks)}), which the machine could take for its new data volume. Give an image of its root disk alone, a volume that exists (data_volume_id), or data_volume_size = 0."
+    }
     precondition {
       condition     = !var.spot || contains(data.aws_ec2_instance_type.this.supported_usages_classes, "spot")
       error_message = "${var.instance_type} is not sold as spot. Choose another type, or spot = false."
@@ -151,22 +159,6 @@ resource "terraform_data" "generation" {
     precondition {
       condition     = local.user_data_size <= local.user_data_limit
       error_message = "${local.user_data_large}: too large. The machine's user data would be ${local.user_data_size} bytes compressed, EC2 takes ${local.user_data_limit}: ${local.user_data_parts.programs} of this module's programs, ${local.user_data_parts.environment} of the environment file, ${local.user_data_parts.ssh_public_key} of the SSH key. ${local.user_data_advice[local.user_data_large]}"
-    }
-  }
-}
-
-# Such a disk comes with the machine, and may be there before the volume is: docs/adr/0007-data-volume.md
-# Judged once for each machine that is asked for: the plans of one that runs go on.
-resource "terraform_data" "image" {
-  input            = !local.data_volume_managed || length(local.further_disks) == 0 ? "" : "image ${data.aws_ami.this.id} brings further disks (${join(", ", local.further_disks)})"
-  triggers_replace = [var.ami_id, var.generation, local.data_volume_managed]
-
-  lifecycle {
-    ignore_changes = [input]
-
-    postcondition {
-      condition     = self.input == "" || terraform_data.generation.input == null
-      error_message = "ami_id: ${self.input}, which the machine could take for its new data volume. Give an image of its root disk alone, a volume that exists (data_volume_id), or data_volume_size = 0."
     }
   }
 }
@@ -215,8 +207,6 @@ resource "aws_instance" "this" {
 
   tags = local.tags
 
-  depends_on = [terraform_data.image]
-
   lifecycle {
     # The address is replaced by the elastic one, and either value would then force a replacement.
     ignore_changes       = [ami, associate_public_ip_address, user_data_base64]
@@ -246,8 +236,6 @@ resource "aws_spot_instance_request" "this" {
   }
 
   tags = local.tags
-
-  depends_on = [terraform_data.image]
 
   lifecycle {
     # The disk's tags are aws_ec2_tag's. Another profile would replace the machine, whose role EC2 can

@@ -76,9 +76,9 @@ class Scene:
         self.home = terraform.home = Home(root(world.environment) / name)
         self.home.create()
         self.machine = launch(ec2, name, Placement={"AvailabilityZone": "us-east-1a"})
+        self.home.write_variables({"instance_type": "t3.large", "spot": False})
         self.volume = self.make_volume("us-east-1a")
         ec2.attach_volume(VolumeId=self.volume, InstanceId=self.machine, Device="/dev/sdf")
-        self.home.write_variables({"instance_type": "t3.large", "spot": False})
         record = Record(
             name=name,
             place=Place("local", "us-east-1", "123456789012"),
@@ -104,8 +104,10 @@ class Scene:
                 "Tags": [{"Key": key, "Value": value} for key, value in pairs.items()],
             }
         ]
+        snapshot_id = self.home.variables().get("data_snapshot_id")
+        begun: dict[str, Any] = {"SnapshotId": snapshot_id} if snapshot_id else {}
         made = self.ec2.create_volume(
-            AvailabilityZone=zone, Size=5, Encrypted=True, TagSpecifications=tags
+            AvailabilityZone=zone, Size=5, Encrypted=True, TagSpecifications=tags, **begun
         )["VolumeId"]
         until(
             lambda: (
@@ -197,6 +199,27 @@ def test_the_volume_of_before_goes_when_the_move_is_settled(scene: Scene) -> Non
     assert scene.home.variables()["data_snapshot_id"] is None
     moving.settle(scene.world, scene.home, scene.way)
     assert scene.exists(new)
+
+
+def test_a_volume_that_is_no_copy_of_the_old_one_does_not_end_it(
+    scene: Scene, told: list[Any]
+) -> None:
+    scene.towards(B)
+    scene.home.write_variables({**scene.home.variables(), "data_snapshot_id": None})
+    scene.make_volume("us-east-1b")
+    moving.settle(scene.world, scene.home, scene.way)
+    assert scene.exists(scene.volume)
+    assert len(scene.snapshots()) == 1
+    assert f"is no copy of {scene.volume}" in told[-1].text
+
+
+def test_a_move_is_half_done_once_a_volume_was_made_of_its_copy(scene: Scene) -> None:
+    assert not moving.is_half_done(scene.way, None)
+    assert not moving.is_half_done(scene.way, scene.record)
+    scene.towards(B)
+    assert not moving.is_half_done(scene.way, scene.record)
+    scene.make_volume("us-east-1b")
+    assert moving.is_half_done(scene.way, scene.record)
 
 
 def test_a_copy_that_was_never_remembered_goes_with_the_move(scene: Scene) -> None:

@@ -63,7 +63,7 @@ def still_chosen(
     """What was chosen earlier and still holds, with what is asked for now.
 
     What was tried for a machine that never came is no choice; but where there is `data`, a volume
-    that Terraform has, a machine stays with it.
+    that Terraform has or is to take over, a machine stays with it.
     """
     asked = [one for one in OF_THE_MACHINE if now.get(one) != before.settings.get(one)]
     if not before.instance_ids and not data:

@@ -92,6 +92,15 @@ def settle(world: World, home: Home, way: Way) -> None:
     managed = state.managed(home.path, VOLUME_TYPE)
     if not managed:
         return  # nothing has taken the old one's place
+    old = record.move.get("volume")
+    if old not in managed and not (_made_of_it(way, record) & managed.keys()):
+        world.report(
+            Warned(
+                f"{', '.join(managed)} is no copy of {old}, from which the data was to move: that "
+                f"one stays, and costs. Look at both: aws ec2 describe-volumes --volume-ids {old}"
+            )
+        )
+        return
     try:
         for old in _left(record):
             if old in managed:  # the move was begun in vain
@@ -111,6 +120,17 @@ def settle(world: World, home: Home, way: Way) -> None:
         variables["data_snapshot_id"] = asked
     home.write_variables(variables)
     home.remember(dataclasses.replace(record, chosen=chosen, move={}))
+
+
+def is_half_done(way: Way, record: Record | None) -> bool:
+    """A volume was made of what an unfinished move copied: the data goes on there."""
+    return record is not None and bool(_made_of_it(way, record))
+
+
+def _made_of_it(way: Way, record: Record) -> set[str]:
+    snapshot_id = record.move.get("snapshot")
+    there = way.aws.find_volumes(record.name) if snapshot_id else []
+    return {one.volume_id for one in there if one.snapshot_id == snapshot_id}
 
 
 def begin_anew(home: Home, ready: Prepared) -> Prepared:

@@ -15,7 +15,7 @@ import pytest
 
 from wrapper.monitor import program
 from wrapper.monitor.folders import Inotify, Polled
-from wrapper.monitor.rules import CHANGED
+from wrapper.monitor.known import CHANGED, EARLY
 from wrapper.monitor.serving import below
 
 if TYPE_CHECKING:
@@ -35,12 +35,19 @@ serving.main()
 class Unison:
     """What it asks of a monitor of one folder."""
 
-    def __init__(self, root: Path, *words: str, blind: bool = False, patience: float = 0.5) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *words: str,
+        blind: bool = False,
+        patience: float = 0.5,
+        scans: bool = True,
+    ) -> None:
         archive = root.parent / "monitor.pyz"
         archive.write_bytes(program.archive())
         code = f"import sys; sys.path.insert(0, {str(archive)!r})\n"
         code += BLIND.format(blind=blind, patience=patience)
-        self.root = root
+        self.root, self.scans = root, scans
         self.child = subprocess.Popen(
             [sys.executable, "-I", "-c", code, *words],
             stdin=subprocess.PIPE,
@@ -50,7 +57,8 @@ class Unison:
     def __enter__(self) -> Self:
         self.say("VERSION 1")
         assert self.hear() == "VERSION 1"
-        self.scan()
+        if self.scans:
+            self.scan()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -62,13 +70,20 @@ class Unison:
 
     def scan(self, path: str = "", *folders: str) -> None:
         """All of it, or just that path."""
-        root = quote_from_bytes(os.fsencode(self.root), "/")
-        self.say(f"START hash {root} {path}")
+        self.begin(path)
         assert self.hear() == "OK"
         for folder in ("", *folders):
-            self.say(f"DIR {folder}")
-            assert self.hear() == "OK"
+            assert self.enter(folder) == "OK"
         self.say("DONE")
+
+    def begin(self, path: str = "") -> None:
+        root = quote_from_bytes(os.fsencode(self.root), "/")
+        self.say(f"START hash {root} {path}")
+
+    def enter(self, folder: str = "") -> str:
+        """What it is answered."""
+        self.say(f"DIR {folder}")
+        return self.hear()
 
     def changes(self) -> set[str]:
         """Waited for, then asked for; also the error instead."""
@@ -179,6 +194,88 @@ def test_what_unison_cannot_know_ends_it(name: str, root: Path, ruled: tuple[str
     with Unison(root, *ruled) as unison:
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text("*.csv\n")
+        [why] = unison.changes()
+        assert why.startswith(CHANGED)
+
+
+MEANWHILE = {
+    "a file": "x.log",
+    "in a folder": "deep/x.log",
+    "a folder": "build/x",
+    "in a new folder": "new/deep/x.log",
+}
+
+
+@pytest.mark.parametrize("name", MEANWHILE.values(), ids=MEANWHILE.keys())
+@pytest.mark.parametrize("lenient", [False, True], ids=["", "lenient"])
+def test_what_is_left_out_and_came_before_unison_looks_ends_it(
+    name: str, lenient: bool, root: Path, ruled: tuple[str, ...]
+) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).touch()
+    with Unison(root, *ruled, *(["--lenient"] if lenient else []), scans=False) as unison:
+        unison.begin()
+        answer = os.fsdecode(unquote_to_bytes(unison.hear()))
+        top = "build/" if name.startswith("build") else name
+        assert answer == ("OK" if lenient else f"ERROR {EARLY}: {top}")
+
+
+@pytest.mark.parametrize("name", MEANWHILE.values(), ids=MEANWHILE.keys())
+def test_what_is_left_out_and_came_while_unison_looks_ends_it(
+    name: str, root: Path, ruled: tuple[str, ...]
+) -> None:
+    with Unison(root, *ruled, scans=False) as unison:
+        unison.begin()
+        assert unison.hear() == "OK"
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+        parts = name.split("/")[:-1]
+        folders = ["/".join(parts[:end]) for end in range(len(parts) + 1)]
+        answers = [os.fsdecode(unquote_to_bytes(unison.enter(one))) for one in folders]
+        at = 0 if name.startswith("build") else len(answers) - 1
+        assert answers[:at] == ["OK"] * at
+        assert answers[at].startswith(f"ERROR {EARLY}: ")
+
+
+def test_what_is_known_or_not_left_out_lets_unison_look(root: Path, ruled: tuple[str, ...]) -> None:
+    (root / "results").mkdir()
+    for name in ("results/x.log", "left"):
+        (root / name).touch()
+    with (root.parent / "known").open("ab") as known:
+        known.write(b"results/x.log\0build/\0gone.log\0")
+    (root / ".gitignore").write_text(f"{RULES}/left\n")
+    with Unison(root, *ruled) as unison:
+        for name in ("seen", "results/seen", "deep/seen"):
+            (root / name).touch()
+        (root / "build").mkdir()
+        unison.scan("", "deep", "results")
+
+
+def test_a_rule_that_has_gone_before_unison_looks_ends_it(
+    root: Path, ruled: tuple[str, ...]
+) -> None:
+    (root / "left").touch()
+    with Unison(root, *ruled, scans=False) as unison:
+        unison.begin()
+        assert unquote_to_bytes(unison.hear()).decode() == f"ERROR {EARLY}"
+
+
+def test_a_repository_within_is_asked_for_itself(root: Path, ruled: tuple[str, ...]) -> None:
+    inner = root / "deep/inner"
+    inner.mkdir()
+    subprocess.run(["git", "init", "-q", inner], check=True)
+    (inner / ".gitignore").write_text("*.csv\n")
+    with Unison(root, *ruled) as unison:
+        unison.scan("", "deep", "deep/inner")
+        for name in ("x.csv", "x.log", "seen"):
+            (inner / name).touch()
+        unison.all_changes({"deep/inner/x.log", "deep/inner/seen"})
+
+
+def test_a_repository_that_comes_to_be_ends_it(root: Path, ruled: tuple[str, ...]) -> None:
+    with Unison(root, *ruled) as unison:
+        unison.scan("", "deep")
+        subprocess.run(["git", "init", "-q", root / "deep"], check=True)
         assert unison.changes() == {CHANGED}
 
 

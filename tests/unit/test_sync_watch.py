@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
 import shutil
+import signal
 import socketserver
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
@@ -22,7 +25,6 @@ from wrapper.deployment.events import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 __all__ = ["ends"]
 
@@ -45,16 +47,15 @@ class Watching:
         self.running = self.pool.submit(self.ends.sync, watch=True)
         (self.ends.here / "marker").touch()
         self.until((self.ends.there / "marker").exists)
-        time.sleep(1.5)  # it has looked once more, and waits
         return self
 
     def __exit__(self, *_: object) -> None:
         self.over = True
-        for one in range(50):  # whatever is told next ends it
-            if self.running.done():
-                break
-            (self.ends.here / f"last{one}").touch()
-            time.sleep(0.3)
+        while not self.running.done():  # that its Unison has ended is told, and whatever is ends it
+            for child in _children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGTERM)
+            time.sleep(0.05)
         self.pool.shutdown()
         assert isinstance(self.running.exception(), KeyboardInterrupt)
 
@@ -66,32 +67,38 @@ class Watching:
             assert time.monotonic() < end, self.said
             time.sleep(0.02)
 
-    def settles(self) -> None:
-        """Both ends have told of all that changed before, and of rules above all: Unison starts
-        anew for these, and what comes to be in that moment it has not asked git about."""
-        for there in (True, False):
-            one = self.ends.here if there else self.ends.there
-            fill(one, f"settled-{there}")
-            self.arrives(f"settled-{there}", there=there)
-
     def arrives(self, name: str, *, there: bool = True) -> None:
         folder = self.ends.there if there else self.ends.here
         self.until((folder / name).exists)
 
 
+def _children() -> list[int]:
+    """This process's Unisons."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    found = [int(one) for task in tasks for one in task.read_text().split()]
+    return [one for one in found if _name(one) == "unison"]
+
+
+def _name(process: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip()
+    return ""
+
+
 def test_a_watch_brings_changes_both_ways(ends: Ends) -> None:
+    odd = os.fsdecode(b"odd\xff %2f")
     fill(ends.here, *ODD, "deep/er/a")
     with Watching(ends) as watching:
         fill(ends.here, "new/folder/b", "-x y")
-        watching.arrives("new/folder/b")
-        watching.arrives("-x y")
-        fill(ends.there, "new/folder/c", os.fsdecode(b"odd\xff %2f"))
-        watching.arrives("new/folder/c", there=False)
-        watching.arrives(os.fsdecode(b"odd\xff %2f"), there=False)
+        fill(ends.there, "other/folder/c", odd)
+        for name in ("new/folder/b", "-x y"):
+            watching.arrives(name)
+        for name in ("other/folder/c", odd):
+            watching.arrives(name, there=False)
         (ends.there / "deep/er/a").write_text("changed there")
+        (ends.here / "other/folder/c").write_text("changed here")
         watching.until(lambda: (ends.here / "deep/er/a").read_text() == "changed there")
-        (ends.here / "new/folder/c").write_text("changed here")
-        watching.until(lambda: (ends.there / "new/folder/c").read_text() == "changed here")
+        watching.until(lambda: (ends.there / "other/folder/c").read_text() == "changed here")
 
 
 def test_a_watch_names_a_conflict_and_leaves_both(ends: Ends) -> None:
@@ -122,7 +129,6 @@ def test_what_is_ignored_and_comes_to_be_under_a_watch_stays(
     with Watching(ends) as watching:
         one, other = (ends.here, ends.there) if end == "here" else (ends.there, ends.here)
         names = ("x.pyc", "sub/x.log", "build/x", "__pycache__/y", "build/deep/z")
-        watching.settles()
         fill(one, *names)
         fill(one, "new/x.pyd", "new/__pycache__/z", "new/seen", "sub/kept.log", "odd [1]{*}")
         for name in ("new/seen", "sub/kept.log", "odd [1]{*}"):
@@ -131,11 +137,54 @@ def test_what_is_ignored_and_comes_to_be_under_a_watch_stays(
         watching.arrives("last", there=end == "here")
         watching.arrives("new/build/deep/z", there=end == "here")
     # Unison's own are of what the end of the watch cut off: it never takes them for files.
-    passing = ("last", "settled", ".unison.", ".git/")
+    passing = ("last", ".unison.", ".git/")
     assert {name for name in contents(other) if not name.startswith(passing)} == {
         *(".gitignore", "marker", "sub/a", "sub/kept.log", "new/seen", "odd [1]{*}"),
         *("new/build/x", "new/build/deep/z"),
     }
+
+
+MEANWHILE = """import time
+if "-server" in " ".join(sys.argv):
+    with open({count!r}, "a") as done:
+        done.write("x")
+        again = done.tell() <= {times}
+    for name in {names!r} if again else ():
+        open(name + str(time.time_ns()) + ".log", "w").close()
+"""
+
+
+def coming_to_be(ends: Ends, *, times: int) -> None:
+    """So often, after git was asked and before Unison looks, both ends get what git leaves out."""
+    tool = ends.home.parent / "tools/ssh"
+    ends.there.mkdir()
+    code = MEANWHILE.format(
+        count=str(ends.home.parent / "count"),
+        times=times,
+        names=[str(one / "new") for one in (ends.here, ends.there)],
+    )
+    tool.write_text(tool.read_text().replace("import os, sys\n", "import os, sys\n" + code))
+    assert "time_ns" in tool.read_text()
+
+
+def test_what_is_ignored_and_comes_to_be_as_a_watch_begins_stays(ends: Ends) -> None:
+    (ends.here / ".gitignore").write_text("*.log\n")
+    coming_to_be(ends, times=2)
+    with Watching(ends):
+        pass
+    mine, theirs = ({one.name for one in end.glob("*.log")} for end in (ends.here, ends.there))
+    assert (len(mine), len(theirs), mine & theirs) == (2, 2, set())
+
+
+def test_a_watch_begins_though_what_is_ignored_comes_to_be_all_the_time(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wrapper.deployment.syncing._TRIES", 2)
+    (ends.here / ".gitignore").write_text("*.log\n")
+    coming_to_be(ends, times=1000)
+    with Watching(ends) as watching:
+        [warned] = [one.text for one in watching.said if isinstance(one, Warned)]
+    assert re.fullmatch(r"new\d+\.log and others come to be faster .*", warned)
 
 
 def test_rules_that_change_count_at_once(ends: Ends) -> None:
@@ -144,7 +193,6 @@ def test_rules_that_change_count_at_once(ends: Ends) -> None:
     with Watching(ends) as watching:
         (ends.here / ".gitignore").write_text("*.csv\n")
         watching.arrives("a.log")
-        watching.settles()
         fill(ends.there, "x.csv", "after")
         watching.arrives("after", there=False)
         assert not (ends.here / "x.csv").exists()

@@ -43,8 +43,8 @@ rm -rf "$bare"
 GIT_DEFAULT_HASH=sha1 git init -q --bare "$bare" && mkdir -p "$bare/info"
 head -c {rules} >"$bare/info/exclude"
 git --git-dir="$bare" update-index -z --index-info
-git --git-dir="$bare" --work-tree=. ls-files -z -oi --exclude-standard --directory |
-tee "$bare/known"
+python3 -I -c {listing} "$bare" >"$bare/known" || exit
+cat "$bare/known"
 [ -n "$kept" ] || rm -rf "$bare"
 """
 _WATCH = """\
@@ -95,7 +95,14 @@ def ignored(world: World, folder: Path, there: str, left: Left) -> list[bytes]:
     rules, tracked = left.rules, left.tracked
     index = b"".join(_ENTRY + name + b"\0" for name in tracked)
     path = there if there.startswith("/") else f"./{there}"
-    words = [_IGNORED.format(there=shlex.quote(path), kept=left.kept, rules=len(rules))]
+    words = [
+        _IGNORED.format(
+            there=shlex.quote(path),
+            kept=left.kept,
+            rules=len(rules),
+            listing=shlex.quote(program.listing()),
+        )
+    ]
     done = openssh.exactly(folder, words, world.environment, rules + index)
     said = done.stderr.decode(errors="replace").strip()
     if _reached(done, said).returncode:
@@ -129,12 +136,13 @@ def save_open(world: World, folder: Path) -> None:
             world.report(Warned(f"{one.get('path')} is open there, and not saved: {why}"))
 
 
-def watch(world: World, folder: Path, kept: str, *, gitignore: bool) -> None:
+def watch(world: World, folder: Path, kept: str, *, gitignore: bool, lenient: bool = False) -> None:
     """Unison is told of changes there, by a monitor that has JupyterLab save first. NoAnswerError.
 
     The same for every version of the machine, since it comes from here.
     """
     known = '--git "$dir/git" --known "$dir/git/known"' if gitignore else ""
+    known += " --lenient" if lenient else ""
     words = _WATCH.format(kept=kept, names=" ".join(unison.MONITORS), known=known, door=_DOOR)
     done = openssh.exactly(folder, [words], world.environment, program.archive())
     said = done.stderr.decode(errors="replace").strip()

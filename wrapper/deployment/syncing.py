@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _AGAIN = 2.0
 """Seconds between two tries of a machine that was lost."""
+_TRIES = 5
+"""Times in a row that Unison is started anew for files that came to be meanwhile."""
 _WHOLE = 100
 _NAMED = 10
 
@@ -74,13 +76,26 @@ def _together(world: World, name: str, pair: Pair, wish: Wish, lock: int) -> Out
             Progress(done, _WHOLE, f"brought together: {done} %", over=done >= _WHOLE)
         ),
     )
+    early = 0
     while True:
         far_end.save_open(world, pair.ssh)
         try:
             known = _leaving_out(world, pair, wish)
             return unison.synchronise(known, world.environment, tell, lock)
-        except unison.RulesError:
-            continue
+        except unison.RulesError as error:
+            early = early + 1 if error.early else 0
+            pair = _bearing(world, pair, error.name, lenient=early >= _TRIES)
+
+
+def _bearing(world: World, pair: Pair, name: str, *, lenient: bool) -> Pair:
+    """The monitors let go what comes to be all the time, or no longer, and are as they were."""
+    if lenient == pair.lenient:
+        return pair
+    if lenient:
+        text = f"{name} and others come to be faster than git is asked: some of them may go along"
+        world.report(Warned(text))
+    far_end.watch(world, pair.ssh, pair.far_monitor, gitignore=True, lenient=lenient)
+    return dataclasses.replace(pair, lenient=lenient)
 
 
 def _name_links(world: World, here: Path, wish: Wish) -> None:

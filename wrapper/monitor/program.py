@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_PARTS = ("folders.py", "rules.py", "saving.py", "serving.py")
+_PARTS = ("folders.py", "known.py", "rules.py", "saving.py", "serving.py")
 _MAIN = "from wrapper.monitor.serving import main\n\nmain()\n"
 
 
@@ -26,3 +26,8 @@ def archive() -> bytes:
 def saving() -> bytes:
     """Likewise the part that has open documents saved, as a script."""
     return (_HERE / "saving.py").read_bytes()
+
+
+def listing() -> str:
+    """Likewise the part that asks git, for a shell."""
+    return (_HERE / "rules.py").read_text(encoding="utf-8")

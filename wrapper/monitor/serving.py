@@ -12,11 +12,15 @@ import os
 import select
 import sys
 import time
+from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from wrapper.monitor.folders import Inotify, Polled, join
-from wrapper.monitor.rules import Rules
+from wrapper.monitor.known import Known
 from wrapper.monitor.saving import save
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SETTLED, _CREATED, _WRITING, _LONGEST = 0.03, 0.1, 1.0, 5.0
 """Seconds after a change, a file's making, a write to one that is still open; and at most."""
@@ -28,13 +32,13 @@ _SAFE = "-_.~!*'();:@&=+$,/?#[]"
 class Monitor:
     """What Unison asks, answered."""
 
-    def __init__(self, rules: Rules | None, door: str) -> None:
-        self.rules, self.door = rules, door
+    def __init__(self, known: Known | None, door: str) -> None:
+        self.known, self.door = known, door
         self.roots: dict[str, bytes] = {}
         self.due: dict[bytes, tuple[float, float]] = {}
         """By changed path: when it was first seen, and when it is ripe to be told."""
         self.waiting: set[str] = set()
-        self.base = b""
+        self.base, self.path = b"", b""
         self.polled = Polled()
         self.eyes: list[Inotify | Polled] = [self.polled]
         with contextlib.suppress(OSError, AttributeError):
@@ -72,11 +76,9 @@ class Monitor:
             self.waiting.clear()
         if command == "START":
             self.roots[arguments[0]] = words[1]
-            self.base = join(words[1], words[2])
-            say("OK")
+            self._begin(words[1], words[2])
         elif command == "DIR":
-            self._watch(join(self.base, words[0]))
-            say("OK")
+            self._enter(words[0])
         elif command == "LINK":
             say("OK")
         elif command == "WAIT":
@@ -85,6 +87,19 @@ class Monitor:
             self._tell(self.roots.get(arguments[0]))
         elif command == "RESET":
             self.roots.pop(arguments[0], None)
+
+    def _begin(self, root: bytes, path: bytes) -> None:
+        self.base, self.path = join(root, path), path
+        with agreeing():
+            if self.known:
+                self.known.begins(root, path)
+
+    def _enter(self, folder: bytes) -> None:
+        """What comes to be in it from now on is told; what came before is all that Unison finds."""
+        self._watch(join(self.base, folder))
+        with agreeing():
+            if self.known:
+                self.known.enters(join(self.path, folder) if self.path else folder)
 
     def _watch(self, folder: bytes) -> None:
         for one in self.eyes:
@@ -129,7 +144,7 @@ class Monitor:
                 for path in self._ripe(root):
                     say("RECURSIVE", quote_from_bytes(path, _SAFE))
             except ValueError as error:
-                say("ERROR", quote_from_bytes(str(error).encode(), _SAFE))
+                refuse(error)
                 return
         say("DONE")
 
@@ -144,7 +159,7 @@ class Monitor:
         if b"" in found:
             return [b""]
         paths = sorted(found)
-        left_out = self.rules.left_out(root, paths) if self.rules else set()
+        left_out = self.known.left_out(paths) if self.known else set()
         return [path for path in paths if path not in left_out]
 
 
@@ -154,6 +169,21 @@ def below(root: bytes | None, path: bytes) -> bytes | None:
         return None if root is None else b""
     folder = root.rstrip(b"/") + b"/"
     return path[len(folder) :] if path.startswith(folder) else None
+
+
+@contextlib.contextmanager
+def agreeing() -> Iterator[None]:
+    """Unison goes on; or it ends, where a ValueError says why."""
+    try:
+        yield
+    except ValueError as error:
+        refuse(error)
+    else:
+        say("OK")
+
+
+def refuse(why: ValueError) -> None:
+    say("ERROR", quote_from_bytes(str(why).encode(), _SAFE))
 
 
 def say(*words: str) -> None:
@@ -167,6 +197,7 @@ def main() -> None:
     parser.add_argument("--door", default="", help="the socket of JupyterLab's tabs")
     parser.add_argument("--git", default="", help="git's folder, where there is no repository")
     parser.add_argument("--known", default="", help="file with what Unison leaves out already")
+    parser.add_argument("--lenient", action="store_true", help="bear what it may not know")
     given = parser.parse_args()
-    rules = Rules(given.git, given.known) if given.known else None
-    Monitor(rules, given.door).serve()
+    known = Known(given.git, given.known, lenient=given.lenient) if given.known else None
+    Monitor(known, given.door).serve()

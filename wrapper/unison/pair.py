@@ -46,6 +46,8 @@ class Pair:
     """Until interrupted."""
     known: bytes | None = None
     """Of a watch: what git leaves out here already; None where nothing is left out."""
+    lenient: bool = False
+    """A file that git leaves out may go, where more come to be faster than git is asked."""
     bare: bool = False
     """Whether there is no repository here, but the folder `rules` as one."""
 
@@ -149,6 +151,7 @@ def _monitored(pair: Pair) -> list[str]:
         if pair.known is not None:
             known.write_bytes(pair.known)
             script += ["--known", str(known), *(["--git", str(pair.rules)] if pair.bare else [])]
+            script += ["--lenient"] if pair.lenient else []
         for name in MONITORS:
             called = write_private(pair.monitor / name, f"#!/bin/sh\nexec {shlex.join(script)}\n")
             called.chmod(0o700)

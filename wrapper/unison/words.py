@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from wrapper.errors import DiskError, FailedError, NoAnswerError
-from wrapper.monitor.rules import CHANGED
+from wrapper.monitor.known import CHANGED, EARLY
 from wrapper.unison.pair import KEPT
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _BEGUN = re.compile(rf"\[BGN\] (?P<verb>{_VERB}) (?P<what>.+)", re.DOTALL)
 _ENDED = re.compile(rf"\[END\] {_VERB} (?P<name>.+)", re.DOTALL)
 _SKIPPED = re.compile(r"  skipped: (?P<name>.*) \((?P<why>.+)\)", re.DOTALL)
 _PROBLEM = re.compile(r"\[root [12]\]: ")
+_EARLY = re.compile(rf"{EARLY}(: (?P<name>\S+))?")
 _FULL = "No space left on device"
 _LAST = 8
 
@@ -49,6 +51,11 @@ class LostMemoryError(Exception):
 
 class RulesError(Exception):
     """What is left out is to be asked for again."""
+
+    def __init__(self, *, early: bool, name: str = "") -> None:
+        """`early`: before all was looked at, for the sake of a file of that name."""
+        super().__init__(name)
+        self.early, self.name = early, name
 
 
 @dataclass
@@ -131,8 +138,10 @@ class Heard:
         words = "\n".join(line for line in self.last if line.strip())
         if "-ignorearchives" in words:
             raise LostMemoryError
+        if found := _EARLY.search(words):
+            raise RulesError(early=True, name=unquote(found["name"] or "", errors="replace"))
         if CHANGED in words:
-            raise RulesError
+            raise RulesError(early=False)
         if "Lost connection" in words:
             raise NoAnswerError(f"The connection ended: {words}", hint="python -m wrapper ssh")
         listed = "; ".join(f"{name}: {why}" if why else name for name, why in self.failed.items())

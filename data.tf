@@ -127,7 +127,11 @@ resource "aws_ebs_volume" "data" {
   snapshot_id       = var.data_snapshot_id
   type              = "gp3"
 
-  tags = merge(local.tags, { "jupyter-clouds:data-of" = var.name })
+  tags = merge(local.tags, {
+    "jupyter-clouds:data-of" = var.name
+    # The environments on it run on no other.
+    "jupyter-clouds:architecture" = local.graviton ? "arm64" : "x86_64"
+  })
 
   depends_on = [terraform_data.start]
 

@@ -203,7 +203,11 @@ def test_everything_that_can_be_is_tagged(planned: dict[str, Planned]) -> None:
         "aws_security_group.this",
     }
     volume = tagged.pop("aws_ebs_volume.data[0]")
-    assert volume == {**expected, "jupyter-clouds:data-of": "mine"}
+    assert volume == {
+        **expected,
+        "jupyter-clouds:data-of": "mine",
+        "jupyter-clouds:architecture": "x86_64",
+    }
     assert all(tags == expected for tags in tagged.values()), tagged
     instance = planned["tagged"].values("aws_instance.this[0]")
     assert instance["root_block_device"][0]["tags"] == expected

@@ -75,11 +75,20 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def data_volume(ec2: EC2Client, name: str, machine: str | None = None, *, gib: int = 50) -> str:
+def data_volume(
+    ec2: EC2Client,
+    name: str,
+    machine: str | None = None,
+    *,
+    gib: int = 50,
+    architecture: str | None = None,
+) -> str:
     """A volume that holds the deployment's data, as Terraform makes and attaches it."""
     zone = _zone(ec2, machine) if machine else "us-east-1a"
     tagged = tags(name, "volume")
     tagged[0]["Tags"].append({"Key": "jupyter-clouds:data-of", "Value": name})
+    if architecture:
+        tagged[0]["Tags"].append({"Key": "jupyter-clouds:architecture", "Value": architecture})
     made = ec2.create_volume(
         AvailabilityZone=zone, Size=gib, VolumeType="gp3", Encrypted=True, TagSpecifications=tagged
     )["VolumeId"]

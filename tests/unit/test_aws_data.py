@@ -72,6 +72,24 @@ def test_a_volume_of_somebody_elses_is_no_leftover_though_a_machine_holds_it(
     aws.delete_volume(foreign)
 
 
+def test_a_snapshot_and_its_copy_tell_the_architecture_of_what_is_in_them(
+    aws: Aws, ec2: EC2Client, name: str
+) -> None:
+    volume_id = data_volume(ec2, name, architecture="arm64")
+    volume = aws.volume(volume_id)
+    assert volume
+    aws.release_volume(volume_id, name)
+    assert [one.architecture for one in aws.find_volumes(name)] == ["arm64"]
+    taken = aws.create_snapshot(volume, name, "final").snapshot_id
+    done = aws.wait_for_snapshot(taken, _deaf)
+    copied = aws.copy_snapshot(done, "us-east-1", name)
+    assert {one.architecture for one in aws.find_snapshots(name)} == {"arm64"}
+    for one in (copied, taken):
+        aws.wait_for_snapshot(one, _deaf)
+        aws.delete_snapshot(one)
+    aws.delete_volume(volume_id)
+
+
 def test_a_snapshot_is_taken_waited_for_and_found(aws: Aws, ec2: EC2Client, name: str) -> None:
     volume_id = data_volume(ec2, name)
     volume = aws.volume(volume_id)

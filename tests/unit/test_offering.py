@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.ec2 import served
+from tests.unit.fleet import data_volume
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import cli, deployment
 from wrapper.aws import Needs
@@ -417,6 +418,21 @@ def test_so_does_what_is_made_anew_from_data_that_was_kept(
     )["VolumeId"]
     try:
         assert chosen_for(look).architecture == "arm64"
+    finally:
+        ec2.delete_volume(VolumeId=volume)
+
+
+def test_kept_data_tells_a_computer_that_knows_nothing_else_of_it(
+    look: Callable[..., Offered], market: Account, told: list[Any]
+) -> None:
+    assert chosen_for(look).architecture == "x86_64"
+    ec2 = market.client()
+    volume = data_volume(ec2, "big", architecture="arm64")
+    try:
+        assert chosen_for(look).architecture == "arm64"
+        assert any("arm64 only" in one.text and volume in one.text for one in told)
+        with pytest.raises(RequestError, match="big is arm64"):
+            chosen_for(look, replace(SMALL, architectures=("x86_64",)))
     finally:
         ec2.delete_volume(VolumeId=volume)
 

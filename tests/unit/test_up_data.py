@@ -13,8 +13,8 @@ from tests.unit.conftest import PASSWORD, QUICK
 from tests.unit.ending import PLACE, Killed, Scene, read_state, scene, write_state
 from tests.unit.fleet import data_volume
 from wrapper import deployment
-from wrapper.aws import Aws
-from wrapper.deployment import origins, preparing, restoring, volume_first
+from wrapper.aws import Aws, Request
+from wrapper.deployment import its_architecture, origins, preparing, restoring, volume_first
 from wrapper.deployment.origins import Origin
 from wrapper.deployment.place import Way
 from wrapper.deployment.take_down import Wish
@@ -57,8 +57,8 @@ def snapshot(scene: Scene, gib: int = 50, kind: Any = "final") -> Snapshot:
     return done
 
 
-def kept_volume(scene: Scene, gib: int = 50) -> str:
-    volume_id = data_volume(scene.ec2, scene.name, gib=gib)
+def kept_volume(scene: Scene, gib: int = 50, architecture: str | None = None) -> str:
+    volume_id = data_volume(scene.ec2, scene.name, gib=gib, architecture=architecture)
     scene.aws.release_volume(volume_id, scene.name)
     return volume_id
 
@@ -120,6 +120,28 @@ def test_it_begins_empty_when_that_was_said_and_tells_what_it_passes_over(
     assert (origin.words, pinned) == (None, asked)
     assert f"{found.snapshot_id} is kept, and not used" in scene.texts()
     assert "data_snapshot_id" not in pinned.variables(name="x", generation=1)
+
+
+@pytest.mark.parametrize("its", [None, "arm64", "x86_64"])
+def test_environments_begin_on_the_architecture_that_they_run_on(
+    scene: Scene, its: str | None
+) -> None:
+    """Data of before there were tags is taken as it is."""
+    volume_id = kept_volume(scene, architecture=its)
+    way = Way(PLACE, scene.world.aws(environment={}, region=None), scene.account.environment)
+    facts = way.aws.check_request(Request(instance_type="t3.large", spot=False))
+    origin, _ = begin(scene)
+    if its != "arm64":
+        its_architecture.refuse_for(scene.world, origin, wanted(scene), facts)
+    else:
+        with pytest.raises(RequestError, match=f"{volume_id} has environments of arm64") as raised:
+            its_architecture.refuse_for(scene.world, origin, wanted(scene), facts)
+        assert "--fresh-data" in (raised.value.hint or "")
+        asked = Settings(data_volume_id=volume_id)
+        origin, _ = begin(scene, asked, settings=asked)
+        its_architecture.refuse_for(scene.world, origin, wanted(scene, settings=asked), facts)
+        assert any("would not run on it" in text for text in scene.texts()), "told, and taken"
+    scene.aws.delete_volume(volume_id)
 
 
 def test_a_volume_is_never_smaller_than_what_is_restored_to_it(scene: Scene) -> None:

@@ -30,7 +30,9 @@ def _tidy(scene: Scene) -> Iterator[None]:
 
 def ready(scene: Scene, *, fresh: bool = True) -> Any:
     candidates = (SimpleNamespace(zone="us-east-1b"),)
-    return SimpleNamespace(way=SimpleNamespace(aws=scene.aws), fresh=fresh, candidates=candidates)
+    facts = SimpleNamespace(architecture="arm64")
+    way = SimpleNamespace(aws=scene.aws)
+    return SimpleNamespace(way=way, fresh=fresh, candidates=candidates, facts=facts)
 
 
 def block(scene: Scene) -> Path:
@@ -52,6 +54,7 @@ def test_it_is_made_as_the_module_would_make_it_and_named_for_terraform(scene: S
         assert (found.gib, found.zone, found.encrypted) == (7, "us-east-1b", True)
         assert tags_of(scene, volume_id) == {
             "Name": f"jupyter-clouds-{scene.name}",
+            "jupyter-clouds:architecture": "arm64",
             "jupyter-clouds:data-of": scene.name,
             "jupyter-clouds:deployment": scene.name,
             "jupyter-clouds:owner": "ada",

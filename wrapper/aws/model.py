@@ -28,6 +28,9 @@ DEPLOYMENT_TAG = "jupyter-clouds:deployment"
 DATA_TAG = "jupyter-clouds:data-of"
 """Name of the deployment whose data a volume or a snapshot holds, also of one that is down."""
 
+ARCHITECTURE_TAG = "jupyter-clouds:architecture"
+"""What the environments on a volume, or in a snapshot, run on."""
+
 IMAGE_TAG = "jupyter-clouds:image-of"
 """Name of the deployment whose machine an image was made of; on its snapshot, too."""
 
@@ -223,6 +226,8 @@ class Volume:
     """No machine has ever had it, as far as it is marked."""
     ends_with_machine: bool = False
     """EC2 deletes it with the machine; never so when Terraform attached it."""
+    architecture: str | None = None
+    """Of the environments on it, from its tag; None where it has none."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +253,8 @@ class Snapshot:
     """Mark of the `down` that took it, the same as the volume's."""
     copy_of: str | None
     """The snapshot of another region that it was copied from."""
+    architecture: str | None = None
+    """Of the environments in it, from its tag; None where it has none."""
 
 
 @dataclass(frozen=True)

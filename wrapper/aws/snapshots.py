@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from wrapper.aws.machine import tag
-from wrapper.aws.model import DATA_TAG, Snapshot
+from wrapper.aws.model import ARCHITECTURE_TAG, DATA_TAG, Snapshot
 from wrapper.aws.volumes import ENDING_TAG
 from wrapper.aws.words import code_of, is_absent
 from wrapper.errors import AwsError
@@ -64,7 +64,7 @@ def create(
         made = account.ec2.create_snapshot(
             VolumeId=volume.volume_id,
             Description=f"jupyter-clouds: {kind} snapshot of {name}",
-            TagSpecifications=[_tagged(name, kind, volume.gib, marks)],
+            TagSpecifications=[_tagged(name, kind, volume, marks)],
         )
     return _described(made)
 
@@ -77,7 +77,7 @@ def copy(account: Account, source: Snapshot, from_region: str, name: str) -> str
             SourceSnapshotId=source.snapshot_id,
             Description=f"jupyter-clouds: {source.snapshot_id} of {from_region}",
             Encrypted=True,
-            TagSpecifications=[_tagged(name, "manual", source.gib, {COPY_TAG: source.snapshot_id})],
+            TagSpecifications=[_tagged(name, "manual", source, {COPY_TAG: source.snapshot_id})],
         )["SnapshotId"]
 
 
@@ -124,13 +124,14 @@ def delete(account: Account, snapshot_id: str) -> None:
 
 
 def _tagged(
-    name: str, kind: SnapshotKind, gib: int, more: dict[str, str]
+    name: str, kind: SnapshotKind, of: Volume | Snapshot, more: dict[str, str]
 ) -> TagSpecificationTypeDef:
     pairs = {
         "Name": f"jupyter-clouds-{name}",
         DATA_TAG: name,
         KIND_TAG: kind,
-        SIZE_TAG: str(gib),
+        SIZE_TAG: str(of.gib),
+        **({ARCHITECTURE_TAG: of.architecture} if of.architecture else {}),
         **more,
     }
     return {
@@ -155,4 +156,5 @@ def _described(raw: SnapshotTypeDef | SnapshotResponseTypeDef) -> Snapshot:
         kind=tag(tags, KIND_TAG),
         ending=tag(tags, ENDING_TAG),
         copy_of=tag(tags, COPY_TAG),
+        architecture=tag(tags, ARCHITECTURE_TAG),
     )

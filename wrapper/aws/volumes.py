@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from wrapper.aws.machine import tag
-from wrapper.aws.model import DATA_TAG, DEPLOYMENT_TAG, Volume
+from wrapper.aws.model import ARCHITECTURE_TAG, DATA_TAG, DEPLOYMENT_TAG, Volume
 from wrapper.aws.words import code_of, is_absent
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def _described(raw: VolumeTypeDef) -> Volume:
         ending=tag(tags, ENDING_TAG),
         untouched=tag(tags, UNTOUCHED_TAG) is not None,
         ends_with_machine=any(one.get("DeleteOnTermination", False) for one in attached),
+        architecture=tag(tags, ARCHITECTURE_TAG),
     )
 
 

@@ -39,8 +39,7 @@ def settled(world: World, wanted: Wanted) -> Wanted:
     if alive and (kept := _still_fits(world, wanted, alive, needs)):
         world.report(Note(f"{kept} has what is needed: it stays."))
         return _of_type(wanted, kept)
-    if record:
-        needs = its_architecture.only(world, wanted, record, needs)
+    needs = its_architecture.only(world, wanted, record, needs)
     if alive:
         if regions not in ((), ("all",), (alive.place.region,)):
             world.report(

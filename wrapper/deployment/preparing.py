@@ -151,6 +151,8 @@ def _look(
     if asked.bucket and (warning := way.aws.check_bucket(asked.bucket)):
         world.report(Warned(warning))
     origin, asked = restoring.begin(world, way, wanted, asked, before)
+    if fresh:
+        its_architecture.refuse_for(world, origin, wanted, facts)
     zone = origin.volume.zone if origin.volume else None
     origins.refuse_elsewhere(origin, asked, facts.zones, wanted.name)
     if zone and not (origin.taken_over and asked.subnet_id):  # which may be in another: it moves

@@ -12,7 +12,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wrapper.aws.model import DATA_TAG, DEPLOYMENT_TAG
+from wrapper.aws.model import ARCHITECTURE_TAG, DATA_TAG, DEPLOYMENT_TAG
 from wrapper.deployment.data import DATA_VOLUME, VOLUME_TYPE
 from wrapper.deployment.events import Warned
 from wrapper.errors import CloudsError
@@ -101,6 +101,7 @@ def _make(home: Home, ready: Prepared) -> str | None:
         "Name": f"jupyter-clouds-{home.name}",
         DEPLOYMENT_TAG: home.name,
         DATA_TAG: home.name,
+        ARCHITECTURE_TAG: ready.facts.architecture,
     }
     if owner := variables.get("owner"):
         tags["jupyter-clouds:owner"] = owner

@@ -143,7 +143,8 @@ resource "aws_eip" "this" {
 
   domain = "vpc"
 
-  tags = local.tags
+  # A record has no tags: the address tells of it, should the state be lost.
+  tags = merge(local.tags, var.zone_id == null ? {} : { "jupyter-clouds:record" = "${var.zone_id}/${var.domain}" })
 }
 
 # A fulfilled request's machine is still pending, and EC2 then refuses an address, unretried:

@@ -312,6 +312,8 @@ def test_without_zone_and_authority_no_machine_may_write_a_record(
 @pytest.mark.parametrize("case", ["in_a_zone", "the_zone_itself"])
 def test_the_domains_record_is_made_in_its_zone(planned: dict[str, Planned], case: str) -> None:
     record = planned[case].values("aws_route53_record.this[0]")
+    told = planned[case].values("aws_eip.this[0]")["tags"]["jupyter-clouds:record"]
+    assert told == f"{record['zone_id']}/{record['name']}"
 
     assert record["name"] == CASES[case]["domain"]
     assert (record["type"], record["ttl"]) == ("A", 60)

@@ -265,6 +265,76 @@ def test_a_role_that_ec2_has_not_heard_of_yet_is_waited_for(
     aws.remove(Leftover("role", role, ""))
 
 
+def in_a_zone(account: Account, ec2: EC2Client, name: str) -> tuple[Any, str, str]:
+    """Route 53, the zone of example.org, and the address of name.example.org in it."""
+    route53 = account.client(service="route53")
+    zone = route53.create_hosted_zone(Name="example.org", CallerReference=name)["HostedZone"]["Id"]
+    zone = zone.rpartition("/")[2]
+    made = ec2.allocate_address(Domain="vpc", TagSpecifications=tags(name, "elastic-ip"))
+    told = {"Key": "jupyter-clouds:record", "Value": f"{zone}/{name}.example.org"}
+    ec2.create_tags(Resources=[made["AllocationId"]], Tags=[told])
+    return route53, zone, made["PublicIp"]
+
+
+def lead(route53: Any, zone: str, name: str, address: str) -> None:
+    records = {"TTL": 60, "ResourceRecords": [{"Value": address}]}
+    made = {"Name": f"{name}.example.org", "Type": "A", **records}
+    change = {"Action": "UPSERT", "ResourceRecordSet": made}
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [change]})
+
+
+def leads(route53: Any, zone: str) -> list[str]:
+    sets = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    return [one["Name"] for one in sets if one["Type"] == "A"]
+
+
+def test_a_record_is_found_by_its_address_and_goes_before_it(
+    aws: Aws, account: Account, ec2: EC2Client, name: str
+) -> None:
+    route53, zone, address = in_a_zone(account, ec2, name)
+    lead(route53, zone, f"other-{name}", "192.0.2.1")
+    assert [one.kind for one in aws.leftovers(name)] == ["address"], "none was made so far"
+    lead(route53, zone, name, "192.0.2.1")
+    assert [one.kind for one in aws.leftovers(name)] == ["address"], "it leads elsewhere"
+    lead(route53, zone, name, address)
+    left = aws.leftovers(name)
+    assert [(one.kind, one.detail) for one in left] == [("record", address), ("address", address)]
+    for one in (*left, left[0]):
+        aws.remove(one)
+    assert aws.leftovers(name) == []
+    assert leads(route53, zone) == [f"other-{name}.example.org."]
+
+
+def test_a_record_that_may_not_be_removed_is_told_with_its_zone(
+    aws: Aws, account: Account, ec2: EC2Client, name: str
+) -> None:
+    _, zone, address = in_a_zone(account, ec2, name)
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListResourceRecordSets")
+
+    events = aws._account.route53.meta.events
+    events.register("before-call.route-53.ListResourceRecordSets", refuse)
+    try:
+        [record, left] = aws.leftovers(name)
+        with pytest.raises(AwsError, match=f"still leads to {address}.*{zone}"):
+            aws.remove(record)
+    finally:
+        events.unregister("before-call.route-53.ListResourceRecordSets", refuse)
+    assert [one.kind for one in aws.leftovers(name)] == ["address"]
+    aws.remove(left)
+
+
+def test_a_zone_that_has_gone_hides_nothing(
+    aws: Aws, account: Account, ec2: EC2Client, name: str
+) -> None:
+    route53, zone, _ = in_a_zone(account, ec2, name)
+    route53.delete_hosted_zone(Id=zone)
+    [left] = aws.leftovers(name)
+    assert left.kind == "address"
+    aws.remove(left)
+
+
 def test_a_bucket_for_the_machine_has_to_be_there(aws: Aws, account: Account, name: str) -> None:
     bucket = bucket_of(account, name)
 

@@ -124,6 +124,11 @@ class Account:
         return self._client("fis")
 
     @cached_property
+    def route53(self) -> Any:
+        """The client of Route 53."""
+        return self._client("route53")
+
+    @cached_property
     def iam(self) -> Any:
         """Roles."""
         return self._client("iam")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from wrapper.aws import buckets, machine, market, roles
+from wrapper.aws import buckets, machine, market, records, roles
 from wrapper.aws.model import DEPLOYMENT_TAG, Leftover
 from wrapper.aws.words import code_of, is_absent
 
@@ -96,10 +96,15 @@ def _once(found: Iterable[Leftover]) -> list[Leftover]:
 
 
 def _addresses(account: Account, name: str) -> list[Leftover]:
+    """And the records that lead there, which nothing else tells of."""
     with account.mapped("looking for addresses"):
         found = account.ec2.describe_addresses(Filters=[_tagged(name)])["Addresses"]
     return [
-        Leftover("address", str(one.get("AllocationId")), str(one.get("PublicIp"))) for one in found
+        *records.find(account, found),
+        *(
+            Leftover("address", str(one.get("AllocationId")), str(one.get("PublicIp")))
+            for one in found
+        ),
     ]
 
 
@@ -249,6 +254,7 @@ _REMOVERS: dict[LeftoverKind, Callable[[Account, Leftover], None]] = {
     "rule": _remove_rule,
     "key-pair": _remove_key_pair,
     "bucket": buckets.remove,
+    "record": records.remove,
     "role": roles.remove,
 }
 """What nothing can hold; all else waits."""

@@ -13,6 +13,7 @@ Market = Literal["spot", "on-demand"]
 LeftoverKind = Literal[
     "request",
     "instance",
+    "record",
     "address",
     "volume",
     "interface",
@@ -182,7 +183,7 @@ class Leftover:
     detail: str
     """For a person: state, size, address."""
     parent: str | None = None
-    """The security group of a rule; None for all else."""
+    """The security group of a rule, the zone of a record; None for all else."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from werkzeug.serving import make_server
 
 from tests.provider import Provider
@@ -241,6 +242,7 @@ def test_the_life_of_a_deployment(full_stage: Stage) -> None:
     assert found.phases["conda"]["state"] == "done"
     assert [one.name for one in deployment.every(world)] == ["life"]
     assert deployment.check(world, "life").key_sha256 == made.summary.key_sha256
+    _what_comes_too_late_is_told(stage)
     _secrets_are_nowhere(stage.home("life").path)
     _password_is_rotated(stage)
 
@@ -256,6 +258,17 @@ def test_the_life_of_a_deployment(full_stage: Stage) -> None:
     assert stage.home("life").password() is None
     with pytest.raises(UnknownDeploymentError, match="There is none"):
         deployment.status(world, "life")
+
+
+def _what_comes_too_late_is_told(stage: Stage) -> None:
+    """A machine is told of its bucket when it is made."""
+    stage.aws()._account.s3.create_bucket(Bucket="my-data")
+    asked = stage.wanted("life", settings=Settings(data_volume_size=0, bucket="my-data"))
+    with pytest.raises(UsageError, match="Nothing was made"):
+        deployment.up(replace(stage.world, confirm=lambda _: False), asked)
+    [told] = [one.text for one in stage.of(Warned) if one.text.startswith("--bucket")]
+    assert "first boot, which is over" in told
+    assert "up life --replace" in told
 
 
 def _secrets_are_nowhere(folder: Path) -> None:
@@ -366,6 +379,7 @@ def _terminate(stage: Stage, instance_id: str | None) -> None:
         ({"settings": Settings(allow=("10.0.0.1/32",))}, SettingsError, "private"),
         ({"settings": Settings(instance_type="t3.gigantic")}, RequestError, "t3.gigantic"),
         ({"settings": Settings(domain="no domain")}, SettingsError, "domain"),
+        ({"settings": Settings(bucket="absent-bucket/x")}, RequestError, "no bucket absent-bucket"),
         ({"new_password": lambda: "password1"}, UsageError, "weak"),
         ({"region": "atlantis-1"}, RequestError, "atlantis-1"),
         ({"certificate": True}, UsageError, "go together"),
@@ -375,7 +389,10 @@ def _terminate(stage: Stage, instance_id: str | None) -> None:
             "two certificates",
         ),
     ],
-    ids=["name", "cidr", "type", "domain", "password", "region", "certificate", "certificates"],
+    ids=[
+        *("name", "cidr", "type", "domain", "bucket"),
+        *("password", "region", "certificate", "certificates"),
+    ],
 )
 def test_bad_input_is_refused_before_anything_is_made(
     stage: Stage, more: dict[str, Any], kind: type[Exception], said: str
@@ -385,6 +402,26 @@ def test_bad_input_is_refused_before_anything_is_made(
     assert stage.machines.specs == {}
     assert stage.aws().leftovers("bad") == []
     assert deployment.every(stage.world) == []
+
+
+def test_that_a_bucket_may_not_be_looked_into_is_told_before_anything_is_made(
+    stage: Stage,
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "403"}}, "HeadBucket")
+
+    def aws(**given: Any) -> Aws:
+        made = Aws(**given)
+        made._account.s3.meta.events.register("before-call.s3.HeadBucket", refuse)
+        return made
+
+    world = replace(stage.world, aws=aws, confirm=lambda _: False)  # type: ignore[arg-type] # as the class is called
+    wanted = stage.wanted("no", settings=Settings(data_volume_size=0, bucket="somebodys"))
+    with pytest.raises(UsageError, match="Nothing was made"):
+        deployment.up(world, wanted)
+    assert any("may not look into the bucket somebodys" in one.text for one in stage.of(Warned))
+    assert stage.machines.specs == {}
+    assert stage.aws().leftovers("no") == []
 
 
 def test_a_no_leaves_nothing(stage: Stage) -> None:

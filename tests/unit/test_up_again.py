@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.conftest import PASSWORD
 from tests.unit.fleet import launch
+from tests.unit.test_aws_account import KEYS, refusing
 from tests.unit.worlds import bare_world
 from wrapper import deployment
 from wrapper.deployment import preparing, question
@@ -19,6 +20,7 @@ from wrapper.deployment.events import Note
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import (
     CloudsError,
+    CredentialsError,
     DiskError,
     NoAnswerError,
     PasswordError,
@@ -193,6 +195,36 @@ def test_a_refused_request_does_not_wait_for_providers(
     terraform.slow = True
     with pytest.raises(RequestError, match="gigantic"):
         up(settings=Settings(instance_type="t3.gigantic"))
+    assert _home(world, name).is_bare()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "wrong"), [(3600, "60 minutes slow"), (-3600, "60 minutes fast")]
+)
+def test_a_wrong_clock_is_told_with_what_mends_it_and_nothing_is_made(
+    world: World, name: str, terraform: Failing, ahead: float, wrong: str
+) -> None:
+    """As AWS answers a signature of another hour; its answer has its own date."""
+    terraform.slow = True
+    wanted = Wanted(name=name, new_password=lambda: PASSWORD, settings=Settings())
+    with refusing("RequestExpired", "Request has expired", ahead) as endpoint:
+        aws = {**KEYS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": endpoint}
+        there = replace(world, environment={**world.environment, **aws})
+        with pytest.raises(CredentialsError, match=f"clock is {wrong}") as raised:
+            deployment.up(there, wanted)
+    assert "timedatectl" in (raised.value.hint or "")
+    assert _home(world, name).is_bare()
+
+
+def test_more_hours_than_a_month_has_are_asked_about_before_anything_is_made(
+    world: World, name: str
+) -> None:
+    asked: list[str] = []
+    no = replace(world, confirm=lambda question: bool(asked.append(question)))  # type: ignore[func-returns-value] # None is a no
+    wanted = Wanted(name=name, new_password=lambda: PASSWORD, settings=Settings(max_hours=721))
+    with pytest.raises(UsageError, match="Nothing was changed"):
+        deployment.up(no, wanted)
+    assert "721 hours are more than a month" in asked[0]
     assert _home(world, name).is_bare()
 
 

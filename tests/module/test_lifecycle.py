@@ -42,7 +42,7 @@ def test_a_spot_machine_and_its_disk_are_tagged_by_other_means(
     for one in (*seen.instances, seen.root, *seen.requests):
         assert {tag["Key"]: tag["Value"] for tag in one["Tags"]} == expected
     tags = {tag["Key"]: tag["Value"] for tag in seen.data["Tags"]}
-    of_data = {"jupyter-clouds:data-of": "mine", "jupyter-clouds:architecture": "x86_64"}
+    of_data = {"jupyter-clouds:data-of": "mine", "jupyter-clouds:architecture": "arm64"}
     assert tags == {**expected, **of_data}
 
 

@@ -264,8 +264,10 @@ def _what_comes_too_late_is_told(stage: Stage) -> None:
     """A machine is told of its bucket when it is made."""
     stage.aws()._account.s3.create_bucket(Bucket="my-data")
     asked = stage.wanted("life", settings=Settings(data_volume_size=0, bucket="my-data"))
+    before = stage.home("life").variables()
     with pytest.raises(UsageError, match="Nothing was made"):
         deployment.up(replace(stage.world, confirm=lambda _: False), asked)
+    assert stage.home("life").variables() == before, "or the next command would make it"
     [told] = [one.text for one in stage.of(Warned) if one.text.startswith("--bucket")]
     assert "first boot, which is over" in told
     assert "up life --replace" in told
@@ -415,7 +417,7 @@ def test_that_a_bucket_may_not_be_looked_into_is_told_before_anything_is_made(
         made._account.s3.meta.events.register("before-call.s3.HeadBucket", refuse)
         return made
 
-    world = replace(stage.world, aws=aws, confirm=lambda _: False)  # type: ignore[arg-type] # as the class is called
+    world = replace(stage.world, aws=aws, confirm=lambda _: False)
     wanted = stage.wanted("no", settings=Settings(data_volume_size=0, bucket="somebodys"))
     with pytest.raises(UsageError, match="Nothing was made"):
         deployment.up(world, wanted)

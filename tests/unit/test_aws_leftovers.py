@@ -271,8 +271,10 @@ def in_a_zone(account: Account, ec2: EC2Client, name: str) -> tuple[Any, str, st
     zone = route53.create_hosted_zone(Name="example.org", CallerReference=name)["HostedZone"]["Id"]
     zone = zone.rpartition("/")[2]
     made = ec2.allocate_address(Domain="vpc", TagSpecifications=tags(name, "elastic-ip"))
-    told = {"Key": "jupyter-clouds:record", "Value": f"{zone}/{name}.example.org"}
-    ec2.create_tags(Resources=[made["AllocationId"]], Tags=[told])
+    told = f"{zone}/{name}.example.org"
+    ec2.create_tags(
+        Resources=[made["AllocationId"]], Tags=[{"Key": "jupyter-clouds:record", "Value": told}]
+    )
     return route53, zone, made["PublicIp"]
 
 

@@ -45,10 +45,15 @@ def up(world: World, wanted: Wanted, *, answers: Callable[[Up], None] = lambda _
     home.create()
     autostop.agree(world, wanted.settings.max_hours)
     with home.locked(f"up {wanted.name}") as lock:
-        known = home.record()
+        known, variables = home.record(), home.variables()
         ready = preparing.prepare(world, home, wanted, lock)
         was = autostop.before(world, home, ready.way, known)
-        _ask(world, home, ready, rested=was.rested)
+        try:
+            _ask(world, home, ready, rested=was.rested)
+        except BaseException:
+            if not ready.fresh:  # no other command takes up what nobody agreed to
+                home.write_variables(variables)
+            raise
         packages.keep(home, wanted)
         meter = Meter(world.report)
         watch = Watch(

@@ -17,10 +17,11 @@ import pytest
 import requests
 
 from tests.machine_tree import lay_out
+from tests.unit.conftest import as_on_a_machine, without_grammar
 from wrapper.password import hash_password
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.unit.conftest import LiveJupyter
@@ -94,12 +95,24 @@ def test_the_table_is_bounded_and_keeps_the_newest(login: Any) -> None:
     assert throttle.wait("192.0.2.49") > 0
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveJupyter]:
+    """One for those who change nothing."""
+    with as_on_a_machine(tmp_path_factory.mktemp("shared")) as live:
+        yield live
+
+
 @pytest.fixture
 def session(machines_jupyter: LiveJupyter, tmp_path: Path) -> requests.Session:
+    return trusting(machines_jupyter, tmp_path)
+
+
+def trusting(live: LiveJupyter, folder: Path) -> requests.Session:
+    """Somebody who has not logged in."""
     found = requests.Session()
     found.trust_env = False
-    ca = tmp_path / "trusted.pem"
-    ca.write_text(machines_jupyter.minted.certificate)
+    ca = folder / "trusted.pem"
+    ca.write_text(live.minted.certificate)
     found.verify = str(ca)
     return found
 
@@ -152,10 +165,8 @@ def test_guesses_side_by_side_count_as_one_and_block_nobody(
     assert set(answers) == {401, 429}
 
 
-def test_without_a_login_nothing_is_served(
-    machines_jupyter: LiveJupyter, session: requests.Session
-) -> None:
-    live = machines_jupyter
+def test_without_a_login_nothing_is_served(shared: LiveJupyter, tmp_path: Path) -> None:
+    live, session = shared, trusting(shared, tmp_path)
     for path in ("/clouds/status", "/clouds/outputs?path=a.ipynb", "/api/contents", "/api/status"):
         assert session.get(f"{live.url}{path}", timeout=10).status_code == 403, path
     lab = session.get(f"{live.url}/lab", timeout=10, allow_redirects=False)
@@ -218,7 +229,8 @@ def test_a_changed_password_counts_where_it_took_the_place_of_the_given_one(
         "import sys; from traitlets.config import PyFileConfigLoader as Loader;"
         "c = Loader(sys.argv[1]).load_config(); print(c.PasswordIdentityProvider.hashed_password)"
     )
-    environment = {**os.environ, "JUPYTER_CLOUDS_NOTEBOOK_JSON": str(tmp_path / "notebook.json")}
+    own = {"JUPYTER_CLOUDS_NOTEBOOK_JSON": str(tmp_path / "notebook.json")}
+    environment = {**os.environ, **without_grammar(tmp_path), **own}
     command = [sys.executable, "-B", "-c", code, str(config)]
     assert subprocess.check_output(command, env=environment, text=True).strip() == used
 
@@ -233,9 +245,9 @@ def test_a_changed_password_counts_where_it_took_the_place_of_the_given_one(
 )
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 def test_only_tls_of_today_is_spoken(
-    machines_jupyter: LiveJupyter, newest: ssl.TLSVersion, served: bool
+    shared: LiveJupyter, newest: ssl.TLSVersion, served: bool
 ) -> None:
-    live = machines_jupyter
+    live = shared
     context = ssl.create_default_context(cadata=live.minted.certificate)
     context.minimum_version = ssl.TLSVersion.TLSv1
     context.maximum_version = newest

@@ -265,21 +265,24 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 QUICK = Pace(first=0.05, growth=1.2, longest=0.3)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
-    """An account on the embedded EC2's API, with nothing behind its instances."""
+    """An account on the embedded EC2's API, with nothing behind its instances.
+
+    For one file of tests: with what ends in it, each question takes longer; another takes 20 ms.
+    """
     with served() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ec2(account: Account) -> EC2Client:
     """What somebody else, and Terraform, sees of it."""
     found: EC2Client = account.client()
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws(account: Account) -> Aws:
     """The adapter under test."""
     return Aws(environment=account.environment, pace=QUICK)
@@ -291,7 +294,7 @@ def name() -> str:
     return f"test-{secrets.token_hex(4)}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ec2_environment(account: Account) -> dict[str, str]:
     """What points an AWS client at it."""
     return account.environment

@@ -40,7 +40,7 @@ def watch(lab: Lab) -> Iterator[Watch]:
     path = lab.folder / "autostop.sock"
     with Watch(str(path), _Handler) as found:
         found.heard = []
-        threading.Thread(target=found.serve_forever, daemon=True).start()
+        threading.Thread(target=found.serve_forever, args=(0.05,), daemon=True).start()
         yield found
         found.shutdown()
     path.unlink()

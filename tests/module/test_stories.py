@@ -185,7 +185,7 @@ def _stage(tmp_path: Path, jupyter: LiveJupyter, providers: Path) -> Iterator[St
     machines = Speaking(prints.key_sha256, prints.certificate_sha256)
     app = create_app(machines)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     environment = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",

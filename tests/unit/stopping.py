@@ -61,7 +61,7 @@ class Jupyter(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.quiet: float | None = None
         self.looks, self.status = 0, 200
         self.notices: list[dict[str, Any]] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
 
 class Stopping(Machine):

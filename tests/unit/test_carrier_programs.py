@@ -82,7 +82,7 @@ def test_the_token_stays_at_the_door(path: str, passed: str, tmp_path: Path) -> 
     context.load_cert_chain(*minted.write(tmp_path))
     with HTTPServer(("127.0.0.1", 0), Notebook) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         there = Upstream("127.0.0.1", server.server_port, trust_only(minted.certificate), {})
         door = Door(there, lambda: there)
         try:

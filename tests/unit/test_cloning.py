@@ -118,7 +118,7 @@ def origin(tmp_path: Path) -> Iterator[Origin]:
         url = f"https://127.0.0.1:{server.server_port}"
         made = Origin(folder, url, trusted / "ca.pem")
         server.shown, server.closed = made.shown, True  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         (made.repository("code") / "words").write_text("main")
         git(folder / "code", "checkout", "--quiet", "-b", "next")
         made.publish("code", "next")
@@ -212,7 +212,7 @@ def test_no_other_host_is_shown_the_credential(
     handler = functools.partial(_Handler, directory=str(origin.folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as other:
         other.shown, other.closed = shown, True  # type: ignore[attr-defined]
-        threading.Thread(target=other.serve_forever, daemon=True).start()
+        threading.Thread(target=other.serve_forever, args=(0.05,), daemon=True).start()
         outer = origin.repository("outer")
         (outer / "inner").mkdir()
         (outer / ".gitmodules").write_text(

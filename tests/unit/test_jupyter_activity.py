@@ -171,7 +171,7 @@ def watch(server: Server) -> Iterator[Any]:
     with socketserver.UnixStreamServer(str(server.root / "autostop.sock"), _Handler) as found:
         known: Any = found
         known.heard, known.answer = [], {"idle_minutes": 45}
-        threading.Thread(target=found.serve_forever, daemon=True).start()
+        threading.Thread(target=found.serve_forever, args=(0.05,), daemon=True).start()
         yield found
         found.shutdown()
     (server.root / "autostop.sock").unlink()

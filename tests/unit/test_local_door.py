@@ -31,7 +31,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     app = create_app(Machines(clock), clock)
     wsgi = door.beside(app, Room(), app.control)
     server = make_server("127.0.0.1", 0, wsgi, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     record = Record(stage="", port=server.server_port)
     monkeypatch.setattr(market, "read", lambda: record)

@@ -61,7 +61,7 @@ def door(account: Account) -> Iterator[Door]:
     listening = socket.create_server(("127.0.0.1", 0))
     found = Door(f"http://127.0.0.1:{listening.getsockname()[1]}", Machine())
     server = serve(listening, lambda _: found.machine, account.services)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield found
     server.shutdown()

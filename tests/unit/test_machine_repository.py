@@ -56,7 +56,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     git(folder / "code.git", "update-server-info")
     handler = functools.partial(_Handler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
 

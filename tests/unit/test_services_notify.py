@@ -40,7 +40,7 @@ class Hook(http.server.ThreadingHTTPServer):
         self.certificate = certificate
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.status = 200
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def url(self) -> str:

@@ -42,7 +42,7 @@ bundle: setup ## templates/machine.bin and unpack.min, from their sources
 	@$(python) -m scripts.bundle
 
 unit: setup ## no Terraform, no root; two for each core, since half of their time is waiting
-	@$(pytest) -n $$((2 * $$(nproc))) tests/unit
+	@$(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/unit
 
 module: setup ## the Terraform module on copies, planned and applied; two for each core, as above
 	@nice -n 5 $(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/module

@@ -24,15 +24,17 @@ SHARED = {
     "test_plan": "plan",
 }
 """Files whose tests share a fixture that takes long to make."""
+APART = {"test_cli_process", "test_down_data", "test_services_autostop", "test_terraform_process"}
+"""Files whose tests share nothing and take long: they fill what other files leave of the time."""
 
 
 class ByFixture(LoadScopeScheduling):  # type: ignore[misc] # untyped
-    """Tests that share such a fixture go to one worker, a file of machine tests too."""
+    """Tests that share such a fixture go to one worker, a file of machine or unit tests too."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = PurePath(nodeid.partition("::")[0])
-        alone = file.stem if file.parent.name == "machine" else nodeid
-        return SHARED.get(file.stem, alone)
+        together = file.parent.name in ("machine", "unit") and file.stem not in APART
+        return SHARED.get(file.stem, file.stem if together else nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -185,6 +187,19 @@ def test_the_server_comes_from_conda_forge_alone(machine: MachineRoot) -> None:
         "mamba create --override-channels --channel conda-forge jupyterlab=4.6.* notebook=7.*"
         f" --yes --quiet --prefix {machine.root}/opt/conda/envs/server"
     )
+
+
+def test_jupyter_compiles_no_grammar_when_it_starts(machine: MachineRoot) -> None:
+    machine.phase("conda")
+    machine.phase("server")
+
+    (packages,) = (machine.root / "opt/conda/envs/server/lib").glob("*/site-packages")
+    code = (
+        "import site, sys; site.addsitedir(sys.argv[1]); import jupyter_events; print(*sys.modules)"
+    )
+    modules = subprocess.check_output([sys.executable, "-c", code, packages], text=True).split()
+    assert "jsonschema" in modules
+    assert "lark" not in modules
 
 
 def test_an_environment_is_made_once(machine: MachineRoot) -> None:

@@ -52,6 +52,10 @@ def server() -> None:
     packages = (clouds.HERE / "server.txt").read_text().split()
     if not clouds.stamped("server", " ".join(packages)):
         create("server", ["create", *CHANNEL, *packages])
+        # Else jsonschema compiles a grammar of IRIs when Jupyter starts: half of what that takes.
+        # https://github.com/python-jsonschema/jsonschema/blob/v4.26.0/jsonschema/_format.py#L327
+        for path in (clouds.CONDA / "envs/server").glob("lib/python*/site-packages"):
+            (path / "quick.pth").write_text("import sys; sys.modules['rfc3987_syntax'] = None\n")
         clouds.stamp("server", " ".join(packages))
 
 

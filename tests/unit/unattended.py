@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.machine_tree import lay_out
-from tests.unit.conftest import PASSWORD, free_port, mint, serving
+from tests.unit.conftest import PASSWORD, free_port, mint, serving, without_grammar
 from wrapper.certificate import fingerprints
 from wrapper.notebook import Notebook, pin
 from wrapper.password import hash_password
@@ -74,6 +74,7 @@ class Unattended:
                 "CLOUDS_ROOT": str(self.root),
                 "CLOUDS_HOME": str(self.root / "home"),
                 "IPYTHONDIR": str(self.root / "ipython"),
+                **without_grammar(self.root),  # as in the server's environment of a machine
             },
         )
         self.running[name] = child

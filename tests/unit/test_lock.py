@@ -61,7 +61,9 @@ def test_a_unison_that_outlives_its_command_is_named_and_not_the_command(
 
 
 @pytest.mark.parametrize(
-    ("pid", "lives"), [(str(os.getpid()), True), ("1", True), ("", False), ("x", False)]
+    ("pid", "lives"),
+    [(str(os.getpid()), True), ("1", True), ("", False), ("x", False)],
+    ids=["this", "another user's", "none", "nonsense"],  # each worker of xdist's has the same ones
 )
 def test_a_holder_lives_as_long_as_its_process(pid: str, lives: bool) -> None:
     assert Holder(pid, "up").lives is lives

@@ -14,6 +14,7 @@ from tests.unit.ending import PLACE, Killed, Scene, read_state, scene, write_sta
 from tests.unit.fleet import data_volume
 from wrapper import deployment
 from wrapper.aws import Aws, Request
+from wrapper.aws.model import DATA_TAG, DEPLOYMENT_TAG
 from wrapper.deployment import its_architecture, origins, preparing, restoring, volume_first
 from wrapper.deployment.origins import Origin
 from wrapper.deployment.place import Way
@@ -505,6 +506,30 @@ def test_up_asks_with_the_data_in_its_question_and_pins_it(scene: Scene) -> None
     done = deployment.down(scene.world, scene.name, wish=Wish("keep"))
     assert [one.id for one in done.kept] == [volume_id]
     deployment.delete_kept(scene.world, scene.name, volume_id)
+
+
+def test_a_move_that_was_cut_short_goes_on_with_the_volume_that_it_had_made(scene: Scene) -> None:
+    subnets = scene.aws.check_request(Request("t3.large", spot=False)).subnets
+    left = data_volume(scene.ec2, scene.name)
+    volume = scene.aws.volume(left)
+    assert volume
+    copy = scene.aws.create_snapshot(volume, scene.name, "move").snapshot_id
+    scene.aws.wait_for_snapshot(copy, lambda _: None)
+    tags = {DEPLOYMENT_TAG: scene.name, DATA_TAG: scene.name}
+    made = scene.aws.create_volume(zone="us-east-1b", gib=50, snapshot_id=copy, tags=tags)
+    chosen = {"subnet_id": subnets["us-east-1b"], "data_snapshot_id": copy}
+    move = {"volume": left, "snapshot": copy}
+    scene.home.create()
+    scene.home.remember(Record(name=scene.name, place=PLACE, chosen=chosen, move=move))
+    planned = Plan((Change("module.notebook.aws_instance.this[0]", "aws_instance", "create"),))
+    refusing: Any = lambda *_, **__: Refusing(planned)  # noqa: E731 (as short as it gets)
+    with pytest.raises(TerraformError):
+        deployment.up(replace(scene.world, terraform=refusing), wanted(scene))
+    assert volume_first.waiting(scene.home) == made
+    assert scene.home.variables()["data_snapshot_id"] == copy
+    scene.aws.delete_snapshot(copy)
+    for one in (left, made):
+        scene.aws.delete_volume(one)
 
 
 def test_a_snapshot_now_and_the_list_of_them(scene: Scene) -> None:

@@ -213,13 +213,13 @@ def test_a_volume_that_is_no_copy_of_the_old_one_does_not_end_it(
     assert f"is no copy of {scene.volume}" in told[-1].text
 
 
-def test_a_move_is_half_done_once_a_volume_was_made_of_its_copy(scene: Scene) -> None:
-    assert not moving.is_half_done(scene.way, None)
-    assert not moving.is_half_done(scene.way, scene.record)
+def test_the_data_has_left_a_volume_once_its_copy_is_chosen(scene: Scene) -> None:
+    assert moving.left(None) == moving.left(scene.record) == []
     scene.towards(B)
-    assert not moving.is_half_done(scene.way, scene.record)
-    scene.make_volume("us-east-1b")
-    assert moving.is_half_done(scene.way, scene.record)
+    assert moving.left(scene.record) == [scene.volume]
+    # Another copy is being taken, and the command was killed then.
+    begun = replace(scene.record, move={**scene.record.move, "snapshot": "snap-2"})
+    assert moving.left(begun) == []
 
 
 def test_a_copy_that_was_never_remembered_goes_with_the_move(scene: Scene) -> None:

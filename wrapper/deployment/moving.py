@@ -70,9 +70,11 @@ def go_on(home: Home, terraform: Terraform, record: Record) -> None:
     destroying.forget(terraform, home, left(record))
 
 
-def left(record: Record) -> list[str]:
-    """Volumes of which the data is to be on another one, from a snapshot."""
-    return _left(record) if "data_snapshot_id" in record.chosen else []
+def left(record: Record | None) -> list[str]:
+    """Volumes that the data has left for good: Terraform's is made of the copy, or is to be."""
+    copy = record.move.get("snapshot") if record else None
+    there = bool(record and copy and record.chosen.get("data_snapshot_id") == copy)
+    return _left(record) if record and there else []
 
 
 def _left(record: Record) -> list[str]:
@@ -120,11 +122,6 @@ def settle(world: World, home: Home, way: Way) -> None:
         variables["data_snapshot_id"] = asked
     home.write_variables(variables)
     home.remember(dataclasses.replace(record, chosen=chosen, move={}))
-
-
-def is_half_done(way: Way, record: Record | None) -> bool:
-    """A volume was made of what an unfinished move copied: the data goes on there."""
-    return record is not None and bool(_made_of_it(way, record))
 
 
 def _made_of_it(way: Way, record: Record) -> set[str]:

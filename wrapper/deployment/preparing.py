@@ -172,7 +172,7 @@ def _look(
         world.report(Warned(useless))
     if fresh:
         recording.remember_place(home, way)
-    data = bool(state.managed(home.path, VOLUME_TYPE)) or moving.is_half_done(way, before)
+    data = bool(state.managed(home.path, VOLUME_TYPE)) or bool(moving.left(before))
     record = recording.wished(before, wanted, way, asked, data=data)
     record = recording.own_cidr(world, record, asked)
     image = beginning.choose(world, way, wanted, asked, facts, before)

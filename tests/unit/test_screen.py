@@ -158,6 +158,23 @@ def test_the_question_prices_the_volume_that_there_will_be(
     assert f"on top       ${on_top:.3f} an hour" in text
 
 
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [
+        (None, "$5.19 a day, $2.60 in the 12 hours that it runs at most"),
+        (100, "$5.19 a day, $21.64 in the 100 hours that it runs at most"),
+        (0, "$5.19 a day\n"),
+    ],
+    ids=["the default's", "what was said", "without an end"],
+)
+def test_the_question_adds_up_a_day_and_all_its_hours(hours: float | None, told: str) -> None:
+    """The machine's 0.201 an hour, and 0.0154 for 80 GiB and the address."""
+    record = replace(RECORD, settings={**RECORD.settings, "max_hours": hours})
+    text = question.describe(record, None, FACTS, Decimal("0.2010"), ())
+    assert f"together     {told}" in f"{text}\n"
+    assert "together" not in question.describe(record, None, FACTS, None, ()), "of no price"
+
+
 def test_the_question_warns_of_a_disk_that_is_lost() -> None:
     plan = Plan((Change("aws_instance.this", "aws_instance", "replace", "triggered"),))
     text = question.describe(RECORD, plan, FACTS, None, ())

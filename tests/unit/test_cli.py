@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from wrapper import cli, deployment, doctor, errors, unison
 from wrapper.deployment.answering import Up
+from wrapper.deployment.baking import Baked
 from wrapper.deployment.budgeting import Budget
 from wrapper.deployment.change import Allowed
 from wrapper.deployment.copies import Copies, Taken, Where
@@ -606,6 +608,45 @@ def test_the_snapshots_are_a_table_with_what_they_cost(
         *("50", "GiB", "final", "completed", "$2.50"),
     ]
     assert total.startswith("about $5.00 a month at most")
+
+
+def test_images_are_told_with_age_size_and_what_they_cost(
+    calls: Calls, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: dict[str, Any] = {
+        "name": "gpu",
+        "id": "ami-1",
+        "image": "gpu-1",
+        "region": "us-east-1",
+        "base": "ubuntu",
+        "state": "available",
+        "architecture": "x86_64",
+        "environment": "",
+        "programs": "",
+        "packages": "python=3.12",
+    }
+    old = (datetime.now(UTC) - timedelta(days=3, hours=1)).isoformat(timespec="seconds")
+    new = (datetime.now(UTC) - timedelta(hours=2, minutes=1)).isoformat(timespec="seconds")
+    found = [Baked(**said, gib=30, when=when, monthly_price=1.5) for when in (new, old)]
+    monkeypatch.setattr(deployment, "images", lambda *_, **__: found)
+    assert cli.main(["images"]) == 0
+    assert calls == []
+    first, _, second, _, total = capsys.readouterr().out.splitlines()
+    for line, age in ((first, "2 hours"), (second, "3 days")):
+        assert age in line
+        assert "30 GiB" in line
+        assert "$1.50" in line
+    assert total.startswith("about $3.00 a month at most")
+
+
+def test_a_budget_is_told_as_an_alert_that_comes_late(
+    calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["budget", "gpu", "--monthly", "50"]) == 0
+    assert calls
+    told = capsys.readouterr().out
+    assert "A budget of $50.00 a month for gpu" in told
+    assert "hours old: an alert, not a guard" in told
 
 
 KINDS = [

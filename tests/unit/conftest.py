@@ -132,7 +132,7 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveJupyter]:
     """A plain jupyter_server on the loopback, with TLS, a password and no token."""
     home = tmp_path_factory.mktemp("jupyter")

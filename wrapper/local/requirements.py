@@ -20,6 +20,7 @@ _PACKAGES = {
     "moto": "it is the EC2 API",
     "pip": "it knows which package index this computer uses",
     "uv": "it installs packages on machines, where conda's servers cannot be reached",
+    "xmltodict": "it reads what machines ask of Route 53",
 }
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 

@@ -153,8 +153,9 @@ resource "terraform_data" "generation" {
       error_message = "on_interruption: ${var.instance_type} has more than the 150 GiB of memory that EC2 hibernates. Choose a smaller type, or on_interruption = \"stop\"."
     }
     precondition {
-      condition     = !local.hibernates || data.aws_ami.this.owner_id != local.debian
-      error_message = "on_interruption: EC2 does not hibernate Debian (${data.aws_ami.this.id}). Leave ami_id out for Ubuntu, or on_interruption = \"stop\"."
+      # Whether an image of one's own can, nobody can tell from outside: the check below warns.
+      condition     = !local.hibernates || (var.ami_id != null && data.aws_ami.this.owner_id != local.debian)
+      error_message = "on_interruption: EC2 hibernates the images of its list (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/hibernating-prerequisites.html), and ${data.aws_ami.this.id} (${data.aws_ami.this.name}) is none of them. Give one that can, made by its section on configuring an image (ami_id), or on_interruption = \"stop\"."
     }
     precondition {
       condition     = local.user_data_size <= local.user_data_limit

@@ -266,7 +266,7 @@ variable "name" {
 }
 
 variable "on_interruption" {
-  description = "What EC2 does with a spot machine that it needs back: stop (the disk stays, EC2 starts it again in place), hibernate (the memory too, for types and images that can), or terminate."
+  description = "What EC2 does with a spot machine that it needs back: stop (the disk stays, EC2 starts it again in place), hibernate (the memory too, for types that can and an `ami_id` that can: the default, Ubuntu 24.04, is not in AWS's list), or terminate."
   type        = string
   default     = "stop"
   nullable    = false

@@ -277,7 +277,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
             "on_interruption": "hibernate",
             "spot": True,
         },
-        "EC2 does not hibernate Debian",
+        "is none of them. Give one that can",
+    ),
+    "ubuntu_sleeps": (
+        {
+            "instance_type": "m5.large",
+            "on_interruption": "hibernate",
+            "root_volume_size": 16,
+            "spot": True,
+        },
+        "ubuntu-noble-24.04-amd64-server-20261105) is none of them. Give one that can",
     ),
     "disk": (
         {"root_volume_size": 10, "ami_id": "one of 15 GiB"},

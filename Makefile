@@ -22,12 +22,15 @@ down: setup ## what `make up` made is gone, the embedded EC2 too
 # nothing compiled would pay a minute for it.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Those of machines, providers and pages wait most of their time, for boots and timers: side by side
-# they take as long as the longest. Each one's output comes when it ends. The unit tests beside all of
-# them would end no sooner, and two cores would keep pages and machines waiting.
+# Two chains side by side, each of whose output comes when it ends. Machines, providers and pages wait
+# most of their time, for boots and timers; what only computes fills the gaps, and lets them pass.
 test: setup ## everything
-	@$(MAKE) --no-print-directory --jobs --output-sync=target lint unit embedded
-	@$(MAKE) --no-print-directory --jobs --output-sync=target notebooks module browser
+	@$(MAKE) --no-print-directory --jobs --output-sync=target machine the-others
+
+.PHONY: the-others
+the-others:
+	@$(MAKE) --no-print-directory lint unit
+	@$(MAKE) --no-print-directory module browser
 
 lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
 	@scripts/lint
@@ -42,7 +45,7 @@ bundle: setup ## templates/machine.bin and unpack.min, from their sources
 	@$(python) -m scripts.bundle
 
 unit: setup ## no Terraform, no root; two for each core, since half of their time is waiting
-	@$(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/unit
+	@nice -n 5 $(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/unit
 
 module: setup ## the Terraform module on copies, planned and applied; two for each core, as above
 	@nice -n 5 $(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/module

@@ -212,6 +212,9 @@ def test_what_is_open_there_is_saved_before_a_change_arrives(
         assert (ends.there / "open.txt").read_text() == "typed there"
         shutil.copy2(ends.there / "open.txt", ends.here / "open.txt")
         with Watching(ends) as watching:
+            # The first round, which began with a save of its own, is over then.
+            fill(ends.here, "second round")
+            watching.arrives("second round")
             door.typed = "typed under a watch"
             (ends.here / "open.txt").write_text("changed here under a watch")
             watching.until(lambda: any("left as it is: open" in e.text for e in watching.said))

@@ -22,15 +22,15 @@ down: setup ## what `make up` made is gone, the embedded EC2 too
 # nothing compiled would pay a minute for it.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Two chains side by side, each of whose output comes when it ends. Machines, providers and pages wait
-# most of their time, for boots and timers; what only computes fills the gaps, and lets them pass.
+# Machines, providers and pages wait most of their time, for boots and timers. What Terraform does goes
+# on beside all the others, and lets them pass. Each one's output comes when it ends.
 test: setup ## everything
-	@$(MAKE) --no-print-directory --jobs --output-sync=target machine the-others
+	@$(MAKE) --no-print-directory --jobs --output-sync=target module the-others
 
 .PHONY: the-others
 the-others:
-	@$(MAKE) --no-print-directory lint unit
-	@$(MAKE) --no-print-directory module browser
+	@$(MAKE) --no-print-directory lint unit embedded
+	@$(MAKE) --no-print-directory notebooks browser
 
 lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
 	@scripts/lint
@@ -45,7 +45,7 @@ bundle: setup ## templates/machine.bin and unpack.min, from their sources
 	@$(python) -m scripts.bundle
 
 unit: setup ## no Terraform, no root; two for each core, since half of their time is waiting
-	@nice -n 5 $(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/unit
+	@$(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/unit
 
 module: setup ## the Terraform module on copies, planned and applied; two for each core, as above
 	@nice -n 5 $(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/module

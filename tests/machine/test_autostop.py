@@ -60,7 +60,7 @@ def until(done: Callable[[], Any], what: str) -> Any:
     deadline = time.monotonic() + PATIENCE
     while not (found := done()):
         assert time.monotonic() < deadline, what
-        time.sleep(0.2)
+        time.sleep(0.5)
     return found
 
 

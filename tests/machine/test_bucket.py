@@ -24,7 +24,7 @@ def until(done: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     end = time.monotonic() + seconds
     while not (found := done()):
         assert time.monotonic() < end
-        time.sleep(0.5)
+        time.sleep(1.5)  # some of it are whole commands
     return found
 
 

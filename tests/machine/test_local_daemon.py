@@ -116,7 +116,7 @@ def launch(status: local.Status) -> str:
     output = ""
     while "Welcome to" not in output:
         assert time.monotonic() < end, output
-        time.sleep(0.2)
+        time.sleep(0.5)
         output = ec2.get_console_output(InstanceId=instance_id, Latest=True).get("Output", "")
     return instance_id
 

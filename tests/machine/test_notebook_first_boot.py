@@ -108,14 +108,19 @@ class Machine:
 
     def shows(self, *lines: str, seconds: float = 240) -> None:
         """The lines are on the console since the last boot."""
-        self.until(lambda: all(line in self.boot() for line in lines), seconds=seconds)
+
+        def shown() -> bool:
+            boot = self.boot()
+            return all(line in boot for line in lines)
+
+        self.until(shown, seconds=seconds)
 
     def until(self, done: Callable[[], bool], *, seconds: float = 240) -> None:
         """It is so."""
         ends = time.monotonic() + seconds
         while not done():
             assert time.monotonic() < ends, self.account.shown(self.id)[-3000:]
-            time.sleep(0.1)
+            time.sleep(0.4)  # a console is asked for and read, beside which others boot
 
     def inside(self, command: str) -> str:
         """What the command prints, run by root inside the machine."""

@@ -155,6 +155,7 @@ def test_what_runs_in_a_terminal_is_a_job(programs: Callable[[str], Any], kind: 
     with Terminal(programs("processes")) as terminal:
         terminal.type(words)
         until(lambda: seen(terminal, name))
+        until(lambda: jobs(terminal.table()))  # a shell is there before it has read what was typed
         deadline = time.monotonic() + 2
         while time.monotonic() < deadline:
             names = {one.name for one in jobs(terminal.table())}

@@ -22,15 +22,12 @@ down: setup ## what `make up` made is gone, the embedded EC2 too
 # nothing compiled would pay a minute for it.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Machines, providers and pages wait most of their time, for boots and timers. What Terraform does goes
-# on beside all the others, and lets them pass. Each one's output comes when it ends.
+# Machines, providers and pages wait most of their time, for boots and timers: side by side they take
+# as long as the longest. Each one's output comes when it ends. The unit tests beside any of them would
+# end no sooner, and some of them run out of their time.
 test: setup ## everything
-	@$(MAKE) --no-print-directory --jobs --output-sync=target module the-others
-
-.PHONY: the-others
-the-others:
-	@$(MAKE) --no-print-directory lint unit embedded
-	@$(MAKE) --no-print-directory notebooks browser
+	@$(MAKE) --no-print-directory --jobs --output-sync=target lint unit embedded
+	@$(MAKE) --no-print-directory --jobs --output-sync=target notebooks module browser
 
 lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
 	@scripts/lint

@@ -44,8 +44,8 @@ bundle: setup ## templates/machine.bin and unpack.min, from their sources
 unit: setup ## no Terraform, no root; two for each core, since half of their time is waiting
 	@$(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/unit
 
-module: setup ## the Terraform module on copies, planned and applied; two for each core, as above
-	@nice -n 5 $(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/module
+module: setup ## the Terraform module on copies, planned and applied
+	@nice -n 5 $(pytest) -n auto --dist loadscope tests/module
 
 machine: setup ## boots the real thing; needs root or sudo
 	@$(MAKE) --no-print-directory embedded
@@ -55,9 +55,9 @@ machine: setup ## boots the real thing; needs root or sudo
 embedded: setup ## the embedded EC2 itself; needs root or sudo
 	@$(pytest) tests/machine/test_local_*.py
 
-# Four at once have the five addresses that a region gives: one each, and the notebook that many share.
+# With more at once, pages beside them are shown too late.
 notebooks: setup ## its machines with their notebooks; needs root or sudo
-	@$(pytest) -n 4 --dist loadscope $(filter-out tests/machine/test_local_%,$(wildcard tests/machine/test_*.py))
+	@$(pytest) -n 3 --dist loadscope $(filter-out tests/machine/test_local_%,$(wildcard tests/machine/test_*.py))
 
 browser: setup ## headless Chromium
 	@scripts/apart $(pytest) tests/browser

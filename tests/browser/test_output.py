@@ -229,7 +229,8 @@ def test_a_change_by_another_program_is_still_asked_about(lab: Lab, tab: Open) -
     lab.write("pulled.ipynb", "print('theirs')")
     opened.cell().locator(".cm-content").click()
     opened.page.keyboard.type("# and this")
-    opened.page.wait_for_selector(".jp-Dialog >> text=has changed on disk", timeout=10_000)
+    changed = ".jp-Dialog >> text=has changed on disk"
+    opened.page.wait_for_selector(changed, timeout=240_000)
     opened.page.click('.jp-Dialog button:has-text("Revert")')
     opened.until(lambda: "theirs" in opened.cell().inner_text(), 10)
 

@@ -13,6 +13,7 @@ import pytest
 from tests.unit.conftest import PASSWORD
 from tests.unit.fleet import launch
 from tests.unit.test_aws_account import KEYS, refusing
+from tests.unit.test_password import passwd_check
 from tests.unit.worlds import bare_world
 from wrapper import deployment
 from wrapper.deployment import preparing, question
@@ -282,6 +283,31 @@ def test_another_password_is_taken_while_there_is_no_machine(
         up(OTHER, password_said=True)
     assert _home(world, name).password() == OTHER
     assert _home(world, name).variables()["password_hash"] != before
+
+
+def test_what_was_refused_is_taken_up_by_no_other_command(
+    world: World, name: str, up: Callable[..., None], ec2: EC2Client
+) -> None:
+    with pytest.raises(TerraformError):
+        up()
+    launch(ec2, name)
+    before = _home(world, name).variables()
+    with pytest.raises(TerraformError, match="planned"):
+        up(settings=Settings(allow=("203.0.113.7/32",), root_volume_size=99))
+    assert _home(world, name).variables() == before
+    deployment.down(world, name)
+
+
+def test_a_password_and_its_hash_stay_together_where_an_up_fails(
+    world: World, name: str, up: Callable[..., None]
+) -> None:
+    with pytest.raises(TerraformError):
+        up()
+    with pytest.raises(TerraformError):
+        up(OTHER, password_said=True)
+    home = _home(world, name)
+    assert home.password() == OTHER
+    assert passwd_check(home.variables()["password_hash"], OTHER)
 
 
 def test_another_password_is_refused_for_a_machine_that_has_one(

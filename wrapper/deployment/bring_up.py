@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wrapper.deployment import (
@@ -27,7 +28,7 @@ from wrapper.home import Home, root
 from wrapper.settings import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wrapper.deployment.answering import Up
     from wrapper.deployment.preparing import Prepared
@@ -45,15 +46,11 @@ def up(world: World, wanted: Wanted, *, answers: Callable[[Up], None] = lambda _
     home.create()
     autostop.agree(world, wanted.settings.max_hours)
     with home.locked(f"up {wanted.name}") as lock:
-        known, variables = home.record(), home.variables()
-        ready = preparing.prepare(world, home, wanted, lock)
-        was = autostop.before(world, home, ready.way, known)
-        try:
+        known = home.record()
+        with _agreed(home, known):
+            ready = preparing.prepare(world, home, wanted, lock)
+            was = autostop.before(world, home, ready.way, known)
             _ask(world, home, ready, rested=was.rested)
-        except BaseException:
-            if not ready.fresh:  # no other command takes up what nobody agreed to
-                home.write_variables(variables)
-            raise
         packages.keep(home, wanted)
         meter = Meter(world.report)
         watch = Watch(
@@ -79,6 +76,23 @@ def up(world: World, wanted: Wanted, *, answers: Callable[[Up], None] = lambda _
             hint = applying.ways_on(ready.record)
             raise Interrupted(f"Interrupted. {exists}", hint=hint) from error
         return done
+
+
+@contextmanager
+def _agreed(home: Home, known: Record | None) -> Iterator[None]:
+    """No other command takes up what was refused here, or that nobody agreed to.
+
+    But for the password, which is in a file of its own: that and its hash stay together.
+    """
+    before = home.variables()
+    try:
+        yield
+    except BaseException:
+        if before and known and not known.ended:
+            now = home.variables()
+            hashed = {key: now[key] for key in ("password_hash",) if key in now}
+            home.write_variables(before | hashed)
+        raise
 
 
 def _answer(going: Going, ready: Prepared, record: Record) -> Up:

@@ -76,7 +76,6 @@ class Early:
         """Verified by a thread; what fails for good is left to whoever verifies it afterwards."""
         over, lock = threading.Event(), threading.Lock()
         abandoned = False
-
         whereabouts = _Whereabouts(aws)
 
         def go_on() -> None:

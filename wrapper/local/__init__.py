@@ -7,7 +7,8 @@ blocks        volumes and snapshots; plugs, those in machines; devices, in a mac
               copying, filesystems, what the host does for them
 image, guest  Debian root file systems, and what makes them guests
 network       the router namespace; firewall, its rules; metadata, IMDSv2 inside it, metadata_tree,
-              what that tells; s3, the machines' door to S3 inside it
+              what that tells; gateway, the machines' door to other services inside it; s3, route53,
+              what they may ask of these; credentials, whose a signature is
 conda/        a stand-in for Miniforge where conda's servers cannot be reached
 daemon        the process that holds it all; service, how it is started and stopped; sweep;
               record, what it tells of itself; health, how it is; door, its own paths; market, who

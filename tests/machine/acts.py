@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.machine.work import Left
-
-PATIENCE = 300
 
 
 @dataclass
@@ -53,11 +50,3 @@ def shown(look: Callable[[], object]) -> bool:
     except CloudsError:
         return False
     return True
-
-
-def until(done: Callable[[], bool]) -> None:
-    """It is so. AssertionError when it does not come to it."""
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.2)

@@ -19,8 +19,9 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.machine.acts import PATIENCE, Act, shown, until
+from tests.machine.acts import Act, shown
 from tests.machine.conftest import UP_SECONDS, Live, answering, document, wrapper
+from tests.machine.reach import until
 from tests.machine.work import Work, digests
 from wrapper import local
 from wrapper.aws import Aws
@@ -226,7 +227,7 @@ class Rehearsal:
                 notebook.login()
                 assert notebook.run_cell("print(6 * 7)") == "42\n"
 
-        answering(look, within=PATIENCE)
+        answering(look, within=300)
         act.moments["answers"] = time.time() - began
 
     def _state(self) -> str:

@@ -33,13 +33,14 @@ from tests.machine.conftest import (
     open_channels,
     wrapper,
 )
+from tests.machine.reach import until
 from tests.machine.work import notebook as of_one_cell
 from tests.machine.work import request
 from wrapper import local
 from wrapper.aws import Aws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from wrapper.notebook import Autostop, Notebook
 
@@ -49,19 +50,9 @@ SPEED = 60
 WINDOW = 20
 """Minutes, and so seconds here; a third of it is the notice."""
 HELD = 1.5 * WINDOW
-PATIENCE = 240
 DROP_IN = "/run/systemd/system/jupyter-clouds-autostop.service.d"
 LONG = "import time\ntime.sleep(1000)"
 VOLUMES = Path("/var/lib/jupyter-clouds-local/blocks/volumes")
-
-
-def until(done: Callable[[], Any], what: str) -> Any:
-    """What it then is."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := done()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.5)
-    return found
 
 
 @dataclass

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.machine.conftest import document, s3_of, wrapper
+from tests.machine.reach import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.machine.conftest import Live, Shell
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-PATIENCE = 240
-
-
-def until(done: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """What it says first that is true."""
-    end = time.monotonic() + seconds
-    while not (found := done()):
-        assert time.monotonic() < end
-        time.sleep(1.5)  # some of it are whole commands
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +26,7 @@ def shell(live: Live) -> Shell:
         assert phase.get("state") != "failed", phase
         return bool(phase.get("state") == "done")
 
-    until(mounted)
+    until(mounted, every=1.5)  # a whole command
     return live.shell
 
 
@@ -66,7 +53,7 @@ def test_jupyterlab_shows_what_is_put_into_the_bucket(live: Live, shell: Shell) 
             found = notebook.call("GET", "/api/contents/s3")["content"]
             return "put.txt" in {one["name"] for one in found}
 
-        until(listed, 60)
+        until(listed, seconds=60)
         shown = notebook.read_text("s3/put.txt")
 
     assert shown == "from afar"

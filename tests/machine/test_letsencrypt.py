@@ -12,7 +12,6 @@ import os
 import secrets
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -22,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import name_server, pebble
+from tests.machine import reach
 from tests.machine.conftest import UP_SECONDS, _stop_if_idle, client, document, wrapper
-from wrapper import local
 from wrapper.local.host import PREFIX
 from wrapper.local.network import HOST_ADDRESS
 from wrapper.local.requirements import sudo
@@ -70,11 +69,7 @@ class Made:
 
     def inside(self, command: str) -> str:
         """What the command prints, run by root inside the machine."""
-        ours = (
-            one for one in local.status().machines if one["instance_id"] == self.told["instance_id"]
-        )
-        enter = [*sudo(), "nsenter", "--target", str(next(ours)["pid"]), "--all", "sh", "-ec"]
-        return subprocess.check_output([*enter, command], text=True, timeout=300)
+        return reach.inside(self.told["instance_id"], "sh", "-ec", command)
 
     def trusted_by_browsers(self, name: str) -> bool:
         """With the authority's root, nothing pinned, and the name typed."""

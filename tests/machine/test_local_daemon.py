@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from tests.machine.reach import inside
 from wrapper import local
 from wrapper.aws import Aws
 from wrapper.errors import LocalError
@@ -128,10 +129,9 @@ def freeze_a_volume(status: local.Status, instance_id: str) -> None:
     zone = described["Instances"][0]["Placement"]["AvailabilityZone"]
     volume_id = ec2.create_volume(AvailabilityZone=zone, Size=1, VolumeType="gp3")["VolumeId"]
     ec2.attach_volume(VolumeId=volume_id, InstanceId=instance_id, Device="/dev/sdf")
-    pid = next(one["pid"] for one in local.status().machines)
-    inside = ["nsenter", "--target", str(pid), "--all", "sh", "-ec"]
     steps = "until test -b /dev/nvme1n1; do sleep 0.1; done; mkfs.ext4 -q /dev/nvme1n1"
-    output(*inside, f"{steps}; mount /dev/nvme1n1 /mnt; fsfreeze --freeze /mnt")
+    steps += "; mount /dev/nvme1n1 /mnt; fsfreeze --freeze /mnt"
+    inside(instance_id, "sh", "-ec", steps)
 
 
 def test_stopped_it_leaves_the_host_as_it_was() -> None:

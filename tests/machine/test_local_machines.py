@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from tests.machine import reach
+from tests.machine.reach import until
 from wrapper import local
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.machine, pytest.mark.slow]
 
@@ -32,15 +34,6 @@ bootcmd:
 - printf '\\nboots=%s\\n' "$(wc -l < /root/boots)" > /dev/console
 - systemd-run --no-block --unit=web python3 -m http.server 9999 --directory /srv
 """
-
-
-def until(condition: Callable[[], Any], *, seconds: float = 60) -> Any:
-    """What the condition answered when it first was true."""
-    end = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < end, f"not so within {seconds} s"
-        time.sleep(0.2)
-    return answer
 
 
 def opens(address: str, port: int = 9999) -> bool:
@@ -85,10 +78,7 @@ class Instance:
 
     def inside(self, *command: str, check: bool = True) -> str:
         """What the command prints, run by root inside the machine."""
-        pid = until(lambda: next(m["pid"] for m in machines() if m["instance_id"] == self.id))
-        enter = ["nsenter", "--target", str(pid), "--all"]
-        done = subprocess.run([*enter, *command], capture_output=True, text=True, check=check)
-        return done.stdout
+        return reach.inside(self.id, *command, check=check)
 
 
 def machines() -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.machine.test_local_machines import Instance, ec2, launch, until
+from tests.machine.reach import until
+from tests.machine.test_local_machines import Instance, ec2, launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import subprocess
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ import pytest
 import yaml
 
 from bench.embedded import Account
+from tests.machine import reach
 from tests.machine_tree import TEMPLATES
 from wrapper import console, local
 from wrapper.notebook import Notebook, pin
@@ -117,16 +116,11 @@ class Machine:
 
     def until(self, done: Callable[[], bool], *, seconds: float = 240) -> None:
         """It is so."""
-        ends = time.monotonic() + seconds
-        while not done():
-            assert time.monotonic() < ends, self.account.shown(self.id)[-3000:]
-            time.sleep(0.4)  # a console is asked for and read, beside which others boot
+        reach.until(done, lambda: self.account.shown(self.id)[-3000:], seconds=seconds)
 
     def inside(self, command: str) -> str:
         """What the command prints, run by root inside the machine."""
-        pid = next(one["pid"] for one in local.status().machines if one["instance_id"] == self.id)
-        enter = [*([] if os.geteuid() == 0 else ["sudo"]), "nsenter", "--target", str(pid), "--all"]
-        return subprocess.check_output([*enter, "sh", "-ec", command], text=True)
+        return reach.inside(self.id, "sh", "-ec", command)
 
     def hold(self, names: Collection[str]) -> None:
         """These phases do not end, from now on."""

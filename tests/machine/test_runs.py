@@ -11,7 +11,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,16 +28,16 @@ from tests.machine.conftest import (
     document,
     wrapper,
 )
+from tests.machine.reach import until
 from tests.machine.story import Story, illustrate
 from wrapper.aws import Aws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-PATIENCE = 120
 # Of its wheel of 2.1.0, on PyPI.
 INICONFIG = "9deba5723312380e77435581c6bf4935c94cbfab9b1ed33ef8d238ea168eb760"
 ON_ALL = (
@@ -46,15 +45,6 @@ ON_ALL = (
     "-o speed.csv -o speed.png"
 )
 FIRST = "import sys\nopen('first.txt', 'w').write(sys.prefix)"
-
-
-def until(done: Callable[[], Any], what: str) -> Any:
-    """What it then is."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := done()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.3)
-    return found
 
 
 @dataclass

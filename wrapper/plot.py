@@ -107,7 +107,7 @@ def _save(figure: Any, path: Path, title: str) -> None:
 def _figure() -> Any:
     try:
         import matplotlib as mpl  # noqa: PLC0415 (an extra, and slow to load)
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.figure import Figure  # noqa: PLC0415 (an extra)
     except ImportError:
         raise FailedError(
             "A plot needs matplotlib, which is not installed here.",

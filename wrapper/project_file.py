@@ -25,7 +25,7 @@ def read(directory: Path, *, known: Collection[str]) -> dict[str, Any]:
             f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}"
         ) from error
     # Of every command only those with such a file pay for these.
-    import difflib  # noqa: PLC0415
+    import difflib  # noqa: PLC0415 (for a wrong key only)
     import tomllib  # noqa: PLC0415
 
     try:

@@ -62,7 +62,7 @@ async def _listen(
     usual = _FIRST + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % _MANY
     for one in (usual, 0) if port is None else (port,):
         try:
-            return await asyncio.start_server(visit, _LOOPBACK, one, limit=LIMIT, backlog=512)  # type: ignore[arg-type]
+            return await asyncio.start_server(visit, _LOOPBACK, one, limit=LIMIT, backlog=512)  # type: ignore[arg-type] # any callable: asyncio only calls it
         except OSError as error:
             if port is None and one and error.errno == errno.EADDRINUSE:
                 continue

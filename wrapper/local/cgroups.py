@@ -118,7 +118,7 @@ def freeze(name: str, *, still: bool, timeout: float = 10) -> bool:
     https://docs.kernel.org/admin-guide/cgroup-v2.html#core-interface-files
     """
     end = time.monotonic() + timeout
-    for group in (one.ours / name for one in _hierarchies() if one.version == 2):  # noqa: PLR2004
+    for group in (one.ours / name for one in _hierarchies() if one.version == 2):  # noqa: PLR2004 (of control groups)
         try:
             (group / "cgroup.freeze").write_text(str(int(still)))
             while f"frozen {still:d}" not in (group / "cgroup.events").read_text():

@@ -100,7 +100,7 @@ class Actions(ImageActions, MarketActions):
         backend = self.ec2_backend
         profile: Any = said and backend.profile(name=said.get("Name"), arn=said.get("Arn"))
         answer = self._run_instances()
-        for instance in answer.result.instances if profile else ():  # type: ignore[attr-defined]
+        for instance in answer.result.instances if profile else ():  # type: ignore[attr-defined] # moto's results are untyped
             backend.associate_iam_instance_profile(instance.id, profile.name)
         return answer
 
@@ -111,7 +111,7 @@ class Actions(ImageActions, MarketActions):
         asked = self._spot_options(market.get("SpotOptions", {}))
         self.ec2_backend.spot.check_options(asked)
         answer = super().run_instances()
-        for instance in answer.result.instances:  # type: ignore[attr-defined]
+        for instance in answer.result.instances:  # type: ignore[attr-defined] # moto's results are untyped
             launched = {
                 "ImageId": instance.image_id,
                 "InstanceType": instance.instance_type,

@@ -84,7 +84,7 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
     ec2.add_url_rule(
         "/",
         "dispatch",
-        cast("Any", convert_to_flask_response(bound.dispatch)),  # type: ignore[attr-defined]
+        cast("Any", convert_to_flask_response(bound.dispatch)),  # type: ignore[attr-defined] # made by `type`
         methods=["GET", "POST"],
     )
     ours = {

@@ -104,7 +104,7 @@ def allowed(
         return False
     texts = [*found.policies.values()]  # inline ones: the module attaches no others
     asked = {"action": action, "resource": resource, "context": context, "identity": True}
-    said = {policy.decision(_document(text), **asked) for text in texts}  # type: ignore[arg-type]
+    said = {policy.decision(_document(text), **asked) for text in texts}  # type: ignore[arg-type] # as `decision` names them
     return "Allow" in said and "Deny" not in said
 
 

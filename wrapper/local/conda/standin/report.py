@@ -86,6 +86,6 @@ def export(argv: list[str]) -> int:
     python = next(item["version"] for item in found if item["name"] == "python")
     rest = [f"{item['name']}=={item['version']}" for item in found if item["name"] != "python"]
     content = {"name": prefix.name, "channels": ["conda-forge"]}
-    content["dependencies"] = [f"python={python}", "pip", {"pip": rest}]  # type: ignore[list-item]
+    content["dependencies"] = [f"python={python}", "pip", {"pip": rest}]  # type: ignore[list-item] # conda nests pip's
     print(yaml.safe_dump(content, sort_keys=False), end="")
     return 0

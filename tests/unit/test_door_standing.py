@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.conftest import free_port
-from tests.unit.test_cli import ANSWERS
+from tests.unit.told import ANSWERS
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
 from wrapper.carrier import standing

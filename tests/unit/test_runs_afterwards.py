@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.unit.test_cli import ANSWERS, Calls, calls  # noqa: F401 - a fixture
+from tests.unit.told import ANSWERS, Calls, calls  # noqa: F401 - a fixture
 from wrapper import deployment
 from wrapper.cli import main
 from wrapper.deployment import afterwards, attending, pausing, running, take_down

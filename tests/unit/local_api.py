@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.ec2 import served
 from wrapper.errors import LocalError
 from wrapper.local.api.imaginary import TRANSITION_SECONDS, ImaginaryMachines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.ec2 import Account
     from wrapper.local.machines import MachineSpec, State
@@ -75,6 +76,22 @@ class Machines(ImaginaryMachines):
     def console(self, instance_id: str) -> bytes:
         del instance_id
         return b"x" * 70_000 + b"the end\n"
+
+
+@pytest.fixture
+def machines() -> Machines:
+    return Machines()
+
+
+@pytest.fixture
+def account(machines: Machines) -> Iterator[Account]:
+    with served(machines) as account:
+        yield account
+
+
+@pytest.fixture
+def ec2(account: Account) -> Any:
+    return account.client()
 
 
 def image(ec2: Any, name: str = "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-*") -> str:

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.ec2 import served
-from tests.unit.local_api import ROOT, Machines, describe, image, refusal, run, wait_for
+from tests.unit.local_api import (
+    ROOT,
+    Machines,
+    account,
+    describe,
+    ec2,
+    image,
+    machines,
+    refusal,
+    run,
+    wait_for,
+)
 from wrapper.local.machines import IngressRule
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def machines() -> Machines:
-    return Machines()
-
-
-@pytest.fixture
-def ec2(machines: Machines) -> Iterator[Any]:
-    with served(machines) as account:
-        yield account.client()
+__all__ = ["account", "ec2", "machines"]  # fixtures, for pytest to find here
 
 
 @pytest.mark.parametrize(

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pytest
+from tests.unit.local_api import Machines, account, describe, ec2, machines, refusal, run, wait_for
 
-from tests.ec2 import served
-from tests.unit.local_api import Machines, describe, refusal, run, wait_for
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+__all__ = ["account", "ec2", "machines"]  # fixtures, for pytest to find here
 
 BENCHMARKING = ipaddress.ip_network("198.18.0.0/15")
-
-
-@pytest.fixture
-def machines() -> Machines:
-    return Machines()
-
-
-@pytest.fixture
-def ec2(machines: Machines) -> Iterator[Any]:
-    with served(machines) as account:
-        yield account.client()
 
 
 def test_addresses_are_of_the_range_that_nobody_routes_and_never_given_twice(ec2: Any) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.ec2 import served
-from tests.unit.local_api import ROOT, Machines, describe, image, refusal, request, run, wait_for
+from tests.unit.local_api import (
+    ROOT,
+    Machines,
+    account,
+    describe,
+    ec2,
+    image,
+    refusal,
+    request,
+    run,
+    wait_for,
+)
 from wrapper.local.api import imaginary
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.ec2 import Account
+__all__ = ["account", "ec2"]  # fixtures, for pytest to find here
 
 TAGS = [
     {"ResourceType": kind, "Tags": [{"Key": "of", "Value": "notebook"}]}
@@ -26,17 +33,6 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Machines:
     monkeypatch.setattr(imaginary, "TRANSITION_SECONDS", 0.05)
     monkeypatch.setattr(imaginary, "COPY_SECONDS", 0.05)
     return Machines()
-
-
-@pytest.fixture
-def account(machines: Machines) -> Iterator[Account]:
-    with served(machines) as account:
-        yield account
-
-
-@pytest.fixture
-def ec2(account: Account) -> Any:
-    return account.client()
 
 
 def machine(ec2: Any, **asked: Any) -> str:

@@ -24,7 +24,13 @@ SHARED = {
     "test_plan": "plan",
 }
 """Files whose tests share a fixture that takes long to make."""
-APART = {"test_cli_process", "test_down_data", "test_services_autostop", "test_services_boots"}
+APART = {
+    "test_cli_process",
+    "test_down_data",
+    "test_down_mishaps",
+    "test_services_autostop",
+    "test_services_boots",
+}
 """Files whose tests share nothing and take long: they fill what other files leave of the time."""
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
     from tests.ec2 import Account
-    from wrapper.aws import Aws
+    from wrapper.aws import Aws, Snapshot
 
 PLACE = Place("local", "us-east-1", "123456789012")
 ONE_TIME = {"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "one-time"}}
@@ -236,6 +236,10 @@ class Scene:
             one.volume_id == volume_id and one.state == "completed"
             for one in self.aws.find_snapshots(self.name)
         )
+
+    def finals(self) -> list[Snapshot]:
+        """Taken by `down`."""
+        return [one for one in self.aws.find_snapshots(self.name) if one.kind == "final"]
 
     def texts(self) -> list[str]:
         """What was told."""

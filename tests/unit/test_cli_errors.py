@@ -8,10 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.told import (
-    Calls,
-    calls,
-)
+from tests.unit.told import Calls, calls
 from wrapper import cli, deployment, doctor, errors
 from wrapper.doctor import Finding
 

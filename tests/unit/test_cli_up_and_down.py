@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.told import (
-    FACTS,
-    SNAPSHOT,
-    VOLUME,
-    Calls,
-    calls,
-)
+from tests.unit.told import FACTS, SNAPSHOT, VOLUME, Calls, calls
 from wrapper import cli, deployment, errors, unison
 from wrapper.deployment.take_down import Down, Wish
 

@@ -9,12 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.told import (
-    ANSWERS,
-    AUTOSTOP,
-    Calls,
-    calls,
-)
+from tests.unit.told import ANSWERS, AUTOSTOP, Calls, calls
 from wrapper import cli, deployment
 from wrapper.deployment.baking import Baked
 

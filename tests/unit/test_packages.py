@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit import unattended
-from tests.unit.test_runs import here
+from tests.unit.runs_here import here
 from wrapper.deployment import packages
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import FailedError
@@ -18,10 +18,10 @@ from wrapper.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.unit.test_runs import Here
+    from tests.unit.runs_here import Here
     from tests.unit.unattended import Unattended
 
-__all__ = ["here"]
+__all__ = ["here"]  # a fixture, for pytest to find here
 
 ASKED = {"name": "environment.yml", "text": "dependencies: [polars]", "locks": {}}
 # As much of conda as is asked here; each update leaves a line.

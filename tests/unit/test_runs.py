@@ -1,116 +1,30 @@
-"""`run`: sent, executed apart from this computer, watched, fetched; with a real Jupyter."""
+"""`run`: sent, executed apart from this computer, and fetched; with a real Jupyter."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit import unattended
-from tests.unit.fleet import launch
-from tests.unit.services_machine import until
+from tests.unit.runs_here import Here, here, machine, notebook, script
 from tests.unit.test_files_there_and_back import SSH
-from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment, run_plan
-from wrapper.deployment import attending, running, ssh
-from wrapper.deployment.events import News, Printed, Progress
-from wrapper.errors import FailedError, Interrupted, NoAnswerError, SettingsError
-from wrapper.home import Home, Place, Record, root
+from wrapper.deployment import ssh
+from wrapper.deployment.events import News, Progress
+from wrapper.errors import FailedError, NoAnswerError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from mypy_boto3_ec2 import EC2Client
-
-    from tests.ec2 import Account
     from tests.unit.unattended import Unattended
     from wrapper.deployment.attending import Fetched
-    from wrapper.deployment.world import World
+
+__all__ = ["here", "machine"]  # fixtures, for pytest to find here
 
 TAGGED = {"tags": ["parameters"]}
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unattended]:
-    with unattended.machine(tmp_path_factory.mktemp("runs")) as found:
-        yield found
-
-
-class Here:
-    """This computer: a folder, and a deployment that it knows."""
-
-    def __init__(self, world: World, name: str, told: list[Any]) -> None:
-        self.world, self.name, self.told = world, name, told
-
-    def run(self, plan: run_plan.Plan) -> Fetched:
-        return deployment.run(self.world, self.name, plan)
-
-    def start(self, plan: run_plan.Plan) -> str:
-        return deployment.start_run(self.world, self.name, plan).name
-
-    def attend(self, which: str) -> Fetched:
-        return deployment.attend(self.world, self.name, which)
-
-    @property
-    def printed(self) -> str:
-        return "".join(one.text for one in self.told if isinstance(one, Printed))
-
-
-@pytest.fixture
-def here(  # noqa: PLR0913, PLR0917 - what a world is made of
-    tmp_path: Path,
-    account: Account,
-    ec2: EC2Client,
-    name: str,
-    machine: Unattended,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Here:
-    told: list[Any] = []
-    world = dataclasses.replace(
-        bare_world(tmp_path, account, StandIn(), told),
-        pin=lambda *_, **__: machine.pinned,
-        notebook=machine.notebook,
-    )
-    home = Home(root(world.environment) / name)
-    home.create()
-    home.write_password("secret")
-    outputs = {"instance_id": launch(ec2, name), "public_ip": "198.18.0.9"}
-    place = Place("local", "us-east-1", "123456789012")
-    home.remember(Record(name, place, outputs=outputs, key_sha256="a" * 64))
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
-    return Here(world, name, told)
-
-
-def notebook(*cells: str | tuple[str, dict[str, Any]], name: str = "train.ipynb") -> Path:
-    """A notebook of these cells in the current directory."""
-    made = [one if isinstance(one, tuple) else (one, {}) for one in cells]
-    document = {
-        "nbformat": 4,
-        "nbformat_minor": 5,
-        "metadata": {},
-        "cells": [
-            {"cell_type": "code", "id": f"c{n}", "source": source, "metadata": metadata}
-            | {"outputs": [], "execution_count": None}
-            for n, (source, metadata) in enumerate(made)
-        ],
-    }
-    path = Path(name)
-    path.write_text(json.dumps(document))
-    return path
-
-
-def script(text: str) -> Path:
-    path = Path("job.py")
-    path.write_text(text)
-    return path
 
 
 def folders(machine: Unattended) -> set[str]:
@@ -193,72 +107,6 @@ def test_an_output_that_was_not_made_is_named(here: Here) -> None:
     assert Path(found.folder, "a").exists()
 
 
-def test_leaving_ends_nothing_and_coming_back_finds_it(here: Here, machine: Unattended) -> None:
-    plan = run_plan.of_command(
-        ["sh", "-c", "echo begun; while [ ! -e go ]; do sleep 0.1; done; echo ended"], (), None
-    )
-    heard = here.world.report
-
-    def leave(event: Any) -> None:
-        heard(event)
-        if isinstance(event, Printed):
-            raise KeyboardInterrupt
-
-    here.world = dataclasses.replace(here.world, report=leave)
-    with pytest.raises(Interrupted) as raised:
-        here.run(plan)
-    (name,) = [one.name for one in deployment.runs(here.world, here.name) if one.going]
-    assert f"run {here.name} --attach {name}" in str(raised.value.hint)
-    assert not Path("runs").exists()
-    (machine.work / "runs" / name / "go").touch()
-    here.world = dataclasses.replace(here.world, report=heard)
-    found = here.attend(running.find(here.world, here.name, None).name)
-    assert found.run.state == "done"
-    assert Path(found.folder, "output.log").read_text() == "begun\nended\n"
-
-
-@pytest.mark.parametrize("kind", ["notebook", "command"])
-def test_one_that_is_cancelled_ends_and_says_so(kind: str, here: Here, machine: Unattended) -> None:
-    plan = {
-        "notebook": lambda: run_plan.of_file(
-            notebook("print('here')", "import time\ntime.sleep(600)", "print('never')")
-        ),
-        "command": lambda: run_plan.of_command(["sh", "-c", "echo here; sleep 600"], (), None),
-    }[kind]()
-    name = here.start(plan)
-    log = machine.work / "runs" / name / ".run/output.log"
-    until(lambda: log.exists() and "here" in log.read_text())
-    assert deployment.cancel(here.world, here.name, None).name == name
-    found = here.attend(name)
-    assert (found.run.state, found.exit_code) == ("cancelled", 143)
-    assert here.printed == "here\n"
-    with pytest.raises(FailedError, match="has ended already: cancelled"):
-        deployment.cancel(here.world, here.name, name)
-
-
-@pytest.mark.parametrize(
-    ("kind", "how"),
-    [("notebook", signal.SIGTERM), ("command", signal.SIGTERM), ("command", signal.SIGKILL)],
-    ids=["notebook stopped", "command stopped", "cut off"],
-)
-def test_one_whose_machine_goes_is_told_as_interrupted(
-    kind: str, how: signal.Signals, here: Here, machine: Unattended
-) -> None:
-    plan = {
-        "notebook": lambda: run_plan.of_file(
-            notebook("print('here')\nimport time\ntime.sleep(60)")
-        ),
-        "command": lambda: run_plan.of_command(["sh", "-c", "echo here; exec sleep 60"], (), None),
-    }[kind]()
-    name = here.start(plan)
-    log = machine.work / "runs" / name / ".run/output.log"
-    until(lambda: log.exists() and "here" in log.read_text())
-    machine.running[name].send_signal(how)
-    found = here.attend(name)
-    assert found.run.state == "interrupted"
-    assert found.exit_code != 0
-
-
 def test_a_folder_goes_along_and_the_file_keeps_its_place_in_it(
     here: Here, machine: Unattended, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -328,52 +176,6 @@ def test_nothing_stays_of_a_run_that_nobody_could_start(here: Here, machine: Una
     assert folders(machine) == before
 
 
-def test_a_machine_that_is_to_stop_is_told_and_waits_for_what_is_fetched(
-    here: Here, machine: Unattended
-) -> None:
-    machine.wishes.clear()
-    found = here.run(run_plan.of_command(["touch", "a"], ["a"], "stop"))
-    assert machine.wishes == [
-        {"do": "run", "name": found.run.name, "stop": True},
-        {"do": "hold"},
-    ]
-
-
-def test_a_connection_that_is_lost_is_made_again(
-    here: Here, machine: Unattended, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wrapper.deployment.reaching.PAUSE", 0)
-    broken = [2]
-
-    def notebook(*_: Any, **__: Any) -> Any:
-        made = machine.notebook()
-        if broken[0]:
-            broken[0] -= 1
-            monkeypatch.setattr(made.runs.__class__, "news", _silent(broken), raising=True)
-        return made
-
-    here.world = dataclasses.replace(here.world, notebook=notebook)
-    assert here.run(run_plan.of_command(["echo", "x"], (), None)).exit_code == 0
-    assert here.printed == "x\n"
-    assert any("Asking again" in str(one) for one in here.told)
-
-
-def _silent(left: list[int]) -> Callable[..., Any]:
-    """As ever, after it did not answer once."""
-    from wrapper.notebook.unattended import Runs  # noqa: PLC0415
-
-    real = Runs.news
-    failed = [False]
-
-    def news(self: Runs, *words: Any, **more: Any) -> Any:
-        if not failed[0]:
-            failed[0], left[0] = True, 0
-            raise NoAnswerError("Silence.")
-        return real(self, *words, **more)
-
-    return news
-
-
 @pytest.mark.parametrize(
     "asked",
     [
@@ -395,23 +197,3 @@ def test_the_machine_itself_refuses_what_leads_elsewhere(
         there.login()
         with pytest.raises(NoAnswerError, match="answered 400"):
             there.runs.prepare(asked)
-
-
-def test_the_log_goes_on_from_any_byte(machine: Unattended, here: Here) -> None:
-    found = here.run(run_plan.of_file(script("print('ü' * 200_000, end='')")))
-    assert Path(found.folder, "output.log").read_text() == "ü" * 200_000
-    with machine.notebook() as there:
-        there.login()
-        news = there.runs.news(found.run.name, -4)
-        assert news
-        assert (news.text, news.next) == ("üü", 400_000)
-
-
-def test_results_stay_in_their_own_folder(here: Here, machine: Unattended) -> None:
-    found = here.run(run_plan.of_command(["true"], (), None))
-    state = machine.work / "runs" / found.run.name / ".run/state.json"
-    known = json.loads(state.read_text())
-    state.write_text(json.dumps(known | {"outputs": {"x": ["../../../evil"]}}))
-    with pytest.raises(FailedError, match="none of"), suppress(NoAnswerError):
-        here.attend(found.run.name)
-    assert attending.HERE == "runs"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.unit.told import ANSWERS, Calls, calls  # noqa: F401 - a fixture
+from tests.unit.told import ANSWERS, Calls, calls
 from wrapper import deployment
 from wrapper.cli import main
 from wrapper.deployment import afterwards, attending, pausing, running, take_down
@@ -20,6 +20,9 @@ from wrapper.notebook import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = ["calls"]  # a fixture, for pytest to find here
+
 NAME = "20261123-161712-train"
 
 
@@ -187,7 +190,7 @@ def test_coming_back_is_to_the_newest_or_to_the_named_one(
 
 @pytest.mark.parametrize("as_json", [True, False], ids=["document", "words"])
 def test_up_runs_it_in_what_it_made(
-    calls: Calls,  # noqa: F811 - the fixture
+    calls: Calls,
     told: list[str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -230,7 +233,7 @@ def test_up_runs_it_in_what_it_made(
 )
 def test_what_could_not_be_run_makes_nothing(
     words: list[str],
-    calls: Calls,  # noqa: F811 - the fixture
+    calls: Calls,
     tmp_path: Path,
 ) -> None:
     (tmp_path / "job.py").write_text("1")
@@ -240,7 +243,7 @@ def test_what_could_not_be_run_makes_nothing(
 
 
 def test_status_shows_what_runs(
-    calls: Calls,  # noqa: F811 - the fixture
+    calls: Calls,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -11,7 +11,7 @@ from tests.ec2 import served
 from tests.module import answering
 from tests.module.life import Life
 from tests.module.perils import PerilousAws, PerilousTerraform, Perils
-from tests.module.test_stories import NoEmbedded
+from tests.module.stage import NoEmbedded
 from tests.module.workroom import Clock, WorkRoom
 from tests.provider import Provider
 from wrapper.deployment.world import World

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ec2 import Account
-from tests.module.test_stories import Stage, jupyter, pytestmark, stage
-from tests.unit.conftest import QUICK
+from tests.module.stage import Stage, pytestmark, stage
+from tests.unit.conftest import QUICK, jupyter
 from wrapper import deployment
 from wrapper.aws import Aws, Request
 from wrapper.deployment.take_down import Wish

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.module.test_stories import Stage, jupyter, pytestmark, stage
+from tests.module.stage import Stage, pytestmark, stage
+from tests.unit.conftest import jupyter
 from wrapper import deployment
 from wrapper.aws import Request
 from wrapper.deployment import Wish, bringing_back, coming_back, staying

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.module.test_stories import Speaking
+from tests.module.stage import Speaking
 from wrapper.local.api.imaginary import ImaginaryBlocks
 
 if TYPE_CHECKING:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.unit.conftest import PASSWORD
+from tests.unit.failing import Failing, home_of, terraform, told, up, world
 from tests.unit.fleet import launch
 from tests.unit.test_aws_account import KEYS, refusing
-from tests.unit.test_password import passwd_check
 from tests.unit.worlds import bare_world
 from wrapper import deployment
 from wrapper.deployment import preparing, question
-from wrapper.deployment.events import Note
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import (
     CloudsError,
@@ -34,7 +33,6 @@ from wrapper.settings import Settings
 from wrapper.terraform import Plan
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
     from pathlib import Path
 
@@ -43,42 +41,9 @@ if TYPE_CHECKING:
     from tests.ec2 import Account
     from wrapper.deployment.world import World
 
-OTHER = "gutih-babad-lusab-tugad"
+__all__ = ["terraform", "told", "up", "world"]  # fixtures, for pytest to find here
+
 ZONED: dict[str, Any] = {"domain": "a.example.org", "tls": "letsencrypt", "zone_id": "Z0123456789"}
-
-
-@dataclass
-class Failing:
-    """A Terraform that refuses at one of its steps."""
-
-    errors: dict[str, CloudsError] = field(default_factory=dict)
-    cancelled: threading.Event | None = None
-    slow: bool = False
-    """Providers come only after an hour."""
-
-    def __call__(self, *_: Any, cancelled: threading.Event | None = None, **__: Any) -> Failing:
-        """The adapter of one directory."""
-        self.cancelled = cancelled or self.cancelled
-        return self
-
-    def _at(self, step: str) -> None:
-        if step in self.errors:
-            raise self.errors[step]
-
-    def init(self, **_: Any) -> None:
-        """Providers are there."""
-        self._at("init")
-        if self.slow and self.cancelled:
-            assert self.cancelled.wait(3600)
-
-    def plan_and_apply(self, *_: Any, **__: Any) -> list[str]:
-        """What is asked of a first `up`."""
-        self._at("plan")
-        return []
-
-    def plan(self) -> None:
-        """What is asked of a later one; here it always ends."""
-        raise TerraformError("planned", hint="")
 
 
 class Applied(Failing):
@@ -97,33 +62,6 @@ class Applied(Failing):
     def outputs(self) -> dict[str, Any]:
         """As in the state."""
         return self.told
-
-
-@pytest.fixture
-def terraform() -> Failing:
-    return Failing({"plan": TerraformError("refused", hint="")})
-
-
-@pytest.fixture
-def told() -> list[Any]:
-    return []
-
-
-@pytest.fixture
-def world(tmp_path: Path, account: Account, terraform: Failing, told: list[Any]) -> World:
-    return bare_world(tmp_path, account, terraform, told)
-
-
-@pytest.fixture
-def up(world: World, name: str) -> Callable[..., None]:
-    """`up --local` of the test's deployment, with a password."""
-
-    def again(password: str = PASSWORD, **more: Any) -> None:
-        said = {"settings": Settings(allow=("203.0.113.7/32",)), **more}
-        wanted = Wanted(name=name, new_password=lambda: password, local=True, **said)
-        deployment.up(world, wanted)
-
-    return again
 
 
 @pytest.mark.parametrize(
@@ -155,7 +93,7 @@ def test_an_up_that_was_killed_when_terraform_was_done_learns_what_it_made(
     wanted = Wanted(name=name, settings=Settings(), new_password=lambda: PASSWORD, local=True)
     with pytest.raises(NoAnswerError, match="has no machine"):  # it made none here
         deployment.up(applied, wanted)
-    record = _home(world, name).record()
+    record = home_of(world, name).record()
     assert record is not None
     assert record.outputs == Applied.told
 
@@ -174,7 +112,7 @@ def test_down_finds_the_place_of_an_up_that_was_not_agreed_to(
     )
     with pytest.raises(UsageError, match="Nothing was made"):
         deployment.up(refusing, wanted)
-    assert _home(world, name).password() is None
+    assert home_of(world, name).password() is None
     assert deployment.every(world) == []
     assert deployment.down(world, name).left == ()
 
@@ -196,7 +134,7 @@ def test_a_refused_request_does_not_wait_for_providers(
     terraform.slow = True
     with pytest.raises(RequestError, match="gigantic"):
         up(settings=Settings(instance_type="t3.gigantic"))
-    assert _home(world, name).is_bare()
+    assert home_of(world, name).is_bare()
 
 
 @pytest.mark.parametrize(
@@ -214,7 +152,7 @@ def test_a_wrong_clock_is_told_with_what_mends_it_and_nothing_is_made(
         with pytest.raises(CredentialsError, match=f"clock is {wrong}") as raised:
             deployment.up(there, wanted)
     assert "timedatectl" in (raised.value.hint or "")
-    assert _home(world, name).is_bare()
+    assert home_of(world, name).is_bare()
 
 
 def test_more_hours_than_a_month_has_are_asked_about_before_anything_is_made(
@@ -226,13 +164,13 @@ def test_more_hours_than_a_month_has_are_asked_about_before_anything_is_made(
     with pytest.raises(UsageError, match="Nothing was changed"):
         deployment.up(no, wanted)
     assert "721 hours are more than a month" in asked[0]
-    assert _home(world, name).is_bare()
+    assert home_of(world, name).is_bare()
 
 
 def test_what_lies_in_a_directory_is_left_until_the_request_is_checked(
     world: World, name: str, up: Callable[..., None]
 ) -> None:
-    home = _home(world, name)
+    home = home_of(world, name)
     home.create()
     state = home.write("terraform.tfstate", "a machine that nobody else knows of")
     with pytest.raises(RequestError, match="gigantic"):
@@ -250,78 +188,16 @@ def test_a_full_disk_is_told_before_anything_is_made(
     assert told == []
 
 
-def _home(world: World, name: str) -> Home:
-    return Home(root(world.environment) / name)
-
-
-def test_a_generated_password_is_generated_once(
-    world: World, name: str, up: Callable[..., None], told: list[Any]
-) -> None:
-    for password in (PASSWORD, OTHER):
-        with pytest.raises(TerraformError):
-            up(password, generate_password=True)
-    assert _home(world, name).password() == PASSWORD
-    assert any("password is kept" in one.text for one in told if isinstance(one, Note))
-
-
-def test_the_same_password_may_be_named_again(
-    world: World, name: str, up: Callable[..., None]
-) -> None:
-    for _ in range(2):
-        with pytest.raises(TerraformError):
-            up(password_said=True)
-    assert _home(world, name).password() == PASSWORD
-
-
-def test_another_password_is_taken_while_there_is_no_machine(
-    world: World, name: str, up: Callable[..., None]
-) -> None:
-    with pytest.raises(TerraformError):
-        up()
-    before = _home(world, name).variables()["password_hash"]
-    with pytest.raises(TerraformError):
-        up(OTHER, password_said=True)
-    assert _home(world, name).password() == OTHER
-    assert _home(world, name).variables()["password_hash"] != before
-
-
 def test_what_was_refused_is_taken_up_by_no_other_command(
     world: World, name: str, up: Callable[..., None], ec2: EC2Client
 ) -> None:
     with pytest.raises(TerraformError):
         up()
     launch(ec2, name)
-    before = _home(world, name).variables()
+    before = home_of(world, name).variables()
     with pytest.raises(TerraformError, match="planned"):
         up(settings=Settings(allow=("203.0.113.7/32",), root_volume_size=99))
-    assert _home(world, name).variables() == before
-    deployment.down(world, name)
-
-
-def test_a_password_and_its_hash_stay_together_where_an_up_fails(
-    world: World, name: str, up: Callable[..., None]
-) -> None:
-    with pytest.raises(TerraformError):
-        up()
-    with pytest.raises(TerraformError):
-        up(OTHER, password_said=True)
-    home = _home(world, name)
-    assert home.password() == OTHER
-    assert passwd_check(home.variables()["password_hash"], OTHER)
-
-
-def test_another_password_is_refused_for_a_machine_that_has_one(
-    world: World, name: str, up: Callable[..., None], ec2: EC2Client
-) -> None:
-    with pytest.raises(TerraformError):
-        up()
-    launch(ec2, name)
-    with pytest.raises(UsageError, match="has a password already") as raised:
-        up(OTHER, password_said=True)
-    assert "password --new" in (raised.value.hint or "")
-    assert _home(world, name).password() == PASSWORD
-    with pytest.raises(TerraformError, match="planned"):
-        up(OTHER, generate_password=True)
+    assert home_of(world, name).variables() == before
     deployment.down(world, name)
 
 

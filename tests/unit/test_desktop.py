@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.test_live import SEEN
+from tests.unit.seen import SEEN
 from wrapper import desktop
 from wrapper.cli import news
 from wrapper.deployment.events import News, Note

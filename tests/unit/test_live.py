@@ -1,55 +1,32 @@
-"""`status --watch`: what it knows from one look to the next, and how it shows it."""
+"""`status --watch`: what each look finds, with a machine that is there, silent, stopped or gone."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import pty
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
 from tests.unit.fleet import launch
+from tests.unit.seen import FIRST, GIB
 from tests.unit.worlds import StandIn, bare_world
 from wrapper import deployment
-from wrapper.cli import live as view
 from wrapper.deployment import live
 from wrapper.deployment.events import Warned
-from wrapper.deployment.live import Live
 from wrapper.errors import FingerprintError, LoginError, NoAnswerError, UnknownDeploymentError
 from wrapper.home import Home, Place, Record, root
-from wrapper.notebook import Autostop, Gpu, Kernel, Resources
+from wrapper.notebook import Resources
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mypy_boto3_ec2 import EC2Client
 
     from tests.ec2 import Account
+    from wrapper.deployment.live import Live
     from wrapper.deployment.world import World
 
-ROOT = Path(__file__).resolve().parents[2]
-GIB = 2**30
-FIRST = Resources(
-    time=1.0,
-    cores=4,
-    load=0.5,
-    cpu_used=100.0,
-    cpu_total=1000.0,
-    memory_total=16 * GIB,
-    memory_available=12 * GIB,
-    disk_total=100 * GIB,
-    disk_free=40 * GIB,
-    gpus=(Gpu("Tesla T4", 37, 2 * GIB, 15 * GIB),),
-    kernels=(Kernel("k-1", "python3", ("train.ipynb",), "busy", 125.0),),
-    notice="Gone at {time}",
-    notice_time="2026-11-23T10:11:12Z",
-    autostop=None,
-)
 LATER = dataclasses.replace(FIRST, cpu_used=103.0, cpu_total=1004.0)
 
 
@@ -120,7 +97,7 @@ def scene(tmp_path: Path, account: Account, ec2: EC2Client, name: str) -> Scene:
     machine = Machine()
     machine.answers = [FIRST, LATER]
     world = bare_world(tmp_path, account, StandIn(), [])
-    world = dataclasses.replace(world, pin=machine.pin, notebook=machine.speak)  # type: ignore[arg-type]
+    world = dataclasses.replace(world, pin=machine.pin, notebook=machine.speak)  # type: ignore[arg-type] # as much as is asked
     home = Home(root(world.environment) / name)
     home.create()
     home.write_password("right")
@@ -167,7 +144,9 @@ def test_a_lost_connection_keeps_what_was_known_and_comes_back_by_itself(scene: 
 
 
 def test_a_stop_is_told(scene: Scene, ec2: EC2Client) -> None:
-    machine = str(scene.home.record().instance_id)  # type: ignore[union-attr]
+    record = scene.home.record()
+    assert record
+    machine = str(record.instance_id)
     scene.machine.answers = [NoAnswerError("no answer")]
     ec2.stop_instances(InstanceIds=[machine])
     ec2.get_waiter("instance_stopped").wait(InstanceIds=[machine], WaiterConfig={"Delay": 1})
@@ -244,119 +223,3 @@ def test_ec2_that_does_not_answer_is_told_once(
 def test_what_was_never_made_cannot_be_watched(scene: Scene) -> None:
     with pytest.raises(UnknownDeploymentError):
         deployment.watch_status(scene.world, "other", lambda _: None, every=1)
-
-
-SEEN = Live(
-    name="moon",
-    at="2026-11-23T10:00:00+00:00",
-    state="running",
-    answers=True,
-    told_at="2026-11-23T10:00:00+00:00",
-    cpu_percent=75.0,
-    cores=4,
-    load=0.5,
-    memory_used_bytes=4 * GIB,
-    memory_total_bytes=16 * GIB,
-    gpus=FIRST.gpus,
-    kernels=(*FIRST.kernels, Kernel("k-2", "julia", (), "waiting", 7300)),
-    notice="Gone soon",
-    autostop=Autostop((), 45, 0, "2026-11-23T09:00:00Z", None, "2026-11-23T09:59:00Z", None),
-    spent=1.234,
-    hourly_price=0.5,
-)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "running",
-        "processor 75 % of 4",
-        "memory 4.0 of 16.0 GiB",
-        "GPU Tesla T4: 37 %, 2.0 of 15.0 GiB",
-        "kernel train.ipynb: busy for 2 min",
-        "kernel julia: waits for input for 2 h",
-        "stops after 45 minutes without work",
-        "Gone soon",
-        "about $1.23 so far, $0.5000 an hour",
-    ],
-)
-def test_a_line_tells_all_of_it(words: str) -> None:
-    assert words in view.line(SEEN)
-
-
-def test_a_line_of_a_silent_machine_says_how_old_its_numbers_are() -> None:
-    said = view.line(dataclasses.replace(SEEN, answers=False, trouble="no route"))
-    assert "does not answer: no route | what follows is of " in said
-
-
-def test_the_view_says_how_old_its_numbers_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    shown = view.View("moon")
-    shown.now(SEEN)
-    assert not any("old" in words for _, words, _ in shown.rows())
-    now[0] += 130  # nothing came: whoever fills it waits for an answer
-    assert any("What follows is 2 min old." in words for _, words, _ in shown.rows())
-
-
-MOVING = """
-import time
-from tests.unit.test_live import SEEN
-from wrapper import deployment
-from wrapper.cli import main
-
-def forever(world, name, tell, *, every):
-    try:
-        while True:
-            tell(SEEN)
-            time.sleep(0.1)
-    except KeyboardInterrupt:
-        return
-
-deployment.watch_status = forever
-raise SystemExit(main(["status", "moon", "--watch"]))
-"""
-
-
-def test_on_a_terminal_one_view_moves_until_ctrl_c() -> None:
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-c", MOVING],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": "/", "TERM": "xterm", "COLUMNS": "100"},
-    )
-    os.close(theirs)
-    text = ""
-    while text.count("train.ipynb") < 3:
-        text += os.read(ours, 4096).decode(errors="replace")
-    child.send_signal(signal.SIGINT)
-    # What it still writes is read, or it would wait for us.
-    while True:
-        try:
-            if not os.read(ours, 4096):
-                break
-        except OSError:
-            break
-    assert child.wait() == 0
-    os.close(ours)
-    assert "\x1b[" in text, "nothing moved"
-    assert "█" in text
-
-
-def test_without_a_terminal_each_look_is_a_document(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from wrapper.cli import main  # noqa: PLC0415 (beside the fixture)
-
-    def twice(_: Any, __: str, tell: Any, *, every: float) -> None:
-        assert every == 0.5
-        tell(SEEN)
-        tell(SEEN)
-
-    monkeypatch.setattr(live, "watch_status", twice)
-    assert main(["status", "moon", "--watch", "--every", "0.5", "--json"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [json.loads(one)["cpu_percent"] for one in lines] == [75.0, 75.0]

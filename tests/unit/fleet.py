@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_ec2 import EC2Client
+
+    from tests.ec2 import Account
 
 
 def tags(name: str, kind: str) -> list[Any]:
@@ -101,3 +104,29 @@ def _zone(ec2: EC2Client, machine: str) -> str:
     found = ec2.describe_instances(InstanceIds=[machine])
     instance = found["Reservations"][0].get("Instances", [])[0]
     return str(instance.get("Placement", {}).get("AvailabilityZone"))
+
+
+def bucket_of(account: Account, name: str, tagged: str | None = None) -> str:
+    """A bucket as the module makes it, with one object in two versions."""
+    s3, bucket = account.client(service="s3"), f"jupyter-clouds-{name}-0123456789ab"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"1", b"2"):
+        s3.put_object(Bucket=bucket, Key="programs.json", Body=body)
+    tag = {"Key": "jupyter-clouds:deployment", "Value": tagged or name}
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [tag]})
+    return bucket
+
+
+def role_of(account: Account, name: str, region: str = "us-east-1") -> str:
+    """A role as the module makes it, with its instance profile and rights."""
+    iam, role = account.client(service="iam"), f"jupyter-clouds-machine-{name}-0123abcd"
+    role = role if region == "us-east-1" else role.replace("0123", "4567")
+    path = f"/jupyter-clouds/{region}/"
+    iam.create_role(RoleName=role, Path=path, AssumeRolePolicyDocument="{}")
+    allowed = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::mine/*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_role_policy(RoleName=role, PolicyName="bucket", PolicyDocument=text)
+    iam.create_instance_profile(InstanceProfileName=role, Path=path)
+    iam.add_role_to_instance_profile(InstanceProfileName=role, RoleName=role)
+    return role

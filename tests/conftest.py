@@ -13,7 +13,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 SHARED = {
-    "test_bad_input": "plan",
+    "test_account_refusals": "plan",
+    "test_bad_input": "inputs",
     "test_bucket": "live",
     "test_changes": "lives",
     "test_in_a_browser": "live",

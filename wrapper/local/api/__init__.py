@@ -3,14 +3,15 @@
 app        WSGI: which services there are, one request at a time
 actions    what differs in reading requests and writing answers
 backend    what differs in carrying them out; one per account and region
+room       what the regions share
 launch     what RunInstances and RequestSpotInstances refuse, and the disks that they make
 lifecycle  instances follow their machines, machines follow the network
 network    addresses of 198.18.0.0/15, interfaces, security groups as rules
 spot       requests through their documented statuses, machines that come back; spot_request, one
            of them
 storage    requests about volumes and snapshots
-volumes    volumes; attachments, what may be attached and detached; modifications, growing them;
-           volume_types, what each type may be asked for
+volumes    volumes; modifications, growing them; volume_types, what each type may be asked for
+attaching  volumes on their way in and out; attachments, what may be attached and detached
 snapshots  copies of volumes
 schedules  EventBridge Scheduler, and what it carries out
 console    GetConsoleOutput

@@ -21,12 +21,13 @@ from moto.moto_server.werkzeug_app import (
 
 from wrapper.local.api import buckets, price_list, quotas
 from wrapper.local.api.actions import Actions
-from wrapper.local.api.backend import Ec2, Room
+from wrapper.local.api.backend import Ec2
 from wrapper.local.api.control import Control
 from wrapper.local.api.fis import create_fis
 from wrapper.local.api.imaginary import ImaginaryMachines
 from wrapper.local.api.json_service import create_json_service
 from wrapper.local.api.repeats import Repeats
+from wrapper.local.api.room import Room
 from wrapper.local.api.schedules import create_scheduler
 
 if TYPE_CHECKING:

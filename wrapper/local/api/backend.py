@@ -2,69 +2,35 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.exceptions import EC2ClientError, InvalidInstanceIdError
 from moto.ec2.models import EC2Backend
 
-from wrapper.local.api.budgets import Budgets
-from wrapper.local.api.capacity import Capacity, family, vcpus
-from wrapper.local.api.cloudtrail import Trail
+from wrapper.local.api.attaching import AttachingStore
+from wrapper.local.api.capacity import family, vcpus
 from wrapper.local.api.console import Consoles
 from wrapper.local.api.images import CATALOGUE, Image
-from wrapper.local.api.launch import block_devices, check_launch
+from wrapper.local.api.launch import block_devices, check_launch, metadata_options
 from wrapper.local.api.lifecycle import Lifecycle
 from wrapper.local.api.network import (
-    AddressPool,
     Interface,
     check_address_quota,
     check_group_unused,
 )
 from wrapper.local.api.own_images import OwnImages
-from wrapper.local.api.placement import Placement
-from wrapper.local.api.prices import Prices
-from wrapper.local.api.refusals import Refusals
 from wrapper.local.api.roles import ProfileStore
-from wrapper.local.api.schedules import Schedules
 from wrapper.local.api.spot import SpotMarket
-from wrapper.local.api.volumes import VolumeStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wrapper.local.api.capacity import Market
+    from wrapper.local.api.room import Room
     from wrapper.local.api.spot_request import SpotRequest
-    from wrapper.local.machines import Machines
 
 
-@dataclass(frozen=True)
-class Room:
-    """What the regions share."""
-
-    machines: Machines
-    clock: Callable[[], float] = time.time
-    account: str = DEFAULT_ACCOUNT_ID
-    """Of the roles and buckets."""
-    addresses: AddressPool = field(default_factory=AddressPool)
-    capacity: Capacity = field(default_factory=Capacity)
-    budgets: Budgets = field(default_factory=Budgets)
-    refusals: Refusals = field(default_factory=Refusals)
-    prices: Prices = field(init=False)
-    placement: Placement = field(init=False)
-    trail: Trail = field(init=False)
-    schedules: Schedules = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "prices", Prices(self.clock))
-        object.__setattr__(self, "placement", Placement(self.capacity, self.clock))
-        object.__setattr__(self, "trail", Trail(self.clock))
-        object.__setattr__(self, "schedules", Schedules(self.clock, self.account))
-
-
-class Ec2(VolumeStore, OwnImages, ProfileStore, EC2Backend):
+class Ec2(AttachingStore, OwnImages, ProfileStore, EC2Backend):
     """The backend behind one region's actions. Not thread-safe: actions.py holds the lock."""
 
     def __init__(self, region_name: str, account_id: str, *, room: Room) -> None:
@@ -106,7 +72,7 @@ class Ec2(VolumeStore, OwnImages, ProfileStore, EC2Backend):
         asked = kwargs.get("block_device_mappings", [])
         kwargs["block_device_mappings"] = block_devices(image, asked)
         self.check_devices(kwargs["block_device_mappings"], image)
-        kwargs["metadata_options"] = _metadata_options(image, kwargs.get("metadata_options") or {})
+        kwargs["metadata_options"] = metadata_options(image, kwargs.get("metadata_options") or {})
         reservation = super().run_instances(
             image_id, count, user_data, security_group_names, **kwargs
         )
@@ -285,16 +251,3 @@ def _split_filters(filters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
 
 def _extra(instance: Any, name: str) -> str:
     return str(getattr(instance, EXTRA_FILTERS[name], None))
-
-
-def _metadata_options(image: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the image says, unless the launch says otherwise.
-
-    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-IMDS-new-instances.html#configure-IMDS-new-instances-ami-configuration
-    """
-    by_image = (
-        {"HttpTokens": "required", "HttpPutResponseHopLimit": 2}
-        if getattr(image, "imds_support", None) == "v2.0"
-        else {}
-    )
-    return {**by_image, **asked}

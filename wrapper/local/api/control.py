@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from threading import RLock
 
-    from wrapper.local.api.backend import Ec2, Room
+    from wrapper.local.api.backend import Ec2
     from wrapper.local.api.interruptions import Interruption
+    from wrapper.local.api.room import Room
 
 _LONGEST: Final = 100 * 365 * 86400.0
 _FASTEST: Final = 1e6

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from threading import RLock
 
-    from wrapper.local.api.backend import Room
+    from wrapper.local.api.room import Room
 
     Operation = Callable[[Mapping[str, Any], str], Mapping[str, Any]]
     """What was asked, in which region."""

@@ -129,3 +129,16 @@ def _check_size(name: str, ebs: Mapping[str, Any], image: Any) -> None:
                 f"Volume of size {ebs['VolumeSize']}GB is smaller than snapshot "
                 f"'{mapping['Ebs']['SnapshotId']}', expect size >= {least}GB",
             )
+
+
+def metadata_options(image: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the image says, unless the launch says otherwise.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-IMDS-new-instances.html#configure-IMDS-new-instances-ami-configuration
+    """
+    by_image = (
+        {"HttpTokens": "required", "HttpPutResponseHopLimit": 2}
+        if getattr(image, "imds_support", None) == "v2.0"
+        else {}
+    )
+    return {**by_image, **asked}

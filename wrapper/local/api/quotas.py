@@ -14,9 +14,9 @@ from wrapper.local.api.json_service import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wrapper.local.api.backend import Room
     from wrapper.local.api.capacity import Market
     from wrapper.local.api.json_service import Operation
+    from wrapper.local.api.room import Room
 
 CODES: Final[Mapping[str, tuple[Market, str]]] = {
     "L-1216C47A": ("on-demand", "standard"),

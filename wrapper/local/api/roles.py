@@ -19,7 +19,7 @@ from wrapper.local.machines import Role
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wrapper.local.api.backend import Room
+    from wrapper.local.api.room import Room
     from wrapper.local.api.spot_request import SpotRequest
 
 _PARTITION = "aws"

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from threading import RLock
 
-    from wrapper.local.api.backend import Ec2, Room
+    from wrapper.local.api.backend import Ec2
+    from wrapper.local.api.room import Room
 
 TARGET: Final = re.compile(r"arn:aws[a-z-]*:scheduler:::aws-sdk:ec2:(stop|terminate)Instances")
 AT: Final = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")

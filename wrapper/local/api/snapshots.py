@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from moto.ec2.models import EC2Backend as EBSBackend  # what it is a part of
 
-    from wrapper.local.api.backend import Room
+    from wrapper.local.api.room import Room
 else:
     from moto.ec2.models.elastic_block_store import EBSBackend
 

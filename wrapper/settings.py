@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from wrapper import domain_settings, hours, role_settings
 from wrapper.cidrs import check_cidr
+from wrapper.data_settings import NO_DATA, check_data
 from wrapper.errors import SettingsError
+from wrapper.market_settings import AUTO, ON_DEMAND, ZONE, check_one_market
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,15 +20,9 @@ DEFAULT_NAME = "notebook"
 DEFAULT_TYPE = "t3.large"
 """The module's own default, for questions asked before Terraform runs."""
 LETSENCRYPT = "letsencrypt"
-ZONE, ON_DEMAND, AUTO = "zone", "on-demand", "auto"
-"""Words of --market and --fallback."""
-_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 DEFAULT_DATA_GIB = 50
-NO_DATA = "none"
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _REPOSITORY = re.compile(r"https://[^/@?#\s]+(/[A-Za-z0-9._~-]+)+/?(@[A-Za-z0-9._/-]+)?")
-_SNAPSHOT = re.compile(r"snap-[0-9a-f]{8,17}")
-_VOLUME = re.compile(r"vol-[0-9a-f]{8,17}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +87,7 @@ class Settings:
         kept = {key: _frozen(value) for key, value in before.items() if key in known}
         said = self.said()
         if self.market is not None:
-            _check_one_market(self.market, self.spot)
+            check_one_market(self.market, self.spot)
             said["spot"] = self.market != ON_DEMAND
         elif self.spot is not None:
             kept.pop("market", None)
@@ -127,28 +123,6 @@ class Settings:
         if self.subnet_id is not None:
             pointless.add(ZONE)
         return tuple(one for one in found if one not in pointless)
-
-
-def _check_one_market(market: str, spot: bool | None) -> None:
-    if spot is not None and spot != (market != ON_DEMAND):
-        raise SettingsError(
-            f"--market {market} and --{'spot' if spot else 'on-demand'} are two markets.",
-            hint="Say one of them.",
-        )
-
-
-def fallback(words: str) -> tuple[str, ...]:
-    """Of comma separated words; "none" is nothing. SettingsError for what can be no such word."""
-    found = tuple(word.strip() for word in words.split(",") if word.strip())
-    if found == ("none",):
-        return ()
-    for word in found:
-        if word not in (ZONE, ON_DEMAND) and not _TYPE.fullmatch(word):
-            raise SettingsError(
-                f'--fallback: "{word}" is neither {ZONE} nor {ON_DEMAND} nor an instance type.',
-                hint=f"--fallback {ZONE},m7i.large,{ON_DEMAND}, in the order to try them",
-            )
-    return tuple(dict.fromkeys(found))
 
 
 def _frozen(value: Any) -> Any:
@@ -195,7 +169,11 @@ def check(settings: Settings) -> Settings:
         )
     hours.check_hours(settings.max_hours, option="--hours")
     hours.check_minutes(settings.idle_minutes)
-    _check_data(settings)
+    check_data(
+        volume=settings.data_volume_id,
+        snapshot=settings.data_snapshot_id,
+        gib=settings.data_volume_size,
+    )
     if settings.repository is not None and not _REPOSITORY.fullmatch(settings.repository):
         raise SettingsError(
             "--repo is neither https://HOST/PATH[@BRANCH], with no user, password or token in it, "
@@ -211,29 +189,6 @@ def check(settings: Settings) -> Settings:
         settings.zone_id, domain=settings.domain, fixed=settings.elastic_ip is not False
     )
     return settings
-
-
-def _check_data(settings: Settings) -> None:
-    volume, snapshot = settings.data_volume_id, settings.data_snapshot_id
-    if volume is not None and not _VOLUME.fullmatch(volume):
-        raise SettingsError(
-            f"--data-volume {volume} is no volume's id.", hint="--data-volume vol-0123456789abcdef0"
-        )
-    if snapshot not in (None, NO_DATA) and not _SNAPSHOT.fullmatch(str(snapshot)):
-        raise SettingsError(
-            f"--data-snapshot {snapshot} is no snapshot's id.",
-            hint=f"--data-snapshot {NO_DATA}, or one of: python -m wrapper snapshots",
-        )
-    if volume and snapshot not in (None, NO_DATA):
-        raise SettingsError(
-            "--data-volume and --data-snapshot: a volume that exists cannot start from a snapshot.",
-            hint="Give one of them.",
-        )
-    if settings.data_volume_size == 0 and snapshot not in (None, NO_DATA):
-        raise SettingsError(
-            f"--data-size 0 is no volume, and {snapshot} needs one.",
-            hint="Leave --data-size out: it is the snapshot's then.",
-        )
 
 
 PLAIN = (

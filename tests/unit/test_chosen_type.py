@@ -12,12 +12,13 @@ from tests.unit.looking import LARGE, TWO, Look, look, market, told
 from wrapper import deployment
 from wrapper.aws import Needs
 from wrapper.aws.model import DATA_TAG
+from wrapper.data_settings import NO_DATA
 from wrapper.deployment import market_data
 from wrapper.deployment.events import Note
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import RequestError
 from wrapper.home import Home, Place, Record, root
-from wrapper.settings import NO_DATA, Settings
+from wrapper.settings import Settings
 
 if TYPE_CHECKING:
     from tests.ec2 import Account

@@ -11,8 +11,8 @@ from wrapper import refusals
 from wrapper.deployment import fallback
 from wrapper.errors import RequestError, SettingsError
 from wrapper.home import Place, Record
+from wrapper.market_settings import fallback as parsed
 from wrapper.settings import Settings, check
-from wrapper.settings import fallback as parsed
 
 if TYPE_CHECKING:
     from tests.ec2 import Account

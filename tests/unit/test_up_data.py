@@ -12,11 +12,12 @@ from tests.unit.beginning import begin, kept_volume, settle, snapshot, wanted
 from tests.unit.conftest import QUICK
 from tests.unit.ending import PLACE, Scene, scene
 from wrapper.aws import Aws, Request
+from wrapper.data_settings import NO_DATA
 from wrapper.deployment import its_architecture
 from wrapper.deployment.place import Way
 from wrapper.errors import RequestError, SettingsError
 from wrapper.home import Record
-from wrapper.settings import NO_DATA, Settings
+from wrapper.settings import Settings
 
 if TYPE_CHECKING:
     from wrapper.aws import Snapshot

@@ -66,7 +66,7 @@ def _environment(given: dict[str, Any]) -> tuple[str | None, dict[str, Any] | No
 def _settings(given: dict[str, Any], environment: str | None) -> Settings:
     from pathlib import Path  # noqa: PLC0415 (after --help)
 
-    from wrapper import public_files, settings  # noqa: PLC0415 (after --help)
+    from wrapper import market_settings, public_files, settings  # noqa: PLC0415 (after --help)
 
     kept = {key: given[key] for key in settings.PLAIN if given[key] is not None}
     kept |= {key: True for key in ("allow_world",) if given[key]}
@@ -81,7 +81,7 @@ def _settings(given: dict[str, Any], environment: str | None) -> Settings:
         kept["data_snapshot_id"] = _no_data(given)
     kept |= {key: tuple(given[key]) for key in ("allow", "ssh_cidrs") if given[key]}
     if given["fallback"] is not None:
-        kept["fallback"] = settings.fallback(given["fallback"])
+        kept["fallback"] = market_settings.fallback(given["fallback"])
     if given["tags"]:
         kept["tags"] = settings.tags(given["tags"])
     if environment is not None:
@@ -94,8 +94,8 @@ def _settings(given: dict[str, Any], environment: str | None) -> Settings:
 
 
 def _no_data(given: dict[str, Any]) -> str:
-    from wrapper import settings  # noqa: PLC0415 (after --help)
+    from wrapper.data_settings import NO_DATA  # noqa: PLC0415 (after --help)
 
-    if given["data_snapshot_id"] not in (None, settings.NO_DATA) or given["from_region"]:
+    if given["data_snapshot_id"] not in (None, NO_DATA) or given["from_region"]:
         raise click.UsageError("--fresh-data starts empty: there is nothing to start from.")
-    return settings.NO_DATA
+    return NO_DATA

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from wrapper.aws.model import Request
 from wrapper.errors import RequestError
-from wrapper.settings import DEFAULT_TYPE, ON_DEMAND, ZONE
+from wrapper.market_settings import ON_DEMAND, ZONE
+from wrapper.settings import DEFAULT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from wrapper import architecture
+from wrapper.data_settings import NO_DATA
 from wrapper.deployment import kept, origins, place, question
 from wrapper.deployment.events import Note, Warned
 from wrapper.errors import RequestError
-from wrapper.settings import NO_DATA
 
 if TYPE_CHECKING:
     from wrapper.aws import Facts, Needs

@@ -10,7 +10,7 @@ from wrapper.deployment import kept
 from wrapper.deployment.events import Warned
 from wrapper.environment import for_aws
 from wrapper.errors import RequestError
-from wrapper.settings import ZONE
+from wrapper.market_settings import ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -6,12 +6,13 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from wrapper.aws.model import Volume
+from wrapper.data_settings import NO_DATA
 from wrapper.deployment import kept, origins, saving
 from wrapper.deployment.data import VOLUME_TYPE
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.origins import Origin
 from wrapper.errors import RequestError, SettingsError, UsageError
-from wrapper.settings import DEFAULT_DATA_GIB, NO_DATA
+from wrapper.settings import DEFAULT_DATA_GIB
 from wrapper.terraform import state
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from nbformat.v4.rwbase import rejoin_lines
 from tornado import web
 
-from .outputs import Execution, Recorder
+from .executions import Execution
+from .outputs import Recorder
 
 # Seconds for which a file may lack an output before it is put there without the tab; one less when
 # no tab will save.

@@ -12,7 +12,8 @@ from jupyter_server.services.kernels.connection.base import deserialize_msg_from
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 
-from .outputs import Execution, Recorder
+from .executions import Execution
+from .outputs import Recorder
 from .ports import Ports
 
 # Bytes of messages kept for a tab that may come back: upstream keeps all of them, for ever. What

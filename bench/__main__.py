@@ -7,29 +7,23 @@ environments installed, by the EC2 API alone; and against the tutorial typed out
 from __future__ import annotations
 
 import argparse
-import base64
-import gzip
 import os
 import shutil
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import door, files, images, market, measure, recovery, tutorial, unattended
+from bench import door, files, images, market, measure, other_ways, recovery, unattended
 from bench.embedded import TYPE, Account
 from bench.memory import in_use
-from bench.plain import PlainTerraform
 from bench.report import Row, phases, table
 from wrapper import local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parent.parent
-PORT = 9999
-ZONE = "us-east-1a"
 PACKAGES = Path("/var/cache/jupyter-clouds/packages")
 """Where the embedded EC2 keeps what machines install, and has compiled it."""
 
@@ -82,44 +76,29 @@ def measured(folder: Path, embedded: dict[str, str], *, bare: bool) -> str:
     offered = market.rows(folder, environment)
     say("up with nothing kept" if bare else "once for the caches, not counted")
     first = images.made(account, arguments, environment)
-    saved = measure.seconds(
-        lambda: measure.wrapper("down", "bench", "--yes", environment=environment)
-    )
+    saved = ended(environment)
     say("up, by the wrapper")
     up = images.made(account, arguments, environment)
     made, verified = up.document, up.verified
     password = (folder / "data/jupyter-clouds/bench/password").read_text().strip()
     user_data = account.user_data(made["instance_id"])
     image = account.image(made["instance_id"])
-    rows = [*commands(environment), *memory(made, password)]
-    say("the door of open")
-    rows += door.rows()
-    say("a notebook, unattended")
-    rows += unattended.rows(folder, environment, made, password)
-    say("files there")
-    # The same machine: only its port 22 is opened.
-    measure.wrapper(*arguments, "--ssh", environment=environment)
-    (folder / "files").mkdir()
-    rows += files.rows(folder / "files", environment, "bench")
+    rows = work(folder, environment, arguments, made, password)
     say("an image of it")
     measure.wrapper("bake", "bench", "--yes", environment=environment)
     say("down")
-    down = measure.seconds(
-        lambda: measure.wrapper(
-            "down", "bench", "--yes", "--data", "delete", environment=environment
-        )
-    )
+    down = ended(environment, "--data", "delete")
     say("up, with the image")
     fresh = images.Fresh(up, first if bare else None)
     begun = images.rows(account, arguments, environment, fresh)
     say("an interruption")
     interrupted = recovery.rows(account, folder, environment)
     say("the floor: the same machine by the EC2 API alone")
-    floor, installed, gone = the_floor(account, image, user_data, made["url"], password)
+    floor, installed, gone = other_ways.the_floor(account, image, user_data, made["url"], password)
     say("Terraform, typed")
-    terraform = by_terraform(account, folder, embedded)
+    terraform = other_ways.by_terraform(account, folder, embedded)
     say("the tutorial, typed")
-    typed = the_tutorial(account, image, folder, embedded)
+    typed = other_ways.the_tutorial(account, image, folder, embedded)
     what = "up to a cell that ran"
     ups = [
         Row(what, verified, "its floor, one environment installed", floor),
@@ -131,6 +110,33 @@ def measured(folder: Path, embedded: dict[str, str], *, bare: bool) -> str:
         Row("down to `0 left`, with a snapshot", saved, "down, data deleted", down),
     ]
     return f"{table([*ups, *begun, *rows, *interrupted, *offered])}\n\n{phases(made['seconds'])}\n"
+
+
+def ended(environment: dict[str, str], *more: str) -> float:
+    """Seconds of the wrapper's `down`."""
+    return measure.seconds(
+        lambda: measure.wrapper("down", "bench", "--yes", *more, environment=environment)
+    )
+
+
+def work(
+    folder: Path,
+    environment: dict[str, str],
+    arguments: tuple[str, ...],
+    made: dict[str, Any],
+    password: str,
+) -> list[Row]:
+    """What is done with the machine that `up` has made with these arguments."""
+    rows = [*commands(environment), *memory(made, password)]
+    say("the door of open")
+    rows += door.rows()
+    say("a notebook, unattended")
+    rows += unattended.rows(folder, environment, made, password)
+    say("files there")
+    # The same machine: only its port 22 is opened.
+    measure.wrapper(*arguments, "--ssh", environment=environment)
+    (folder / "files").mkdir()
+    return rows + files.rows(folder / "files", environment, "bench")
 
 
 def commands(environment: dict[str, str]) -> list[Row]:
@@ -154,91 +160,6 @@ def memory(made: dict[str, Any], password: str) -> list[Row]:
         Row("memory of the machine, one kernel", machine, server, ours, unit="MiB"),
         Row("memory of the machine, one kernel", machine, "700 MB", 7e8 / 2**20, unit="MiB", aim=1),
     ]
-
-
-def the_floor(
-    account: Account, image: str, user_data: str, url: str, password: str
-) -> tuple[float, float, float]:
-    """Seconds from RunInstances to a cell that ran, to all installed; and of the machine's end."""
-    old_address = url.split("/")[2].split(":", maxsplit=1)[0]
-    given = gzip.decompress(base64.b64decode(user_data)).decode()
-    with ExitStack() as stack:
-        address, allocation = stack.enter_context(account.address())
-        group = stack.enter_context(account.group(PORT))
-        text = given.replace(old_address, address)
-        text = stack.enter_context(account.programs(text, address))
-        attach = stack.enter_context(account.volume(ZONE))
-        machine = account.machine(
-            image=image,
-            allocation=allocation,
-            Placement={"AvailabilityZone": ZONE},
-            UserData=gzip.compress(text.encode()),
-            SecurityGroupIds=[group],
-        )
-        ids: list[str] = []
-
-        def boot() -> None:
-            ids.append(machine.__enter__())
-            attach(ids[0])
-            account.wait_until_verified(ids[0], address, password)
-
-        floor = measure.seconds(boot)
-        installing = measure.seconds(lambda: account.wait_until_installed(ids[0]))
-        gone = measure.seconds(lambda: machine.__exit__(None, None, None))
-    return floor, floor + installing, gone
-
-
-def by_terraform(account: Account, folder: Path, embedded: dict[str, str]) -> float:
-    """Seconds from `terraform init` to a cell that ran, with no wrapper."""
-    terraform = PlainTerraform(ROOT, folder / "plain", {**os.environ, **embedded})
-
-    def all_of_it() -> None:
-        made = terraform.up(
-            name="bench-plain",
-            instance_type=TYPE,
-            allow_world=True,
-            allowed_cidrs=["0.0.0.0/0"],
-        )
-        account.wait_until_verified(made["instance_id"], made["public_ip"], made["password"])
-
-    try:
-        return measure.seconds(all_of_it)
-    finally:
-        terraform.down()
-
-
-def the_tutorial(account: Account, image: str, folder: Path, embedded: dict[str, str]) -> float:
-    """Seconds from RunInstances to a notebook that answers, everything done by hand."""
-    key = tutorial.make_key(folder)
-    name = "bench-tutorial"
-    account.ec2.import_key_pair(
-        KeyName=name, PublicKeyMaterial=key.with_suffix(".pub").read_bytes()
-    )
-    packages = (ROOT / "templates/machine/opt/jupyter-clouds/server.txt").read_text()
-    try:
-        with account.address() as (address, allocation), account.group(22, PORT) as group:
-            task = tutorial.Task(
-                folder=folder,
-                address=address,
-                key=key,
-                user="debian",
-                installer=embedded["TF_VAR_miniforge_url"],
-                environment=(ROOT / "templates/environment.yml").read_text(),
-                packages=[line for line in packages.split("\n") if line and line[0] != "#"],
-            )
-            machine = account.machine(
-                image=image, allocation=allocation, KeyName=name, SecurityGroupIds=[group]
-            )
-
-            def by_hand() -> None:
-                tutorial.follow(account, machine.__enter__(), task)
-
-            try:
-                return measure.seconds(by_hand)
-            finally:
-                machine.__exit__(None, None, None)
-    finally:
-        account.ec2.delete_key_pair(KeyName=name)
 
 
 def say(what: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # it has no types
 
 SHARED = {
     "test_account_refusals": "plan",

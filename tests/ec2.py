@@ -117,7 +117,7 @@ def client_of(
     endpoint: str, region: str = "us-east-1", service: str = "ec2", *, attempts: int = 1
 ) -> Any:
     """A boto3 client of its own: what is done to it is done to no other."""
-    return boto3.client(  # type: ignore[call-overload]
+    return boto3.client(  # type: ignore[call-overload] # overloaded by literals
         service,
         region_name=region,
         endpoint_url=endpoint,

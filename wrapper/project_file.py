@@ -26,7 +26,7 @@ def read(directory: Path, *, known: Collection[str]) -> dict[str, Any]:
         ) from error
     # Of every command only those with such a file pay for these.
     import difflib  # noqa: PLC0415 (for a wrong key only)
-    import tomllib  # noqa: PLC0415
+    import tomllib  # noqa: PLC0415 (as said)
 
     try:
         raw = tomllib.loads(text.decode())

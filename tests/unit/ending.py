@@ -247,7 +247,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(  # noqa: PLR0913, PLR0917 (each is a fixture)
+def scene(
     account: Account,
     ec2: EC2Client,
     aws: Aws,

@@ -54,7 +54,7 @@ class Here:
 
 
 @pytest.fixture
-def here(  # noqa: PLR0913, PLR0917 - what a world is made of
+def here(
     tmp_path: Path,
     account: Account,
     ec2: EC2Client,

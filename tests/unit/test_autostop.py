@@ -49,7 +49,8 @@ class Notebook:
     """Remembers what it was told."""
 
     def __init__(self, answer: Autostop | Exception | None = KNOWN) -> None:
-        self.answer, self.told = answer, []  # type: ignore[var-annotated]
+        self.answer = answer
+        self.told: list[Any] = []
 
     def __enter__(self) -> Self:
         return self

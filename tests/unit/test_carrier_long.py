@@ -29,7 +29,19 @@ DIGEST = hashlib.sha256(LONG).hexdigest()
 ENDLESS = 2**40
 
 
+class Server(ThreadingHTTPServer):
+    """Answers at length; `hung_up`, once somebody has had enough."""
+
+    daemon_threads = True
+    pem = ""
+
+    def __init__(self) -> None:
+        self.hung_up = threading.Event()
+        super().__init__(("127.0.0.1", 0), Files)
+
+
 class Files(BaseHTTPRequestHandler):
+    server: Server
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -48,7 +60,7 @@ class Files(BaseHTTPRequestHandler):
                     self.wfile.write(LONG)
             except OSError:
                 self.close_connection = True
-                self.server.hung_up.set()  # type: ignore[attr-defined]
+                self.server.hung_up.set()
         elif self.path == "/stream":
             self.send_header("Connection", "close")
             self.end_headers()
@@ -71,22 +83,21 @@ class Files(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as found:
+def server(tmp_path: Path) -> Iterator[Server]:
+    with Server() as found:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         minted = mint("127.0.0.1")
         context.load_cert_chain(*minted.write(tmp_path))
         found.socket = context.wrap_socket(found.socket, server_side=True)
-        found.pem, found.hung_up = minted.certificate, threading.Event()  # type: ignore[attr-defined]
-        found.daemon_threads = True
+        found.pem = minted.certificate
         threading.Thread(target=found.serve_forever, args=(0.05,), daemon=True).start()
         yield found
         found.shutdown()
 
 
 @pytest.fixture
-def door(server: ThreadingHTTPServer) -> Iterator[Door]:
-    context = trust_only(server.pem)  # type: ignore[attr-defined]
+def door(server: Server) -> Iterator[Door]:
+    context = trust_only(server.pem)
     there = Upstream("127.0.0.1", server.server_port, context, {})
     found = Door(there, lambda: there)
     yield found
@@ -161,11 +172,11 @@ def test_one_that_breaks_off_is_seen_as_broken(door: Door) -> None:
     connection.close()
 
 
-def test_who_hangs_up_ends_it_there_too(door: Door, server: ThreadingHTTPServer) -> None:
+def test_who_hangs_up_ends_it_there_too(door: Door, server: Server) -> None:
     connection = connected(door)
     ask(door, connection, "/endless").read(2**22)
     connection.close()
-    assert server.hung_up.wait(30)  # type: ignore[attr-defined]
+    assert server.hung_up.wait(30)
     connection = connected(door)
     assert ask(door, connection, "/short").read() == b"short"
     connection.close()

@@ -104,7 +104,7 @@ def test_up_tells_of_a_machine_that_lacks_its_packages(
     ],
     ids=["a file", "a folder of another name", "a folder below", "a folder itself"],
 )
-def test_a_conflict_comes_with_the_commands_that_settle_it(  # noqa: PLR0913, PLR0917 (fixtures)
+def test_a_conflict_comes_with_the_commands_that_settle_it(
     typed: str,
     conflict: str,
     ours: str,

@@ -222,7 +222,7 @@ def test_down_closes_the_door(
             pass
 
     world = bare_world(tmp_path, account, StandIn(), [])
-    world = dataclasses.replace(world, embedded=Off)  # type: ignore[arg-type]
+    world = dataclasses.replace(world, embedded=Off)  # type: ignore[arg-type] # as much as is asked
     child = hold(moon.path)
     deployment.down(world, "moon")
     assert child.wait(5) != 0

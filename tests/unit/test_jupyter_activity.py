@@ -241,7 +241,7 @@ def test_the_wrapper_understands_what_is_passed_on(server: Server, watch: Any) -
             notebook.autostop()
         watch.answer = {**known, "busy": ["processor 93%"], "stopping": None}
         found = notebook.autostop({"do": "stay"})
-        assert found == Autostop(**known, busy=("processor 93%",))  # type: ignore[arg-type]
+        assert found == Autostop(**known, busy=("processor 93%",))  # type: ignore[arg-type] # of many types
         watch.answer |= {"last_ended": "2026-11-22T21:00:00Z"}
         told = notebook.autostop()
         assert told

@@ -6,7 +6,7 @@ import http.client
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tests.ec2 import client_of, served
@@ -48,7 +48,7 @@ def breaking(endpoint: str, lost: int) -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write(said)
 
-        def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+        def log_message(self, *_: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Wire) as server:

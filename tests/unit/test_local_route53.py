@@ -135,6 +135,6 @@ def test_for_all_values_asks_that_there_be_no_other(
         "Condition": {"ForAllValues:StringEquals": {"x:Key": ["a", "b"]}},
     }
     context = {"x:key": present} if present else {}
-    asked = {"action": "x:Do", "resource": "r", "context": context, "identity": True}
+    asked: dict[str, Any] = {"action": "x:Do", "resource": "r", "context": context}
 
-    assert decision({"Statement": [statement]}, **asked) == said  # type: ignore[arg-type]
+    assert decision({"Statement": [statement]}, **asked, identity=True) == said

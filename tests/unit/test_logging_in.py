@@ -132,7 +132,7 @@ def scene(
     folder.mkdir()
     world = dataclasses.replace(
         bare_world(folder, account, StandIn(), told),
-        embedded=lambda: Embedded(way),  # type: ignore[arg-type, return-value]
+        embedded=lambda: Embedded(way),  # type: ignore[arg-type, return-value] # as much as is asked
         pin=lambda *_, **__: pinned(live),
         notebook=speak,
     )

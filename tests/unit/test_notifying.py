@@ -40,7 +40,7 @@ def world_of(
         return Notebook(live.url, pinned, password)
 
     world = bare_world(tmp_path, account, StandIn(), [])
-    world = dataclasses.replace(world, pin=look, notebook=speak)  # type: ignore[arg-type]
+    world = dataclasses.replace(world, pin=look, notebook=speak)  # type: ignore[arg-type] # as much as is asked
     home = Home(root(world.environment) / name)
     home.create()
     home.write_password(live.password)

@@ -48,7 +48,7 @@ def test_a_denied_permission_costs_a_column_not_the_command(
     ],
     ids=["on-demand prices", "spot prices", "unasked", "regions"],
 )
-def test_a_denied_permission_costs_what_only_it_tells(  # noqa: PLR0913, PLR0917 (fixtures)
+def test_a_denied_permission_costs_what_only_it_tells(
     look: Look,
     market: Account,
     told: list[Any],

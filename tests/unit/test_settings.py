@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,8 +102,8 @@ def test_only_what_was_said_becomes_a_variable() -> None:
 def test_each_variable_is_one_of_the_modules() -> None:
     declared = (Path(__file__).resolve().parents[2] / "variables.tf").read_text()
     module_variables = set(re.findall(r'^variable "(\w+)"', declared, re.MULTILINE))
-    full = {**dict.fromkeys(Settings.__dataclass_fields__, "x"), "max_hours": 1}
-    assert set(Settings(**full).variables(name="x", generation=1)) <= module_variables  # type: ignore[arg-type]
+    full: dict[str, Any] = {**dict.fromkeys(Settings.__dataclass_fields__, "x"), "max_hours": 1}
+    assert set(Settings(**full).variables(name="x", generation=1)) <= module_variables
 
 
 @pytest.mark.parametrize(
@@ -187,9 +188,9 @@ def test_what_is_no_certificate_is_refused(tmp_path: Path, content: str) -> None
         ),
     ],
 )
-def test_another_authority_goes_with_letsencrypt(given: dict[str, str], reason: str) -> None:
+def test_another_authority_goes_with_letsencrypt(given: dict[str, Any], reason: str) -> None:
     with pytest.raises(SettingsError, match=reason):
-        settings.check(Settings(**given))  # type: ignore[arg-type]
+        settings.check(Settings(**given))
 
 
 @pytest.mark.parametrize(
@@ -204,9 +205,9 @@ def test_another_authority_goes_with_letsencrypt(given: dict[str, str], reason: 
         ),
     ],
 )
-def test_a_zone_holds_a_name_of_a_fixed_address(given: dict[str, object], reason: str) -> None:
+def test_a_zone_holds_a_name_of_a_fixed_address(given: dict[str, Any], reason: str) -> None:
     with pytest.raises(SettingsError, match=reason):
-        settings.check(Settings(**given))  # type: ignore[arg-type]
+        settings.check(Settings(**given))
 
 
 @pytest.mark.parametrize("bucket", ["s3://mine", "mine/", "mine/*", "Mine", "mi", "mine/../a"])

@@ -109,7 +109,7 @@ def test_a_closed_port_is_told_with_what_opens_it(world: World, home: Home) -> N
 @pytest.mark.parametrize(
     ("here", "lacks"), [((), "aws is missing"), (("aws",), "session-manager-plugin is missing")]
 )
-def test_what_this_computer_lacks_for_a_session_is_told(  # noqa: PLR0913, PLR0917 (a table's columns)
+def test_what_this_computer_lacks_for_a_session_is_told(
     here: tuple[str, ...],
     lacks: str,
     world: World,
@@ -186,7 +186,7 @@ def test_nobody_is_met_whose_host_key_the_console_does_not_show(world: World, ho
         ),
     ],
 )
-def test_what_ssh_says_becomes_the_next_command(  # noqa: PLR0913, PLR0917 (a table's columns)
+def test_what_ssh_says_becomes_the_next_command(
     carried: bool,
     words: str,
     error: type[CloudsError],
@@ -210,7 +210,7 @@ def test_what_ssh_says_becomes_the_next_command(  # noqa: PLR0913, PLR0917 (a ta
         pytest.param("a shell that fails", 1, True, id="let in, with a strange shell"),
     ],
 )
-def test_whether_the_key_is_let_in(  # noqa: PLR0913, PLR0917 (a table's columns)
+def test_whether_the_key_is_let_in(
     words: str, code: int, let_in: bool, world: World, moon: Home, answer: Any
 ) -> None:
     answer(words, code)

@@ -256,8 +256,13 @@ def test_a_one_time_machine_that_was_taken_is_lost_and_one_that_was_ended_is_ove
                 "InstanceInterruptionBehavior": "terminate",
             },
         }
-        asked = {"ImageId": image(ec2), "InstanceType": "t3.large", "MinCount": 1, "MaxCount": 1}
-        one: Any = ec2.run_instances(**asked, InstanceMarketOptions=market)["Instances"][0]  # type: ignore[arg-type]
+        one: Any = ec2.run_instances(
+            ImageId=image(ec2),
+            InstanceType="t3.large",
+            MinCount=1,
+            MaxCount=1,
+            InstanceMarketOptions=market,
+        )["Instances"][0]
         until(lambda: state(ec2, one["InstanceId"]) == "running")
         return SimpleNamespace(id=one["InstanceId"], request=one["SpotInstanceRequestId"])
 

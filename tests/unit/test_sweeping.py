@@ -133,7 +133,7 @@ def test_what_this_computer_saw_of_its_own_counts(scene: Scene) -> None:
     kind = journal.Machine("t3.large", "us-east-1a", "on-demand", "0.5")
     gone = "i-0123456789abcdef0"
     for hours, what in ((5, "started"), (3, "stopped")):
-        moment = Moment(now - timedelta(hours=hours), what, gone)  # type: ignore[arg-type]
+        moment = Moment(now - timedelta(hours=hours), what, gone)  # type: ignore[arg-type] # literals
         journal.add_moment(home, moment, kind)
     spent = scene.found()["mine", HERE].spent
     assert spent

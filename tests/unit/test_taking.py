@@ -44,7 +44,7 @@ class Scene:
         self.told: list[Any] = []
         self.world: World = replace(
             bare_world(folder, account, StandIn(), self.told),
-            embedded=lambda: Door(account),  # type: ignore[arg-type, return-value]
+            embedded=lambda: Door(account),  # type: ignore[arg-type, return-value] # as much as is asked
         )
         self.home = Home(root(self.world.environment) / "moon")
         self.home.create()

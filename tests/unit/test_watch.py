@@ -48,7 +48,7 @@ class Scene:
     told: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.watch = Watch(self.machine, "x", self.told.append)  # type: ignore[arg-type]
+        self.watch = Watch(self.machine, "x", self.told.append)  # type: ignore[arg-type] # as much as is asked
         self.watch.follow("i-1")
 
     def goes_on(self, seconds: float, says: str = "") -> None:

@@ -60,7 +60,7 @@ def bare_world(tmp_path: Path, account: Account, terraform: Any, told: list[Any]
         terraform=terraform,
         pin=nothing,
         notebook=nothing,
-        embedded=lambda: Embedded(account.environment),  # type: ignore[arg-type, return-value]
+        embedded=lambda: Embedded(account.environment),  # type: ignore[arg-type, return-value] # as much as is asked
         public_address=lambda: "203.0.113.7",
         report=told.append,
         confirm=lambda _: True,

@@ -34,7 +34,8 @@ class AttachingStore(VolumeStore):
         """The account knows it as attached, as launches do it; no machine is told."""
         volume = self.get_volume(volume_id)
         instance = self.get_instance(instance_id)
-        attachment = Attachment(volume, instance, device_path, "attached")  # type: ignore[abstract]
+        # Abstract on paper only: moto makes its own in the same way.
+        attachment = Attachment(volume, instance, device_path, "attached")  # type: ignore[abstract] # as said
         volume.attachment = attachment
         instance.block_device_mapping[device_path] = BlockDeviceType(
             volume_id=volume_id,

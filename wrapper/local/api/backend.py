@@ -190,7 +190,7 @@ class Ec2(AttachingStore, OwnImages, ProfileStore, EC2Backend):
         self, subnet: Any, private_ip_address: Any, *args: Any, **kwargs: Any
     ) -> Any:
         # Abstract on paper only: moto makes its own in the same way.
-        interface = Interface(self, subnet, private_ip_address, *args, **kwargs)  # type: ignore[abstract]
+        interface = Interface(self, subnet, private_ip_address, *args, **kwargs)  # type: ignore[abstract] # as said
         self.enis[interface.id] = interface
         return interface
 

@@ -65,7 +65,7 @@ class ProfileStore(EC2Backend):
                 "IncorrectState", f"There is an existing association for instance {instance_id}"
             )
         # Abstract on paper only: moto makes its own in the same way.
-        made = IamInstanceProfileAssociation(  # type: ignore[abstract]
+        made = IamInstanceProfileAssociation(  # type: ignore[abstract] # as said
             self,
             random_iam_instance_profile_association_id(),
             self.get_instance(instance_id),

@@ -90,7 +90,7 @@ class VolumeStore(EBSBackend):
         if encrypted and not kms_key_id:
             kms_key_id = self.default_kms_key_id or self._create_default_encryption_key()
         # Abstract on paper only: moto makes its own in the same way.
-        volume = Volume(  # type: ignore[abstract]
+        volume = Volume(  # type: ignore[abstract] # as said
             self,
             random_volume_id(),
             gib,

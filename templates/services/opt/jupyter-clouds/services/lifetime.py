@@ -29,8 +29,9 @@ def now() -> float:
 
 def number(value: object, most: float) -> float:
     """The number, from 0. Raises ValueError."""
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    found = float(value) if good else math.nan  # type: ignore[arg-type]
+    found = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        found = float(value)
     # Nothing is true of NaN.
     if not 0 <= found <= most:
         raise ValueError(f"not a number from 0 to {most}: {value!r}")

@@ -90,14 +90,14 @@ def look(pid: int) -> Process | None:
 
 def everyone() -> dict[int, Process]:
     """All processes, by number."""
-    found = (look(int(name)) for name in os.listdir(PROC) if name.isdecimal())  # noqa: PTH208
+    found = (look(int(name)) for name in os.listdir(PROC) if name.isdecimal())  # noqa: PTH208 - likewise
     return {one.pid: one for one in found if one}
 
 
 def of_the_user(pid: int) -> bool:
     """Whether what it does is the user's work, and not the system's."""
     try:
-        uid = os.stat(f"{PROC}/{pid}").st_uid  # noqa: PTH116
+        uid = os.stat(f"{PROC}/{pid}").st_uid  # noqa: PTH116 - likewise
     except OSError:
         return False
     groups = read(f"{PROC}/{pid}/cgroup")
@@ -118,7 +118,7 @@ def idle(process: Process, *, terminal: bool) -> bool:
         # Nothing known of this processor: then shells wait, and all else works.
         return process.pid == process.session
     try:
-        threads = os.listdir(f"{PROC}/{process.pid}/task")  # noqa: PTH208
+        threads = os.listdir(f"{PROC}/{process.pid}/task")  # noqa: PTH208 - likewise
     except OSError:
         return True
     kinds = [_waits(process.pid, thread, terminal=terminal) for thread in threads]
@@ -157,14 +157,14 @@ def _is_input(pid: int, descriptor: int, *, terminal: bool) -> bool:
 
 def _leads(pid: int, descriptor: int) -> str:
     try:
-        return os.readlink(f"{PROC}/{pid}/fd/{descriptor}")  # noqa: PTH115
+        return os.readlink(f"{PROC}/{pid}/fd/{descriptor}")  # noqa: PTH115 - likewise
     except OSError:
         return ""
 
 
 def _memory(pid: int, address: int, size: int) -> bytes:
     try:
-        with open(f"{PROC}/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123
+        with open(f"{PROC}/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123 - likewise
             memory.seek(address)
             return memory.read(size) or b""
     except (OSError, OverflowError, ValueError):

@@ -22,7 +22,7 @@ PATIENCE = 20  # seconds
 def going() -> list[str]:
     """The runs that go on: systemd keeps a folder for each, as long as its unit is active."""
     try:
-        return sorted(name for name in os.listdir(FOLDER) if NAME.fullmatch(name))  # noqa: PTH208
+        return sorted(name for name in os.listdir(FOLDER) if NAME.fullmatch(name))  # noqa: PTH208 - strings are all it needs
     except OSError:
         return []
 

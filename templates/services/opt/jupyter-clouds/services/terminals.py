@@ -44,7 +44,7 @@ class Terminals:
         for name in os.listdir(self.folder):  # noqa: PTH208 - a megabyte less
             if name.isdecimal():
                 try:
-                    now[name] = os.stat(f"{self.folder}/{name}").st_atime  # noqa: PTH116
+                    now[name] = os.stat(f"{self.folder}/{name}").st_atime  # noqa: PTH116 - likewise
                 except OSError:
                     continue
         before, self.typed = self.typed, now

@@ -110,7 +110,7 @@ class ContentsManager(AsyncLargeFileManager):
             return await super().save(model, path)
 
     # Upstream names all arguments, more of them with each version; ours passes on what comes.
-    async def get(self, path: str, content: bool = True, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+    async def get(self, path: str, content: bool = True, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override] # as said
         """Get; what is read is known to have been seen, or to have been changed by others."""
         if not path.endswith(".ipynb") or not (content or kwargs.get("require_hash")):
             return await super().get(path, content=content, **kwargs)

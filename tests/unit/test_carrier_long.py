@@ -32,7 +32,6 @@ ENDLESS = 2**40
 class Server(ThreadingHTTPServer):
     """Answers at length; `hung_up`, once somebody has had enough."""
 
-    daemon_threads = True
     pem = ""
 
     def __init__(self) -> None:

@@ -7,36 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.ec2 import Account, served
-from tests.unit.local_api import Clock, Machines, describe, refusal, request, run, standing
+from tests.unit.local_api import Clock, describe, refusal, request, run, standing
+from tests.unit.local_market import NONE, SPOT, A, B, account, clock, ec2, machines
 from wrapper.errors import LocalError
 from wrapper.local.api.capacity import Capacity, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from tests.ec2 import Account
     from wrapper.local.api.capacity import Market
 
-SPOT = {"MarketType": "spot"}
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def account(clock: Clock) -> Iterator[Account]:
-    with served(Machines(clock), clock) as account:
-        yield account
-
-
-@pytest.fixture
-def ec2(account: Account) -> Any:
-    return account.client()
-
-
-NONE, A, B = Rule(given=False), "us-east-1a", "us-east-1b"
+__all__ = ["account", "clock", "ec2", "machines"]  # fixtures, for pytest to find here
 
 
 @pytest.mark.parametrize(

@@ -8,36 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.ec2 import Account, served
-from tests.unit.local_api import Clock, Machines, describe, refusal, request, run, standing
+from tests.unit.local_api import Clock, describe, refusal, request, run, standing
+from tests.unit.local_market import SPOT, A, B, account, clock, ec2, machines
 from wrapper.errors import LocalError
-from wrapper.local.api.capacity import Rule
 from wrapper.local.api.prices import PriceQuery, Prices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.ec2 import Account
 
-
-SPOT = {"MarketType": "spot"}
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def account(clock: Clock) -> Iterator[Account]:
-    with served(Machines(clock), clock) as account:
-        yield account
-
-
-@pytest.fixture
-def ec2(account: Account) -> Any:
-    return account.client()
-
-
-NONE, A, B = Rule(given=False), "us-east-1a", "us-east-1b"
+__all__ = ["account", "clock", "ec2", "machines"]  # fixtures, for pytest to find here
 
 
 def test_a_request_waits_for_a_price_that_it_pays(account: Account, ec2: Any, clock: Clock) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.ec2 import served
 from tests.unit.local_api import (
     Clock,
     Machines,
@@ -18,25 +17,9 @@ from tests.unit.local_api import (
     settled,
     standing,
 )
+from tests.unit.local_market import account, clock, ec2, machines
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def machines(clock: Clock) -> Machines:
-    return Machines(clock)
-
-
-@pytest.fixture
-def ec2(machines: Machines, clock: Clock) -> Iterator[Any]:
-    with served(machines, clock) as account:
-        yield account.client()
+__all__ = ["account", "clock", "ec2", "machines"]  # fixtures, for pytest to find here
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.ec2 import served
 from tests.unit.ending import PLACE
 from tests.unit.fleet import data_volume, fulfilled, launch, request_spot, state, until
 from tests.unit.local_api import Machines
-from tests.unit.worlds import StandIn, bare_world
+from tests.unit.worlds import StandIn, bare_world, told, world
 from wrapper import deployment, journal
 from wrapper.deployment import answering, remembering, spent
 from wrapper.deployment.events import Warned
@@ -33,18 +33,10 @@ if TYPE_CHECKING:
     from tests.ec2 import Account
     from wrapper.deployment.world import World
 
+__all__ = ["told", "world"]  # fixtures, for pytest to find here
+
 ZONE = "us-east-1a"
 GONE = "i-0123456789abcdef0"
-
-
-@pytest.fixture
-def told() -> list[Any]:
-    return []
-
-
-@pytest.fixture
-def world(tmp_path: Path, account: Account, told: list[Any]) -> World:
-    return bare_world(tmp_path, account, StandIn(), told)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.fleet import launch
-from tests.unit.worlds import StandIn, bare_world
+from tests.unit.worlds import told, world
 from wrapper import deployment
 from wrapper.cli import main
 from wrapper.deployment import opening
@@ -22,15 +22,11 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ec2 import EC2Client
 
-    from tests.ec2 import Account
     from wrapper.deployment.world import World
 
+__all__ = ["told", "world"]  # fixtures, for pytest to find here
+
 KEY = "a" * 64
-
-
-@pytest.fixture
-def world(tmp_path: Path, account: Account) -> World:
-    return bare_world(tmp_path, account, StandIn(), [])
 
 
 def remember(world: World, name: str, machine: str | None, key: str | None) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.unit import fleet
 from tests.unit.conftest import QUICK, free_port
 from tests.unit.ending import ONE_TIME, Killed
-from tests.unit.worlds import StandIn, bare_world
+from tests.unit.worlds import told, world
 from wrapper import console, deployment
 from wrapper.aws import Aws
 from wrapper.console import Noticed, Rescued
@@ -22,12 +22,13 @@ from wrapper.home import Home, Place, Record, root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mypy_boto3_ec2 import EC2Client
 
     from tests.ec2 import Account
     from wrapper.deployment.world import World
+
+__all__ = ["told", "world"]  # fixtures, for pytest to find here
 
 TOLD = """\
 [   12.1] systemd[1]: Started
@@ -133,11 +134,6 @@ def test_a_duration_is_written_as_fis_reads_it(seconds: int, written: str) -> No
     from wrapper.aws import fis  # noqa: PLC0415 (loads boto3)
 
     assert fis._duration(seconds) == written
-
-
-@pytest.fixture
-def world(tmp_path: Path, account: Account) -> World:
-    return bare_world(tmp_path, account, StandIn(), [])
 
 
 @pytest.fixture

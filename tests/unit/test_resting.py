@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.fleet import data_volume, fulfilled, image, launch, request_spot, state, until
-from tests.unit.worlds import StandIn, bare_world
+from tests.unit.worlds import told, world
 from wrapper import deployment
 from wrapper.aws import Aws, Holding, Instance, Leftover
 from wrapper.deployment import monthly, place, summary
@@ -18,22 +18,13 @@ from wrapper.home import Home, Place, Record, root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from mypy_boto3_ec2 import EC2Client
 
     from tests.ec2 import Account
     from wrapper.deployment.world import World
 
-
-@pytest.fixture
-def told() -> list[Any]:
-    return []
-
-
-@pytest.fixture
-def world(tmp_path: Path, account: Account, told: list[Any]) -> World:
-    return bare_world(tmp_path, account, StandIn(), told)
+__all__ = ["told", "world"]  # fixtures, for pytest to find here
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.fleet import launch
 from tests.unit.ssh_folder import PLACE, folder, moon
-from tests.unit.worlds import StandIn, bare_world
+from tests.unit.worlds import told, world
 from wrapper import deployment
 from wrapper.cli import cli
 from wrapper.cli.ways import ssh as ssh_command
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ec2 import EC2Client
 
-    from tests.ec2 import Account
     from wrapper.deployment.world import World
 
-__all__ = ["folder", "moon"]  # fixtures, for pytest to find here
+__all__ = ["folder", "moon", "told", "world"]  # fixtures, for pytest to find here
 
 
 @pytest.mark.parametrize(
@@ -49,11 +48,6 @@ def test_ssh_is_open_to_whom_it_was_asked_for(settings: Settings, opened: Any) -
     found = preparing.variables(record, settings, {})
     assert found.get("ssh_cidrs") == opened
     assert "ssh" not in found
-
-
-@pytest.fixture
-def world(tmp_path: Path, account: Account) -> World:
-    return bare_world(tmp_path, account, StandIn(), [])
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.conftest import PASSWORD
 from tests.unit.fleet import fulfilled, image, request_spot, state, until
-from tests.unit.worlds import StandIn, bare_world
+from tests.unit.worlds import told, world
 from wrapper.deployment import bring_up, place, staying
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import AwsError, LockedError, NoAnswerError, RefusedError, TerraformError
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.ec2 import Account
     from wrapper.deployment.world import World
+
+__all__ = ["told", "world"]  # fixtures, for pytest to find here
 
 WHERE = Place("local", "us-east-1", "123456789012")
 SPOT = {"instance_id": "i-1", "spot_request_id": "sir-1", "data_volume_id": "vol-1"}
@@ -63,16 +65,6 @@ class Course:
         if isinstance(now, Exception):
             raise now
         return now
-
-
-@pytest.fixture
-def told() -> list[Any]:
-    return []
-
-
-@pytest.fixture
-def world(tmp_path: Path, account: Account, told: list[Any]) -> World:
-    return bare_world(tmp_path, account, StandIn(), told)
 
 
 @pytest.fixture

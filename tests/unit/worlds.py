@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.unit.conftest import QUICK
 from wrapper.aws import Aws
 from wrapper.deployment.world import World
@@ -65,3 +67,15 @@ def bare_world(tmp_path: Path, account: Account, terraform: Any, told: list[Any]
         report=told.append,
         confirm=lambda _: True,
     )
+
+
+@pytest.fixture
+def told() -> list[Any]:
+    """What was reported in the world."""
+    return []
+
+
+@pytest.fixture
+def world(tmp_path: Path, account: Account, told: list[Any]) -> World:
+    """A bare one, whose Terraform is a stand-in."""
+    return bare_world(tmp_path, account, StandIn(), told)

@@ -27,14 +27,12 @@ if TYPE_CHECKING:
 
     from tests.ec2 import Account
     from tests.unit.conftest import LiveJupyter
+    from wrapper.deployment.world import World
     from wrapper.notebook import Pin
 
 
-def test_it_is_shown_from_then_on_and_its_authority_alone_is_asked_for(
-    tmp_path: Path, account: Account, ec2: EC2Client, name: str, machines_jupyter: LiveJupyter
-) -> None:
-    live, told = machines_jupyter, list[Any]()
-    first = pinned(live)
+def _world(folder: Path, account: Account, live: LiveJupyter, told: list[Any]) -> World:
+    """Whose connections to port 9999 are led to the Jupyter."""
 
     def look(host: str, port: int, *, key_sha256: str, **__: Any) -> Pin:
         assert port == 9999
@@ -44,12 +42,18 @@ def test_it_is_shown_from_then_on_and_its_authority_alone_is_asked_for(
         assert url == f"https://{live.host}:9999/"
         return Notebook(live.url, pin, password)
 
-    (folder := tmp_path / "here").mkdir()
-    world = dataclasses.replace(
-        bare_world(folder, account, StandIn(), told),
-        pin=look,
-        notebook=speak,
+    return dataclasses.replace(
+        bare_world(folder, account, StandIn(), told), pin=look, notebook=speak
     )
+
+
+def test_it_is_shown_from_then_on_and_its_authority_alone_is_asked_for(
+    tmp_path: Path, account: Account, ec2: EC2Client, name: str, machines_jupyter: LiveJupyter
+) -> None:
+    live, told = machines_jupyter, list[Any]()
+    first = pinned(live)
+    (folder := tmp_path / "here").mkdir()
+    world = _world(folder, account, live, told)
     home = Home(root(world.environment) / name)
     home.create()
     home.write_password(live.password)

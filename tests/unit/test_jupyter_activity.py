@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.unit import test_jupyter_door
+from tests.unit.door_server import PASSWORD, server
 from tests.unit.doors import ask
 from tests.unit.services_machine import until
 from wrapper.certificate import fingerprints
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
     import websocket
 
-    from tests.unit.test_jupyter_door import Server
+    from tests.unit.door_server import Server
 
-server = test_jupyter_door.server
+__all__ = ["server"]  # a fixture, for pytest to find here
+
 PEM = "state/tls/certificate.pem"
 LONG = "import time\ntime.sleep(1000)"
 
@@ -235,7 +236,7 @@ def test_the_wrapper_understands_what_is_passed_on(server: Server, watch: Any) -
     known = {"idle_minutes": 45.0, "max_hours": 12.0, "began": "2026-11-23T08:00:00Z"}
     known |= {"ends_at": None, "idle_since": None, "idle_stops_at": None}
     pinned = pin(host, port, key_sha256=key)
-    with Notebook(server.url, pinned, test_jupyter_door.PASSWORD) as notebook:
+    with Notebook(server.url, pinned, PASSWORD) as notebook:
         notebook.login()
         with pytest.raises(NoAnswerError, match="something else"):
             notebook.autostop()

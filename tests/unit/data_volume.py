@@ -14,7 +14,7 @@ import pytest
 from tests.unit.machine_root import MIB, MachineRoot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 VOLUME = "vol0123456789abcdef0"
 LINKS = "dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
@@ -23,6 +23,24 @@ LINKS = "dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
 def run(*command: str | Path) -> str:
     """What the command printed; it succeeded."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def begin_with(data: bytes) -> Callable[[Path], object]:
+    """Writes that at the volume's beginning."""
+    command = ("dd", "conv=notrunc", "status=none")
+    return lambda device: subprocess.run([*command, f"of={device}"], input=data, check=True)
+
+
+# One partition of Linux's kind, from sector 2048 on.
+PARTITION = b"\0" * 4 + b"\x83" + b"\0" * 3 + (2048).to_bytes(4, "little") + b"\0\x10\0\0"
+FOREIGN: dict[str, Callable[[Path], object]] = {
+    "swap": lambda device: run("mkswap", device),
+    "partitions": begin_with(b"\0" * 446 + PARTITION + b"\0" * 48 + b"\x55\xaa"),
+    "luks": begin_with(b"LUKS\xba\xbe\0\1".ljust(4096, b"\0")),
+    "unknown": begin_with(b"\0" * 70000 + b"somebody's data"),
+    "ext2": lambda device: run("mkfs.ext2", "-q", device),
+}
+"""What a volume may hold that is not ours, and how it comes there."""
 
 
 class Volume:

@@ -1,27 +1,23 @@
+"""Whose account it is, in which region, and what its refusals become."""
+
 from __future__ import annotations
 
 import inspect
-import threading
-import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore import exceptions as sdk
 
+from tests.unit.aws_answers import KEYS, answering, refusing
 from tests.unit.conftest import free_port
 from wrapper.aws import Aws, Identity
 from wrapper.aws.words import in_words
 from wrapper.errors import AwsError, CloudsError, CredentialsError, RefusedError, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.ec2 import Account
-
-KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "s3cret-testing"}
 
 
 def test_the_credentials_owner_is_told(account: Account) -> None:
@@ -99,48 +95,6 @@ def test_a_proxy_is_not_asked_for_the_loopback(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     assert Aws(environment=account.environment).identity().account == "123456789012"
-
-
-@contextmanager
-def refusing(code: str, message: str, ahead: float = 0) -> Iterator[str]:
-    """AWS's own answer for a refused call, in the form of its query protocol.
-
-    Its clock is so many seconds ahead of this computer's.
-    """
-    body = (
-        "<ErrorResponse><Error><Type>Sender</Type>"
-        f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-    ).encode()
-    with answering(403, body, ahead) as endpoint:
-        yield endpoint
-
-
-@contextmanager
-def answering(status: int, body: bytes, ahead: float = 0) -> Iterator[str]:
-    """A server with one answer to everything."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def date_time_string(self, timestamp: float | None = None) -> str:
-            return super().date_time_string((timestamp or time.time()) + ahead)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 DENIED = "You are not authorized. Encoded authorization failure message: " + "x" * 999

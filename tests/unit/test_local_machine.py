@@ -9,7 +9,7 @@ import pytest
 
 from tests.ec2 import served
 from tests.unit.local_api import describe, image, refusal, run, wait_for
-from tests.unit.test_local_metadata import SPEC
+from tests.unit.local_spec import SPEC
 from wrapper.errors import LocalError
 from wrapper.local import disk, guest, machine, network
 from wrapper.local import image as images

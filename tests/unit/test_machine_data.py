@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.data_volume import VOLUME, Volume, home, run
+from tests.unit.data_volume import FOREIGN, VOLUME, Volume, home, run
 from tests.unit.machine_root import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.unit.data_volume import Rooms
@@ -84,23 +82,6 @@ def test_another_machine_with_the_volume_is_the_same_place(rooms: Rooms, volume:
     assert (second.root / "etc/ssh/ssh_host_ed25519_key").read_text() == "of machine0"
     keys = (home(second) / ".ssh/authorized_keys").read_text()
     assert keys.split("\n") == ["key of machine0", "", "key of machine1", ""]
-
-
-def begin_with(data: bytes) -> Callable[[Path], object]:
-    """Writes that at the volume's beginning."""
-    command = ("dd", "conv=notrunc", "status=none")
-    return lambda device: subprocess.run([*command, f"of={device}"], input=data, check=True)
-
-
-# One partition of Linux's kind, from sector 2048 on.
-PARTITION = b"\0" * 4 + b"\x83" + b"\0" * 3 + (2048).to_bytes(4, "little") + b"\0\x10\0\0"
-FOREIGN: dict[str, Callable[[Path], object]] = {
-    "swap": lambda device: run("mkswap", device),
-    "partitions": begin_with(b"\0" * 446 + PARTITION + b"\0" * 48 + b"\x55\xaa"),
-    "luks": begin_with(b"LUKS\xba\xbe\0\1".ljust(4096, b"\0")),
-    "unknown": begin_with(b"\0" * 70000 + b"somebody's data"),
-    "ext2": lambda device: run("mkfs.ext2", "-q", device),
-}
 
 
 @pytest.mark.parametrize("kind", FOREIGN)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.data_volume import LINKS, VOLUME, fill, home, run
-from tests.unit.test_machine_data import FOREIGN
+from tests.unit.data_volume import FOREIGN, LINKS, VOLUME, fill, home, run
 from wrapper import console
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.unit.aws_answers import KEYS, refusing
 from tests.unit.conftest import PASSWORD
 from tests.unit.failing import Failing, home_of, terraform, told, up, world
 from tests.unit.fleet import launch
-from tests.unit.test_aws_account import KEYS, refusing
 from tests.unit.worlds import bare_world
 from wrapper import deployment
 from wrapper.deployment import preparing, question

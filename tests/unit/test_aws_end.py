@@ -1,3 +1,5 @@
+"""Machines and their spot requests, ended in the order that leaves none."""
+
 from __future__ import annotations
 
 import threading

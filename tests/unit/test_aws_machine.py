@@ -1,3 +1,5 @@
+"""A deployment's machine, as EC2 tells of it."""
+
 from __future__ import annotations
 
 from decimal import Decimal

@@ -1,3 +1,5 @@
+"""What is asked for, compared with what EC2 has, before anything is made."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

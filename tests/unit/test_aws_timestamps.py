@@ -1,3 +1,5 @@
+"""Times in AWS's answers, read as the SDK reads them, and sooner."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -1,3 +1,5 @@
+"""This computer's public address, as services tell it."""
+
 from __future__ import annotations
 
 import socket

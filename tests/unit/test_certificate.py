@@ -1,3 +1,5 @@
+"""Certificates: their fingerprints, and a pair that the user brings."""
+
 from __future__ import annotations
 
 import hashlib

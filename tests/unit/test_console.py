@@ -1,3 +1,5 @@
+"""What a machine's console says of its boot, its key and its end."""
+
 import json
 
 import pytest

@@ -1,3 +1,5 @@
+"""The notebook's adapter, against a real Jupyter."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Whose key it is that answers, before anything is said to it."""
+
 from __future__ import annotations
 
 import asyncio

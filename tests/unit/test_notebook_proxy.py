@@ -1,3 +1,5 @@
+"""The notebook behind a proxy, which sees nothing."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""Passwords: made, weighed, and hashed as Jupyter takes them."""
+
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 

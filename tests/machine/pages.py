@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Page
 
-    from tests.machine.conftest import Live
+    from tests.machine.live import Live
 
 FOLDER = "JUPYTER_CLOUDS_PICTURES"
 """The variable that names another folder for pictures, such as docs/images."""

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.machine.acts import Act, shown
-from tests.machine.conftest import UP_SECONDS, Live, answering, document, wrapper
+from tests.machine.live import Live, answering
 from tests.machine.reach import until
+from tests.machine.typed import UP_SECONDS, document, wrapper
 from tests.machine.work import Work, digests
 from wrapper import local
 from wrapper.aws import Aws

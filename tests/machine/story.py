@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tests.browser.conftest import PATIENCE
 from tests.machine import pages
-from tests.machine.conftest import ROOT, UP_SECONDS
+from tests.machine.typed import ROOT, UP_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,19 +21,10 @@ from playwright.sync_api import expect
 
 from bench.embedded import Account
 from tests.machine import pages
-from tests.machine.conftest import (
-    UP_SECONDS,
-    Live,
-    Shell,
-    _shell,
-    _ssh_key,
-    _stop_if_idle,
-    answering,
-    document,
-    open_channels,
-    wrapper,
-)
+from tests.machine.live import Live, answering, open_channels
 from tests.machine.reach import until
+from tests.machine.shells import Shell, shell_to, ssh_key
+from tests.machine.typed import UP_SECONDS, document, stop_if_idle, wrapper
 from tests.machine.work import notebook as of_one_cell
 from tests.machine.work import request
 from wrapper import local
@@ -126,10 +117,10 @@ def _up(folder: Path, stack: ExitStack) -> Machine:
     environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
     name = f"autostop-{secrets.token_hex(3)}"
     if not document(wrapper("local", "status", "--json", environment=environment))["running"]:
-        stack.callback(_stop_if_idle, environment)
+        stack.callback(stop_if_idle, environment)
     account = Account(local.start().env)
     volume_id = stack.enter_context(_xfs(account, folder))
-    key = _ssh_key(folder)
+    key = ssh_key(folder)
     stack.callback(wrapper, "down", name, "--local", "--yes", environment=environment)
     asked = [
         *("up", name, "--local", "--yes", "--json", "--generate-password", "--spot"),
@@ -140,7 +131,7 @@ def _up(folder: Path, stack: ExitStack) -> Machine:
     ]
     made = document(wrapper(*asked, environment=environment, seconds=UP_SECONDS))
     password = document(wrapper("password", name, "--json", environment=environment))["password"]
-    shell = _shell(made, key, folder, environment)
+    shell = shell_to(made, key, folder, environment)
     live = Live(made["url"], password, made["key_sha256"], shell, own=True)
     embedded = document(wrapper("local", "status", "--json", environment=environment))
     aws = Aws(environment=embedded["env"], region=made["region"])

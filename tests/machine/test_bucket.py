@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.machine.conftest import document, s3_of, wrapper
 from tests.machine.reach import until
+from tests.machine.typed import document, s3_of, wrapper
 
 if TYPE_CHECKING:
-    from tests.machine.conftest import Live, Shell
+    from tests.machine.live import Live
+    from tests.machine.shells import Shell
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.machine.conftest import UP_SECONDS, Live, _stop_if_idle, document, wrapper
+from tests.machine.live import Live
+from tests.machine.typed import UP_SECONDS, document, stop_if_idle, wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +114,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
     up = ("up", name, "--local", "--yes", "--json", "--generate-password", *bare)
     with ExitStack() as stack:
         if not command("local", "status", "--json")["running"]:
-            stack.callback(_stop_if_idle, environment)
+            stack.callback(stop_if_idle, environment)
         stack.callback(wrapper, "down", name, "--local", "--yes", environment=environment)
         first = command(*up, "--sudo")
         password = command("password", name, "--new", "--generate-password", "--json")["password"]

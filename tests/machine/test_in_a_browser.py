@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PATIENCE
 from tests.machine import pages, story
-from tests.machine.conftest import document, wrapper
+from tests.machine.typed import document, wrapper
 from tests.unit.test_carrier_programs import printed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from tests.machine.conftest import Live
+    from tests.machine.live import Live
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -22,7 +22,7 @@ import pytest
 
 from tests import name_server, pebble
 from tests.machine import reach
-from tests.machine.conftest import UP_SECONDS, _stop_if_idle, client, document, wrapper
+from tests.machine.typed import UP_SECONDS, client, document, stop_if_idle, wrapper
 from wrapper.local.host import PREFIX
 from wrapper.local.network import HOST_ADDRESS
 from wrapper.local.requirements import sudo
@@ -93,7 +93,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     name = f"acme-{secrets.token_hex(3)}"
     with ExitStack() as stack:
         if not document(wrapper("local", "status", "--json", environment=environment))["running"]:
-            stack.callback(_stop_if_idle, environment)
+            stack.callback(stop_if_idle, environment)
         wrapper("local", "start", environment=environment, seconds=UP_SECONDS)
         route53 = client("route53", environment)
         zone = route53.create_hosted_zone(Name="example.org", CallerReference=name)["HostedZone"]

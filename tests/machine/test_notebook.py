@@ -16,13 +16,9 @@ import pytest
 import websocket
 from cryptography import x509
 
-from tests.machine.conftest import (
-    PASSWORD_VARIABLE,
-    ROOT,
-    answering,
-    open_channels,
-    wrapper,
-)
+from tests.machine.conftest import PASSWORD_VARIABLE
+from tests.machine.live import answering, open_channels
+from tests.machine.typed import ROOT, wrapper
 from wrapper.certificate import fingerprints
 from wrapper.errors import FingerprintError, LoginError, NoAnswerError
 from wrapper.notebook import Notebook, Pin, pin
@@ -31,7 +27,7 @@ from wrapper.notebook.pinning import trust_only
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.machine.conftest import Live
+    from tests.machine.live import Live
 
 
 def raw(live: Live, pinned: Pin, method: str, path: str, **headers: str) -> tuple[int, bytes]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.embedded import Account
-from tests.machine.conftest import answering, open_channels
+from tests.machine.live import answering, open_channels
 from tests.unit.data_volume import can_grow_mounted
 from wrapper import local
 from wrapper.aws.model import DATA_TAG as DATA
@@ -23,7 +23,8 @@ from wrapper.notebook import Notebook, Pin
 from wrapper.notebook.kernel import _execute as run
 
 if TYPE_CHECKING:
-    from tests.machine.conftest import Live, Shell
+    from tests.machine.live import Live
+    from tests.machine.shells import Shell
 
 
 WRONG = "not-the-password-of-anybody"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from tests.machine.conftest import Live
+    from tests.machine.live import Live
 
 pytestmark = [pytest.mark.machine, pytest.mark.slow]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.machine.acts import Act
-    from tests.machine.conftest import Live
+    from tests.machine.live import Live
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

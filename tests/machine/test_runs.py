@@ -18,18 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.machine import pages
-from tests.machine.conftest import (
-    ROOT,
-    UP_SECONDS,
-    Shell,
-    _shell,
-    _ssh_key,
-    _stop_if_idle,
-    document,
-    wrapper,
-)
 from tests.machine.reach import until
+from tests.machine.shells import Shell, shell_to, ssh_key
 from tests.machine.story import Story, illustrate
+from tests.machine.typed import ROOT, UP_SECONDS, document, stop_if_idle, wrapper
 from wrapper.aws import Aws
 
 if TYPE_CHECKING:
@@ -105,8 +97,8 @@ def _up(folder: Path, stack: ExitStack) -> Machine:
     environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
     name = f"runs-{secrets.token_hex(3)}"
     if not document(wrapper("local", "status", "--json", environment=environment))["running"]:
-        stack.callback(_stop_if_idle, environment)
-    key = _ssh_key(folder)
+        stack.callback(stop_if_idle, environment)
+    key = ssh_key(folder)
     down = ("down", name, "--local", "--yes", "--data", "delete")
     stack.callback(wrapper, *down, environment=environment)
     here = folder / "here"
@@ -127,7 +119,7 @@ def _up(folder: Path, stack: ExitStack) -> Machine:
     )
     story.type_to("python -m wrapper up --memory 64 --sync .", answers="y\n")
     made = document(wrapper("status", name, "--json", environment=environment))
-    shell = _shell(made, key, folder, environment)
+    shell = shell_to(made, key, folder, environment)
     embedded = document(wrapper("local", "status", "--json", environment=environment))
     aws = Aws(environment=embedded["env"], region=made["region"])
     return Machine(name, environment, made, shell, aws, here, story)

@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.machine.conftest import answering, open_channels
+from tests.machine.live import answering, open_channels
 from wrapper.errors import CloudsError, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.machine.conftest import Live
+    from tests.machine.live import Live
     from wrapper.notebook import Notebook
 
 EDITED, LONG, WRITER, FOLDER = "edited.ipynb", "long.ipynb", "writes.ipynb", "written"

@@ -1,0 +1,79 @@
+"""Commands typed at this computer, and what they print; the embedded EC2 that they run on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UP_SECONDS = 1200
+"""From nothing to a verified notebook, on two slow cores and with no root file system cached."""
+
+
+def wrapper(
+    *arguments: str, environment: dict[str, str], seconds: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """`python -m wrapper ...`, nobody at the keyboard."""
+    return subprocess.run(
+        [sys.executable, "-m", "wrapper", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        timeout=seconds,
+    )
+
+
+def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The JSON that a command printed; the test fails when it did not succeed."""
+    if done.returncode != 0:
+        pytest.fail(f"{' '.join(done.args[1:])}: exit {done.returncode}\n{done.stderr[-4000:]}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def client(service: Any, environment: dict[str, str]) -> Any:
+    """Of a service of the embedded EC2's, as the account's owner."""
+    found = document(wrapper("local", "status", "--json", environment=environment))["env"]
+    return boto3.client(
+        service,
+        region_name=found["AWS_REGION"],
+        endpoint_url=found["AWS_ENDPOINT_URL"],
+        aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def s3_of(environment: dict[str, str]) -> Any:
+    """The embedded S3, as its owner."""
+    return client("s3", environment)
+
+
+def make_bucket(name: str, environment: dict[str, str]) -> str:
+    """A bucket in the embedded S3, which runs then; it goes with that."""
+    started = wrapper("local", "start", environment=environment, seconds=UP_SECONDS)
+    assert started.returncode == 0, started.stderr
+    bucket = f"data-of-{name}"
+    s3_of(environment).create_bucket(Bucket=bucket)
+    return bucket
+
+
+def stop_if_idle(environment: dict[str, str]) -> None:
+    """The embedded EC2 is stopped, unless somebody else has a machine on it by now.
+
+    Side by side, somebody else may be about to have one: it is left for `pytest_sessionfinish`.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    now = document(wrapper("local", "status", "--json", environment=environment))
+    if now["running"] and not now["machines"]:
+        wrapper("local", "stop", environment=environment)

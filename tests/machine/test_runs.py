@@ -7,28 +7,27 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.machine import pages
 from tests.machine.reach import until
-from tests.machine.shells import Shell, shell_to, ssh_key
-from tests.machine.story import Story, illustrate
-from tests.machine.typed import ROOT, UP_SECONDS, document, stop_if_idle, wrapper
-from wrapper.aws import Aws
+from tests.machine.story import illustrate
+from tests.machine.tutorial import Machine, machine
+from tests.machine.typed import ROOT, UP_SECONDS, document, wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+__all__ = ["machine"]  # a fixture, for pytest to find here
 
 # Of its wheel of 2.1.0, on PyPI.
 INICONFIG = "9deba5723312380e77435581c6bf4935c94cbfab9b1ed33ef8d238ea168eb760"
@@ -37,92 +36,6 @@ ON_ALL = (
     "-o speed.csv -o speed.png"
 )
 FIRST = "import sys\nopen('first.txt', 'w').write(sys.prefix)"
-
-
-@dataclass
-class Machine:
-    """A deployment on the embedded EC2, a directory of this computer, and a user with sudo."""
-
-    name: str
-    environment: dict[str, str]
-    made: dict[str, Any]
-    shell: Shell
-    aws: Aws
-    here: Path
-    story: Story
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """`python -m wrapper run NAME ...`, in the directory."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "wrapper", "run", self.name, *words],
-            cwd=self.here,
-            env={**self.environment, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *words: str) -> tuple[int, str, str]:
-        child = self.start(*words)
-        out, said = child.communicate(timeout=UP_SECONDS)
-        return child.returncode, out, said
-
-    def going(self) -> list[str]:
-        told = json.loads(self.run("--list", "--json")[1])
-        return [one["name"] for one in told if one["state"] == "running"]
-
-    def as_root(self, command: str) -> str:
-        done = self.shell.run(f"sudo {command}")
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def state(self) -> str:
-        found = self.aws.instance(self.made["instance_id"])
-        return found.state if found else "absent"
-
-    def fetched(self) -> Path:
-        """Where the newest results are."""
-        return max((self.here / "runs").iterdir())
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    folder = tmp_path_factory.mktemp("runs")
-    with ExitStack() as stack:
-        yield _up(folder, stack)
-
-
-def _up(folder: Path, stack: ExitStack) -> Machine:
-    environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
-    name = f"runs-{secrets.token_hex(3)}"
-    if not document(wrapper("local", "status", "--json", environment=environment))["running"]:
-        stack.callback(stop_if_idle, environment)
-    key = ssh_key(folder)
-    down = ("down", name, "--local", "--yes", "--data", "delete")
-    stack.callback(wrapper, *down, environment=environment)
-    here = folder / "here"
-    (here / "trips").mkdir(parents=True)
-    # What the page leaves to its reader.
-    story = Story(
-        here / "trips",
-        name,
-        {
-            **environment,
-            "JUPYTER_CLOUDS_LOCAL": "1",
-            "JUPYTER_CLOUDS_GENERATE_PASSWORD": "1",
-            "JUPYTER_CLOUDS_ARCH": "x86_64",
-            "JUPYTER_CLOUDS_DATA_VOLUME_SIZE": "4",
-            "JUPYTER_CLOUDS_SSH_PUBLIC_KEY": f"{key}.pub",
-            "JUPYTER_CLOUDS_SSH_CIDRS": "198.18.0.0/15",
-        },
-    )
-    story.type_to("python -m wrapper up --memory 64 --sync .", answers="y\n")
-    made = document(wrapper("status", name, "--json", environment=environment))
-    shell = shell_to(made, key, folder, environment)
-    embedded = document(wrapper("local", "status", "--json", environment=environment))
-    aws = Aws(environment=embedded["env"], region=made["region"])
-    return Machine(name, environment, made, shell, aws, here, story)
 
 
 def _typed(

@@ -32,7 +32,7 @@ _UNIT = "jupyter-clouds-files"
 _NOT_YET = 4
 
 # Names that git would leave out there, a zero byte after each. It reads the rules that count here,
-# whose .gitignore may not be there yet; and what the repository here has all the same.
+# whose .gitignore may not be there yet; and what the repository at either end has all the same.
 _IGNORED = """\
 mkdir -p {there} && cd {there} || exit
 command -v git >/dev/null || exit 0
@@ -43,6 +43,8 @@ rm -rf "$bare"
 GIT_DEFAULT_HASH=sha1 git init -q --bare "$bare" && mkdir -p "$bare/info"
 head -c {rules} >"$bare/info/exclude"
 git --git-dir="$bare" update-index -z --index-info
+git ls-files -z --stage --cached --ignored --exclude-standard 2>/dev/null |
+  git --git-dir="$bare" update-index -z --index-info
 python3 -I -c {listing} "$bare" >"$bare/known" || exit
 cat "$bare/known"
 [ -n "$kept" ] || rm -rf "$bare"
@@ -107,7 +109,8 @@ def ignored(world: World, folder: Path, there: str, left: Left) -> list[bytes]:
     said = done.stderr.decode(errors="replace").strip()
     if _reached(done, said).returncode:
         raise FailedError(
-            f"The machine cannot make {there}: {said}", hint="python -m wrapper ssh -- ls -la work"
+            f"{there} cannot be looked into on the machine: {said}",
+            hint="python -m wrapper ssh -- ls -la work",
         )
     return [name for name in done.stdout.split(b"\0") if name]
 

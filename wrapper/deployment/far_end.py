@@ -35,6 +35,7 @@ _NOT_YET = 4
 # whose .gitignore may not be there yet; and what the repository at either end has all the same.
 _IGNORED = """\
 mkdir -p {there} && cd {there} || exit
+PATH="$PATH":{server}
 command -v git >/dev/null || exit 0
 kept={kept}
 bare=${{kept:+$HOME/$kept/git}}
@@ -52,11 +53,13 @@ cat "$bare/known"
 _WATCH = """\
 dir=$HOME/{kept}
 mkdir -p "$dir" && cat >"$dir/monitor.pyz" || exit
-printf '#!/bin/sh\\ndir="%s"\\n%s\\n' "$dir" \\
+printf '#!/bin/sh\\ndir="%s"\\nPATH="$PATH:%s"\\n%s\\n' "$dir" {server} \\
   'exec python3 -I "$dir/monitor.pyz" --door {door} {known}' >"$dir/unison-fsmonitor" || exit
 chmod +x "$dir/unison-fsmonitor"
 for name in {names}; do [ "$name" = unison-fsmonitor ] || ln -sf unison-fsmonitor "$dir/$name"; done
 """
+_SERVER = "/opt/conda/envs/server/bin"
+"""Where there is a git if nowhere else: Ubuntu's images have one, Debian's do not."""
 _DOOR = "/run/jupyter-clouds/door/jupyter.sock"
 """Of the notebook's own extension, which listens to the notebook's user."""
 _SAVING = 5.0
@@ -100,6 +103,7 @@ def ignored(world: World, folder: Path, there: str, left: Left) -> list[bytes]:
     words = [
         _IGNORED.format(
             there=shlex.quote(path),
+            server=shlex.quote(_SERVER),
             kept=left.kept,
             rules=len(rules),
             listing=shlex.quote(program.listing()),
@@ -146,7 +150,13 @@ def watch(world: World, folder: Path, kept: str, *, gitignore: bool, lenient: bo
     """
     known = '--git "$dir/git" --known "$dir/git/known"' if gitignore else ""
     known += " --lenient" if lenient else ""
-    words = _WATCH.format(kept=kept, names=" ".join(unison.MONITORS), known=known, door=_DOOR)
+    words = _WATCH.format(
+        kept=kept,
+        names=" ".join(unison.MONITORS),
+        server=shlex.quote(_SERVER),
+        known=known,
+        door=_DOOR,
+    )
     done = openssh.exactly(folder, [words], world.environment, program.archive())
     said = done.stderr.decode(errors="replace").strip()
     if _reached(done, said).returncode:

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
+from wrapper import clock
 from wrapper.errors import AddressError
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def public_address(
             reasons.append(f"{service} {_words(error)}")
         except ValueError as error:
             reasons.append(f"{service} {error}")
+    told = "; ".join(reasons)
     raise AddressError(
-        f"Your public address is not known: {'; '.join(reasons)}.",
-        hint=_HINT,
+        f"Your public address is not known: {told}.", hint=clock.blamed(told) or _HINT
     )
 
 

@@ -9,7 +9,9 @@ import pytest
 from botocore import exceptions as sdk
 
 from tests.unit.aws_answers import KEYS, answering, refusing
-from tests.unit.conftest import free_port
+from tests.unit.conftest import free_port, mint
+from tests.unit.test_notebook_pin import showing, tls_server
+from wrapper import clock
 from wrapper.aws import Aws, Identity
 from wrapper.aws.words import in_words
 from wrapper.errors import AwsError, CloudsError, CredentialsError, RefusedError, RequestError
@@ -160,6 +162,24 @@ def test_a_wrong_clock_is_told_of_where_it_is_the_reason(
         environment = {**KEYS, "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": endpoint}
         with pytest.raises(CredentialsError, match=words):
             Aws(environment=environment).identity()
+
+
+@pytest.mark.parametrize("days", [(-400, -335), (335, 400)], ids=["a year fast", "a year slow"])
+def test_a_clock_that_is_wrong_by_a_year_is_told_of_before_anything_is_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
+) -> None:
+    """By such a clock AWS's own certificate is out of date."""
+    monkeypatch.setattr("wrapper.aws.account._ATTEMPTS", 1)
+    minted = mint("127.0.0.1", days=days)
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(minted.certificate)
+    with tls_server(showing(minted, tmp_path)) as server:
+        there = {"AWS_ENDPOINT_URL": f"https://127.0.0.1:{server.port}"}
+        environment = {**KEYS, **there, "AWS_REGION": "eu-west-1", "AWS_CA_BUNDLE": str(bundle)}
+        with pytest.raises(AwsError, match=r"cannot be reached.*certificate") as raised:
+            Aws(environment=environment).identity()
+    assert "clock says 20" in str(raised.value.hint)
+    assert clock.command() in str(raised.value.hint)
 
 
 @pytest.mark.parametrize("status", [200, 403, 500])

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from tests.unit.conftest import free_port
-from wrapper import caller
+from tests.unit.conftest import free_port, mint
+from tests.unit.test_notebook_pin import showing, tls_server
+from wrapper import caller, clock
 from wrapper.errors import AddressError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 AUTHORITY = trustme.CA()
 
@@ -114,6 +116,16 @@ def test_a_certificate_of_another_name_is_refused() -> None:
 def test_an_authority_that_nobody_trusts_is_refused() -> None:
     with service(b"93.184.216.34") as url, pytest.raises(AddressError, match="not trusted"):
         caller.public_address(services=[url])
+
+
+def test_a_clock_that_is_wrong_by_a_year_is_named(tmp_path: Path) -> None:
+    minted = mint("localhost", days=(-400, -335))
+    trusted = ssl.create_default_context(cadata=minted.certificate)
+    with tls_server(showing(minted, tmp_path)) as server:
+        url = f"https://localhost:{server.port}/"
+        with pytest.raises(AddressError, match="has expired") as raised:
+            caller.public_address(services=[url], context=trusted)
+    assert clock.command() in str(raised.value.hint)
 
 
 def test_a_service_without_tls_is_not_asked() -> None:

@@ -41,6 +41,7 @@ ADAPTERS = ("aws", "terraform", "notebook", "local", "carrier")
 PURE = (
     "architecture",
     "cidrs",
+    "clock",
     "console",
     "data_settings",
     "domain_settings",

@@ -132,6 +132,11 @@ def _error(summary: str, detail: str = "") -> Diagnostic:
             "down",
         ),
         ("Failed to query available provider packages", errors.TerraformError, "doctor"),
+        (
+            "Failed to query available provider packages: x509: certificate has expired or is",
+            errors.TerraformError,
+            "clock says",
+        ),
         ("something nobody has seen", errors.TerraformError, "less /log"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,

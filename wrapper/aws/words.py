@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
 
-from wrapper import refusals
+from wrapper import clock, refusals
 from wrapper.errors import (
     AwsError,
     CloudsError,
@@ -135,7 +135,8 @@ def in_words(error: Exception, *, doing: str, region: str | None) -> CloudsError
     for kinds, family, message, hint in _KINDS:
         if isinstance(error, kinds):
             told = " ".join(str(error).split())
-            return family(f"{message.format(where=where, doing=doing)}: {told[:500]}", hint=hint)
+            words = f"{message.format(where=where, doing=doing)}: {told[:500]}"
+            return family(words, hint=clock.blamed(told) or hint)
     return AwsError(
         f"The AWS SDK failed{where} while {doing}: {error}", hint="python -m wrapper doctor"
     )
@@ -173,7 +174,7 @@ def _unaccepted(error: sdk.ClientError, *, code: str, message: str, where: str) 
     if wrong := _clock(error):
         return CredentialsError(
             f"This computer's clock is {wrong}, so AWS{where} refuses what it signs ({code}).",
-            hint="sudo timedatectl set-ntp true",
+            hint=clock.command(),
         )
     if code in _EXPIRED:
         return CredentialsError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from wrapper import journal
+from wrapper import clock, journal
 from wrapper import since as moments
 from wrapper.deployment import look, place, remembering
 from wrapper.deployment.events import Warned
@@ -94,7 +94,7 @@ def _true_time(world: World, way: Way) -> datetime:
     world.report(
         Warned(
             f"This computer's clock is {minutes} minutes {'fast' if wrong > SKEW else 'slow'}; "
-            "AWS's time is used. Set it: sudo timedatectl set-ntp true"
+            f"AWS's time is used. Set it: {clock.command()}"
         )
     )
     return true

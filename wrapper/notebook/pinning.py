@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from wrapper import clock
 from wrapper.certificate import fingerprints, is_for
 from wrapper.errors import BusyError, CertificateError, FingerprintError, NoAnswerError
 from wrapper.notebook.model import Pin
@@ -127,8 +128,8 @@ def refused(host: str, port: int, error: ssl.SSLCertVerificationError) -> Finger
         return FingerprintError(
             f"The certificate of {host}:{port} is not accepted: {error.verify_message}, by this "
             f"computer's clock, which says {now}.",
-            hint="If that is wrong: sudo timedatectl set-ntp true. If it is right, the machine "
-            "renews its own at every start: python -m wrapper check",
+            hint=f"If that is wrong: {clock.command()}. If it is right, the machine renews its own "
+            "at every start: python -m wrapper check",
         )
     return FingerprintError(
         f"The certificate of {host}:{port} is not accepted: {error.verify_message or error}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wrapper import refusals
+from wrapper import clock, refusals
 from wrapper.errors import (
     CloudsError,
     CredentialsError,
@@ -93,6 +93,8 @@ def explain(
         return kind("\n".join(item.detail or item.summary for item in errors))
     if refusal := refusals.find(text):
         return refusals.error(refusal, told=_of_ec2(text))
+    if of_the_clock := clock.blamed(text):
+        return TerraformError(f"terraform {command}: {text}", hint=of_the_clock)
     for marks, known, hint in _KNOWN:
         if any(mark.lower() in text.lower() for mark in marks):
             return known(f"terraform {command}: {text}", hint=hint)

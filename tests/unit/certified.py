@@ -51,15 +51,26 @@ class Machine(MachineRoot):
         told = {"ca": authority.ca, "directory": authority.directory, "dns": None, **more}
         (self.root / "etc/jupyter-clouds/acme.json").write_text(json.dumps(told))
 
-    def ask(self) -> int:
-        """As the unit does; its exit code."""
+    def ask(self, **more: str) -> int:
+        """As the unit does, with such an environment; its exit code."""
+        return self._service("letsencrypt.py", **more).returncode
+
+    def write(self, dns: dict[str, str], domain: str, **more: str) -> str:
+        """Its hook was asked for the record of the domain; what it says went wrong, or nothing."""
+        where = (dns["zone"], dns["region"], dns["endpoint"])
+        asked = {"CERTBOT_DOMAIN": domain, "CERTBOT_VALIDATION": "of this test"}
+        return self._service("letsencrypt_dns.py", "UPSERT", *where, **asked, **more).stderr
+
+    def _service(self, name: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        own = {"CLOUDS_ACME_PORT": str(self.port), "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.url}
         return subprocess.run(
-            [sys.executable, "-B", self.programs / "services/letsencrypt.py"],
-            env=self.environment()
-            | {"CLOUDS_ACME_PORT": str(self.port), "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.url},
+            [sys.executable, "-B", self.programs / "services" / name, *words],
+            env=self.environment() | own | more,
+            stderr=subprocess.PIPE,
+            text=True,
             check=False,
             timeout=60,
-        ).returncode
+        )
 
     def due(self, *clock: float) -> list[bool]:
         """Whether another one is wanted, when the clock says these times one after another."""

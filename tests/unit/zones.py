@@ -14,6 +14,7 @@ from wrapper.local.gateway import serve
 from wrapper.local.machines import Role
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
     from tests.ec2 import Account
@@ -74,8 +75,8 @@ class Zone:
 
 
 @contextmanager
-def a_zone() -> Iterator[Zone]:
-    """It, with a role for one record and the door that machines go through."""
+def a_zone(tls: ssl.SSLContext | None = None) -> Iterator[Zone]:
+    """It, with a role for one record and the door that machines go through, plain or over TLS."""
     with served() as account:
         iam, route53 = account.client(service="iam"), account.client(service="route53")
         made = route53.create_hosted_zone(Name="example.org", CallerReference="it")["HostedZone"]
@@ -85,6 +86,8 @@ def a_zone() -> Iterator[Zone]:
         iam.put_role_policy(RoleName="of-the-machine", PolicyName="p", PolicyDocument=text)
         listening = socket.create_server(("127.0.0.1", 0))
         server = serve(listening, lambda _: None, account.services)
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -92,7 +95,7 @@ def a_zone() -> Iterator[Zone]:
                 account,
                 zone_id,
                 Role(role["Arn"].split(":")[4], "of-the-machine", "arn", "AIPA"),
-                f"http://127.0.0.1:{listening.getsockname()[1]}",
+                f"http{'s' if tls else ''}://127.0.0.1:{listening.getsockname()[1]}",
             )
         finally:
             server.shutdown()

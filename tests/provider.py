@@ -10,6 +10,8 @@ import json
 import subprocess
 from typing import TYPE_CHECKING
 
+from tests.schemas import Abridged
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -25,6 +27,7 @@ class Provider:
         found = directory.glob(".terraform/providers/*/hashicorp/aws/*/*/terraform-provider-aws*")
         self._program = next(found)
         self._process: subprocess.Popen[str] | None = None
+        self._abridged: Abridged | None = None
         self._environment: dict[str, str] = {}
 
     @property
@@ -48,18 +51,25 @@ class Provider:
         for line in process.stdout:
             name, equals, value = line.strip().partition("=")
             if name == _VARIABLE and equals:
-                value = value.strip("'")
-                json.loads(value)
-                self._environment = {_VARIABLE: value}
+                self._environment = {_VARIABLE: self._abridge(value.strip("'"))}
                 return
         raise AssertionError(f"{self._program} has ended")
+
+    def _abridge(self, value: str) -> str:
+        (name, found), *_ = json.loads(value).items()
+        address = found["Addr"]["String"]
+        self._abridged = Abridged(address, f"{address}.abridged")
+        found["Addr"]["String"] = f"{address}.abridged"
+        return json.dumps({name: found})
 
     def stop(self) -> None:
         """It does not run; asked again, it starts again."""
         if self._process is None:
             return
+        if self._abridged:
+            self._abridged.stop()
         self._process.terminate()
         self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
-        self._process, self._environment = None, {}
+        self._process, self._abridged, self._environment = None, None, {}

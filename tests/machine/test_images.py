@@ -86,7 +86,7 @@ class Images:
         return MACHINES / str(self.second["instance_id"]) / "root"
 
 
-KEYS = ("ecdsa", "ed25519", "rsa")
+KEYS = ("ecdsa", "ed25519")
 PERSONAL = (
     "etc/jupyter-clouds/machine.json",
     "etc/machine-id",
@@ -167,6 +167,8 @@ def test_nothing_personal_came_along(images: Images) -> None:
     assert images.second["key_sha256"] != images.first["key_sha256"]
     instances = [one.name for one in (images.disk / "var/lib/cloud/instances").iterdir()]
     assert instances == [images.second["instance_id"]]
+    keys = {one.name for one in (images.disk / "etc/ssh").glob("ssh_host_*_key")}
+    assert keys == {f"ssh_host_{kind}_key" for kind in KEYS}
 
 
 def test_it_outlives_its_image(images: Images) -> None:

@@ -218,21 +218,35 @@ def hash_of(live: LiveJupyter) -> str:
 def test_a_changed_password_counts_where_it_took_the_place_of_the_given_one(
     tmp_path: Path, kept: str | None, used: str
 ) -> None:
-    work, state = tmp_path / "work", tmp_path
-    given = {"port": 1, "password_hash": "given", "work": str(work), "state": str(state)}
-    (tmp_path / "notebook.json").write_text(json.dumps(given))
     if kept is not None:
-        (state / "password_hash").write_text(kept)
-    config = lay_out(tmp_path) / "jupyter/jupyter_server_config.py"
+        (tmp_path / "password_hash").write_text(kept)
+    assert configured(tmp_path, "PasswordIdentityProvider.hashed_password") == used
+
+
+@pytest.mark.parametrize("installed", [False, True], ids=["not there", "there"])
+def test_language_servers_are_looked_for_where_an_extension_asks_them(
+    tmp_path: Path, installed: bool
+) -> None:
+    if installed:
+        without_grammar(tmp_path)
+        (tmp_path / "start/jupyterlab_lsp.py").touch()
+    assert configured(tmp_path, "LanguageServerManager.autodetect") == str(installed)
+
+
+def configured(folder: Path, name: str) -> str:
+    """What the machine's configuration says, its state and its settings in the folder."""
+    given = {"port": 1, "password_hash": "given", "work": str(folder), "state": str(folder)}
+    (folder / "notebook.json").write_text(json.dumps(given))
+    config = lay_out(folder) / "jupyter/jupyter_server_config.py"
     # As jupyter_server reads it, in a process of its own: it changes sys.path and the environment.
     code = (
         "import sys; from traitlets.config import PyFileConfigLoader as Loader;"
-        "c = Loader(sys.argv[1]).load_config(); print(c.PasswordIdentityProvider.hashed_password)"
+        f"c = Loader(sys.argv[1]).load_config(); print(c.{name})"
     )
-    own = {"JUPYTER_CLOUDS_NOTEBOOK_JSON": str(tmp_path / "notebook.json")}
-    environment = {**os.environ, **without_grammar(tmp_path), **own}
+    own = {"JUPYTER_CLOUDS_NOTEBOOK_JSON": str(folder / "notebook.json")}
+    environment = {**os.environ, **without_grammar(folder), **own}
     command = [sys.executable, "-B", "-c", code, str(config)]
-    assert subprocess.check_output(command, env=environment, text=True).strip() == used
+    return subprocess.check_output(command, env=environment, text=True).strip()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The notebook server's settings; what differs between machines comes from notebook.json."""
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -58,6 +59,10 @@ if (here / "jupyter_clouds/contents.py").exists():
     c.ServerApp.contents_manager_class = ContentsManager
 # jupyter_clouds, and jupyter_clouds_door once the phase services has brought it.
 c.ServerApp.jpserver_extensions = {path.name: True for path in here.glob("jupyter_clouds*")}
+# Language servers are looked for as soon as it listens, a quarter of a second long, in the way of
+# the first page. Only with this extension does JupyterLab ask them anything:
+# https://jupyterlab.readthedocs.io/en/latest/user/lsp.html
+c.LanguageServerManager.autodetect = importlib.util.find_spec("jupyterlab_lsp") is not None
 c.LabServerApp.extra_labextensions_path = [str(here / "labextensions")]
 
 # A trash nobody sees or empties fills a paid disk: what is deleted is gone, and the dialog says so.

@@ -15,7 +15,7 @@ from tests.unit.worlds import told, world
 from wrapper import console, deployment
 from wrapper.aws import Aws
 from wrapper.console import Noticed, Rescued
-from wrapper.deployment import rehearsing
+from wrapper.deployment import coming_back, place, rehearsing
 from wrapper.deployment.events import Warned
 from wrapper.errors import AwsError, RequestError, UsageError
 from wrapper.home import Home, Place, Record, root
@@ -235,6 +235,19 @@ def test_a_one_time_machine_is_gone_and_what_helps_is_told(
     assert (found.url, found.capacity_to_answering) == (None, None)
     assert found.notice_to_stopped
     assert "up makes another, with the data" in told[-1].text
+
+
+def test_whoever_waits_for_a_machine_that_a_rehearsal_has_stopped_may_start_it(
+    world: World, aws: Aws, ec2: EC2Client, name: str, known: Callable[..., Record]
+) -> None:
+    request = fleet.request_spot(ec2, name)
+    machine = fleet.fulfilled(ec2, request)
+    record = known(instance_id=machine, spot_request_id=request)
+    with aws.interruption(name, machine, seconds=1):
+        fleet.until(lambda: fleet.state(ec2, machine) == "stopped")
+    assert coming_back.wait(world, place.back_to(world, record), record, patience=20)
+    assert fleet.state(ec2, machine) == "stopped", "EC2 never starts it"
+    aws.end_machines(name, request_ids=[request], instance_ids=[machine])
 
 
 def test_an_on_demand_machine_is_not_interrupted(

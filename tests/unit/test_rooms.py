@@ -50,6 +50,7 @@ PURE = (
     "hours",
     "list_prices",
     "market_settings",
+    "next_steps",
     "quotas",
     "refusals",
     "role_settings",

@@ -14,7 +14,7 @@ from wrapper import deployment
 from wrapper.cli import main
 from wrapper.deployment import afterwards, attending, pausing, running, take_down
 from wrapper.deployment.attending import Fetched
-from wrapper.deployment.reaching import StoppedError
+from wrapper.deployment.awake import StoppedError
 from wrapper.errors import Interrupted, UsageError
 from wrapper.notebook import Run
 
@@ -263,7 +263,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch, told: list[str]) -> list[str]:
 
     def find(_: Any, __: str, ___: str | None) -> Run:
         if "start moon" not in told:
-            raise StoppedError("The machine of moon is stopped.", hint="start")
+            raise StoppedError("The machine of moon is stopped.", hint="", can_be_started=True)
         return ended().run
 
     monkeypatch.setattr(running, "find", find)
@@ -279,4 +279,16 @@ def test_coming_back_to_a_stopped_machine_does_the_rest(stopped: list[str]) -> N
 
 def test_unasked_no_stopped_machine_is_started(stopped: list[str]) -> None:
     assert main(["run", "moon", "--attach"]) == 3
+    assert stopped == []
+
+
+def test_a_machine_that_only_ec2_can_start_is_not_offered_to_be_started(
+    stopped: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def find(*_: Any) -> Run:
+        raise StoppedError("moon: EC2 stopped it.", hint="python -m wrapper up moon --watch")
+
+    monkeypatch.setattr(running, "find", find)
+    assert main(["run", "moon", "--attach", "--yes"]) == 3
+    assert "up moon --watch" in capsys.readouterr().err
     assert stopped == []

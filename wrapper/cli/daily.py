@@ -194,14 +194,6 @@ def allow(name: str, *, as_json: bool) -> None:
         click.echo(f"{', '.join(found.allowed_cidrs)}: {word}")
 
 
-_NEXT = {
-    "absent": "python -m wrapper up {name}",
-    "stopped": "python -m wrapper start {name}",
-    "terminated": "python -m wrapper up {name}: another machine, with the data",
-}
-"""By the state of the machine."""
-
-
 def _in_full(found: Status, door: Standing | None) -> str:
     from wrapper.deployment import monthly  # noqa: PLC0415 (after --help)
 
@@ -232,9 +224,11 @@ def _in_full(found: Status, door: Standing | None) -> str:
 
 
 def _next(found: Status) -> str:
-    if found.waits_for_ec2:
-        return f"python -m wrapper up {found.name} --watch: it waits, or moves by --fallback"
-    return _NEXT.get(found.state, "").format(name=found.name)
+    from wrapper import next_steps  # noqa: PLC0415 (after --help)
+
+    if found.state == "pending":  # some `up` or `start` is at work
+        return ""
+    return next_steps.of(found.name, found.state, taken=found.waits_for_ec2)
 
 
 def _for_editors(found: Status, door: Standing | None) -> str | None:

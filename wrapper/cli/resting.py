@@ -113,15 +113,15 @@ def resize(
 
 
 def _stopped(found: Stopped) -> str:
+    from wrapper import next_steps  # noqa: PLC0415 (after --help)
     from wrapper.deployment import monthly  # noqa: PLC0415 (after --help)
 
     first = f"{found.name} is {found.state}." if found.changed else "Nothing to do: it is stopped."
     lines = [first]
     if costs := monthly.in_words(found.monthly, found.region):
         lines.append(f"It still costs {costs}.")
-    again = "start" if found.state == "stopped" else "up"
     lines += [
-        f"  again   python -m wrapper {again}",
+        f"  again   {next_steps.of(found.name, found.state)}",
         "  end it  python -m wrapper down",
     ]
     return "\n".join(lines)

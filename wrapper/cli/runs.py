@@ -163,15 +163,17 @@ def _manage(name: str, given: dict[str, Any]) -> int:
 def _found(world: World, name: str, which: str | None, person: Person) -> Run:
     """The run to come back to; a machine that has stopped by itself is started for it, if agreed.
 
-    StoppedError, when nobody agrees.
+    StoppedError, when nobody agrees, or only EC2 could.
     """
     from wrapper import deployment  # noqa: PLC0415 (after --help)
     from wrapper.deployment import running  # noqa: PLC0415 (after --help)
-    from wrapper.deployment.reaching import StoppedError  # noqa: PLC0415 (after --help)
+    from wrapper.deployment.awake import StoppedError  # noqa: PLC0415 (after --help)
 
     try:
         return running.find(world, name, which)
     except StoppedError as error:
+        if not error.can_be_started:
+            raise
         question = f"{error.message} Start it, to fetch what it made, and do what was to follow?"
         if not (person.yes or person.there) or not person.confirm(question):
             raise

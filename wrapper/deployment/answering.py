@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from wrapper.deployment import coming_back, logging_in, remembering, ssh, verify
+from wrapper.deployment import awake, coming_back, logging_in, remembering, ssh, verify
 from wrapper.deployment.events import Checked, Note, Step
 from wrapper.deployment.summary import Summary, following, summarise
 from wrapper.errors import CloudsError, NoAnswerError
@@ -64,12 +64,9 @@ class _Running:
 def _running(going: Going, record: Record) -> _Running:
     """The machine runs, and its metadata wants a token. NoAnswerError when there is none."""
     world, aws = going.world, going.way.aws
-    found = aws.instance(record.instance_id) if record.instance_id else None
-    if found is None:
-        raise NoAnswerError(
-            f"{record.name} has no machine in {record.place}.",
-            hint=f"python -m wrapper down {record.name}, then up",
-        )
+    found = awake.machine(going.way, record)
+    if found is None or found.state in ("shutting-down", "terminated"):
+        raise awake.asleep(going.way, record, found)
     started = found.state in ("stopped", "stopping")
     if started:
         coming_back.refuse_to_start(going.way, record)

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from wrapper.deployment import events
+from wrapper.deployment.awake import StoppedError
 from wrapper.deployment.events import Printed, Progress, Step, Warned
-from wrapper.deployment.reaching import Line, StoppedError
+from wrapper.deployment.reaching import Line
 from wrapper.errors import (
     AwsError,
     CredentialsError,

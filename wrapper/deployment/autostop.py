@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wrapper import hours as limits
-from wrapper.deployment import guarding, logging_in, look, place, remembering, verify
+from wrapper.deployment import awake, guarding, logging_in, look, place, remembering, verify
 from wrapper.deployment.events import Warned
 from wrapper.errors import CloudsError, FailedError, UsageError
 
@@ -95,13 +95,10 @@ def extend(world: World, name: str, hours: float) -> Autostop:
 def _extend(world: World, name: str, hours: float) -> Autostop:
     home, record = look.known(world, name)  # as whoever held the lock has left it
     way = place.back_to(world, record)
-    found = way.aws.instance(record.instance_id or "")
+    found = awake.machine(way, record)
     if found is None or found.state != "running":
-        state = found.state if found else "absent"
-        raise FailedError(
-            f"The machine of {name} is {state}: it has no hours to be added to.",
-            hint=f"python -m wrapper start {name}",
-        )
+        asleep = awake.asleep(way, record, found)
+        raise FailedError(f"{asleep.message} It has no hours to be added to.", hint=asleep.hint)
     if record.key_sha256 is None:
         raise FailedError(f"{name} has no verified notebook.", hint=f"python -m wrapper up {name}")
     now = _ask(world, home, record, {}, public_ip=found.public_ip)

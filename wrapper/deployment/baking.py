@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from wrapper import console
-from wrapper.deployment import flushing, inventory, kept, look, pausing, place, saving
+from wrapper.deployment import awake, flushing, inventory, kept, look, place, saving
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.verify import READY_WITHIN
 from wrapper.deployment.watch import EVERY
@@ -94,7 +94,7 @@ def bake(world: World, name: str, *, reboot: bool = False) -> Done:
     home, record = look.known(world, name)
     with home.locked(f"bake {name}"):
         way = place.back_to(world, record)
-        machine = pausing.machine_of(way, record)
+        machine = awake.machine(way, record)
         if machine is None or machine.state not in ("running", "stopped"):
             raise FailedError(
                 f"{name} has no machine that runs or rests in {record.place}"

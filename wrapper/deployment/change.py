@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wrapper import module_copy
 from wrapper import password as passwords
-from wrapper.deployment import beginning, logging_in, look, place, preparing, ssh, verify
+from wrapper.deployment import awake, beginning, logging_in, look, place, preparing, ssh, verify
 from wrapper.deployment.applying import with_outputs
 from wrapper.deployment.events import Note, Progress, Step
 from wrapper.errors import FailedError, UsageError
@@ -45,8 +45,7 @@ def new_password(world: World, name: str, choose: Callable[[], str]) -> str:
     home, record = look.known(world, name)
     with home.locked(f"password --new {name}"):
         way = place.back_to(world, record)
-        found = way.aws.instance(record.instance_id) if record.instance_id else None
-        where = verify.address(record, found.public_ip if found else None)
+        where = verify.address(record, awake.running(way, record).public_ip)
         if record.key_sha256 is None:
             raise FailedError(
                 f"{name} has no verified notebook.", hint=f"python -m wrapper up {name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from wrapper import refusals
+from wrapper import next_steps, refusals
 from wrapper.deployment.events import Note, Step
 from wrapper.errors import AwsError, NoAnswerError
 
@@ -53,13 +53,13 @@ def refused(record: Record, request: SpotRequest) -> NoAnswerError:
     """Only waiting or moving helps."""
     return NoAnswerError(
         f"{record.name}: {refusals.in_words(request.state, request.status)}.",
-        hint=f"Wait for it: python -m wrapper up {record.name} --watch. Or move it: "
-        f"python -m wrapper up {record.name} --fallback zone,on-demand",
+        hint=next_steps.of(record.name, "stopped", taken=True),
     )
 
 
 def wait(world: World, way: Way, record: Record, *, patience: float | None) -> bool:
-    """EC2 has started the machine again; False when it has not after so many seconds.
+    """EC2 has started the machine again, or leaves that to its owner; False when it has not after
+    so many seconds.
 
     Each change of the request's status is told. A hiccup of the API does not end the wait.
     """
@@ -78,6 +78,8 @@ def wait(world: World, way: Way, record: Record, *, patience: float | None) -> b
         tell(refusals.in_words(found.state, found.status))
         if not refusals.was_interrupted(found.status) and machine.state == "running":
             return True
+        if found.status in refusals.WAITS_FOR_ITS_OWNER and machine.state == "stopped":
+            return True  # as after a rehearsal: EC2 never would
         time.sleep(EVERY)
     return False
 

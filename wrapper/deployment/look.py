@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
 from wrapper.deployment import (
+    awake,
     coming_back,
     disk,
     gpu,
@@ -115,7 +116,7 @@ def status(world: World, name: str) -> Status:
         phases=told,
         environment=told.get("environment", {}).get("state"),
         spot_request=refusals.in_words(request.state, request.status) if request else None,
-        waits_for_ec2=bool(request and refusals.waits_for_capacity(request.state, request.status)),
+        waits_for_ec2=awake.is_taken(way, record, instance),
         state_reason=instance.state_reason if instance else None,
         reach=tuple(home.variables().get("allowed_cidrs", ())),
         disk=disk.of(record, own) if own else None,
@@ -142,12 +143,7 @@ def check(world: World, name: str) -> Summary:
     """
     home, record = known(world, name)
     way = place.back_to(world, record)
-    found = way.aws.instance(record.instance_id) if record.instance_id else None
-    if found is None or found.state != "running":
-        state = found.state if found else "absent"
-        raise NoAnswerError(
-            f"The machine of {name} is {state}.", hint=f"python -m wrapper up {name}"
-        )
+    found = awake.running(way, record)
     where = verify.address(record, found.public_ip)
     with verify.checked(world, "TLS"):
         key = record.key_sha256 or _console_key(way, found.instance_id)

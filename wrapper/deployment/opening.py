@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wrapper import carrier
 from wrapper.carrier import standing
-from wrapper.deployment import logging_in, look, place, verify
+from wrapper.deployment import awake, logging_in, look, place, verify
 from wrapper.deployment.events import Step
 from wrapper.errors import FailedError, LoginError, NoAnswerError, NothingToDo, ReplacedError
 from wrapper.home import root
@@ -155,14 +155,7 @@ def _find(world: World, name: str, key_sha256: str) -> carrier.Upstream:
             "or its certificate, was replaced.",
             hint=f"End this door (Ctrl-C), then: python -m wrapper open {name}",
         )
-    aws = world.aws_like(place.back_to(world, record))
-    found = aws.instance(record.instance_id) if record.instance_id else None
-    if found is None or found.state != "running":
-        state = found.state if found else "absent"
-        again = "start" if state in ("stopped", "stopping") else "up"
-        raise NoAnswerError(
-            f"The machine of {name} is {state}.", hint=f"python -m wrapper {again} {name}"
-        )
+    found = awake.running(place.back_to(world, record), record)
     where = verify.address(record, found.public_ip)
     pin = world.look_whose(where, key_sha256)
     with logging_in.logged_in(world, home, where, pin) as notebook:

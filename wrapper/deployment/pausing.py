@@ -11,6 +11,7 @@ from wrapper.deployment import (
     answering,
     applying,
     autostop,
+    awake,
     coming_back,
     guarding,
     look,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.answering import Up
     from wrapper.deployment.place import Way
     from wrapper.deployment.world import World
-    from wrapper.home import Record
+    from wrapper.home import Home, Record
 
 _ONLY = "Only cancelling its request keeps it down, which ends the machine"
 
@@ -52,11 +53,8 @@ def stop(world: World, name: str, *, keep_down: bool = False) -> Stopped:
     home, record = look.known(world, name)
     with home.locked(f"stop {name}"):
         way = place.back_to(world, record)
-        found = machine_of(way, record)
-        request = coming_back.machines_request(way, record)
-        if request and refusals.waits_for_capacity(request.state, request.status):
-            done = _keep_down(world, way, record, request, agreed=keep_down)
-            remembering.see(world, way, home, record)
+        found = awake.machine(way, record)
+        if done := _of_taken(world, way, home, record, agreed=keep_down):
             return done
         if found is None or found.state in ("shutting-down", "terminated"):
             raise FailedError(
@@ -64,11 +62,14 @@ def stop(world: World, name: str, *, keep_down: bool = False) -> Stopped:
                 hint=f"Make one: python -m wrapper up {name}. End the rest of it: "
                 f"python -m wrapper down {name}",
             )
-        _refuse_one_time(found, request)
+        _refuse_one_time(found, coming_back.machines_request(way, record))
         changed = found.state != "stopped"
         if changed:
             world.report(Step(f"Stopping {found.instance_id}"))
             way.aws.stop_instance(found.instance_id)
+            # EC2 may have been faster.
+            if done := _of_taken(world, way, home, record, agreed=keep_down):
+                return done
         remembering.see(world, way, home, record)
         record = guarding.release(world, way, home, record)
         return _stopped(way, record, changed=changed)
@@ -93,11 +94,6 @@ def start(world: World, name: str) -> Up:
         return done
 
 
-def machine_of(way: Way, record: Record) -> Instance | None:
-    """The deployment's machine, as EC2 shows it now."""
-    return way.aws.instance(record.instance_id) if record.instance_id else None
-
-
 def _refuse_one_time(found: Instance, request: SpotRequest | None) -> None:
     if found.market != "spot" or (request and request.persistent):
         return
@@ -105,6 +101,18 @@ def _refuse_one_time(found: Instance, request: SpotRequest | None) -> None:
         f"{found.instance_id} is a one-time spot machine: EC2 can only run or end it.",
         hint="End it and keep its data: python -m wrapper down --data snapshot",
     )
+
+
+def _of_taken(
+    world: World, way: Way, home: Home, record: Record, *, agreed: bool
+) -> Stopped | None:
+    """A machine that EC2 would start again is ended, if that is agreed; None for any other."""
+    request = coming_back.machines_request(way, record)
+    if request is None or not refusals.waits_for_capacity(request.state, request.status):
+        return None
+    done = _keep_down(world, way, record, request, agreed=agreed)
+    remembering.see(world, way, home, record)
+    return done
 
 
 def _keep_down(
@@ -158,6 +166,6 @@ def _data_volume(way: Way, record: Record) -> Volume | None:
 
 
 def _stopped(way: Way, record: Record, *, changed: bool) -> Stopped:
-    summary: dict[str, Any] = dataclasses.asdict(summarise(record, machine_of(way, record)))
+    summary: dict[str, Any] = dataclasses.asdict(summarise(record, awake.machine(way, record)))
     costs = monthly.of(way, [record])[record.name]
     return Stopped(**summary, changed=changed, monthly=costs)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from wrapper.deployment import logging_in, look, place, verify
+from wrapper.deployment import awake, logging_in, look, place, verify
+from wrapper.deployment.awake import StoppedError
 from wrapper.deployment.events import Note, Warned
 from wrapper.errors import (
     FingerprintError,
@@ -32,13 +33,7 @@ PAUSE = 2.0
 def logged_in(world: World, way: Way, home: Home, record: Record) -> Notebook:
     """The notebook, to be closed by whoever asked. NoAnswerError, FingerprintError, LoginError."""
     name = record.name
-    found = way.aws.instance(record.instance_id) if record.instance_id else None
-    if found is None or found.state != "running":
-        state = found.state if found else "absent"
-        again = "start" if state in ("stopped", "stopping") else "up"
-        raise StoppedError(
-            f"The machine of {name} is {state}.", hint=f"python -m wrapper {again} {name}"
-        )
+    found = awake.running(way, record)
     if record.key_sha256 is None:
         raise NoAnswerError(
             f"{name} has no verified notebook.", hint=f"python -m wrapper up {name}"
@@ -46,10 +41,6 @@ def logged_in(world: World, way: Way, home: Home, record: Record) -> Notebook:
     where = verify.address(record, found.public_ip)
     pin = world.look_whose(where, record.key_sha256)
     return logging_in.logged_in(world, home, where, pin)
-
-
-class StoppedError(NoAnswerError):
-    """There is no machine that could answer."""
 
 
 class Line:

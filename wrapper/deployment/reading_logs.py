@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from wrapper import console
 from wrapper.deployment import far_end, look, place, reaching, ssh
+from wrapper.deployment.awake import StoppedError
 from wrapper.deployment.events import Note, Warned
-from wrapper.deployment.reaching import StoppedError
 from wrapper.errors import CloudsError, FingerprintError, NoAnswerError, UnreachableError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wrapper import console, refusals
-from wrapper.deployment import answering, coming_back, experiments, look, place
+from wrapper.deployment import answering, awake, coming_back, experiments, look, place
 from wrapper.deployment.events import Note, Step
 from wrapper.deployment.going import Going
 from wrapper.deployment.progress import Meter
@@ -105,17 +105,15 @@ def _seconds(record: Record, after: int | None) -> int:
 
 def machine(way: Way, record: Record) -> Instance:
     """The spot machine that runs, and can be interrupted. UsageError."""
-    found = way.aws.instance(record.instance_id) if record.instance_id else None
+    found = awake.machine(way, record)
     if found and found.market != "spot":
         raise UsageError(
             f"{found.instance_id} is on-demand: EC2 interrupts spot machines only.",
             hint=f"As spot: python -m wrapper up {record.name} --spot",
         )
     if found is None or found.state != "running":
-        raise UsageError(
-            f"The machine of {record.name} is {found.state if found else 'absent'}.",
-            hint=f"python -m wrapper up {record.name}",
-        )
+        asleep = awake.asleep(way, record, found)
+        raise UsageError(asleep.message, hint=asleep.hint)
     return found
 
 

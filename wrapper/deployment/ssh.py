@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wrapper import console, openssh, session_manager, ssh_include
-from wrapper.deployment import logging_in, look, place, verify
+from wrapper.deployment import awake, logging_in, look, place, verify
 from wrapper.deployment.events import Step
 from wrapper.errors import FailedError, FingerprintError, NoAnswerError
 
@@ -69,13 +69,7 @@ def connect(world: World, name: str) -> Path:
     if _carried(home):
         session_manager.check_programs()
     way = place.back_to(world, record)
-    found = way.aws.instance(record.instance_id) if record.instance_id else None
-    if found is None or found.state != "running":
-        state = found.state if found else "absent"
-        again = "start" if state in ("stopped", "stopping") else "up"
-        raise NoAnswerError(
-            f"The machine of {name} is {state}.", hint=f"python -m wrapper {again} {name}"
-        )
+    found = awake.running(way, record)
     there = folder(home)
     openssh.public_key(there)
     address = found.public_ip or str(record.outputs.get("public_ip"))

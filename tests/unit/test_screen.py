@@ -188,6 +188,7 @@ def test_the_question_warns_of_a_disk_that_is_lost() -> None:
         ("python -m wrapper down", "python -m wrapper down gpu"),
         ("python -m wrapper down, then up.", "python -m wrapper down gpu, then up."),
         ("python -m wrapper up --replace", "python -m wrapper up gpu --replace"),
+        ("python -m wrapper up with --spot", "python -m wrapper up gpu with --spot"),
         ("python -m wrapper down gpu", "python -m wrapper down gpu"),
         ("python -m wrapper up OTHER", "python -m wrapper up OTHER"),
         ("python -m wrapper local start", "python -m wrapper local start"),

@@ -21,7 +21,7 @@ _PROGRAM = "python -m wrapper"
 _OF_ONE = re.compile(
     r"(python -m wrapper "
     r"(?:up|down|status|check|password|allow|ssh|start|stop|interrupt|logs|snapshots?))"
-    r"(?= --|[.,;:)]|$| ?\n)"
+    r"(?= --| with |[.,;:)]|$| ?\n)"
 )
 
 

@@ -90,7 +90,9 @@ locals {
   nvidia = can(regex("^(g|gr|p)[4-9]", var.instance_type)) && !can(regex("^(g4ad|g6f|gr6f)\\.", var.instance_type))
 
   # A number, not the image's: a newer image may never change the disk of a running machine.
-  root_volume_size = var.root_volume_size != null ? var.root_volume_size : local.nvidia ? 125 : 30
+  root_volume_size    = var.root_volume_size != null ? var.root_volume_size : local.nvidia ? 125 : 30
+  root_volume_fits    = alltrue([for device in data.aws_ami.this.block_device_mappings : device.device_name != data.aws_ami.this.root_device_name || local.root_volume_size >= tonumber(device.ebs.volume_size)])
+  root_volume_refused = "root_volume_size: image ${data.aws_ami.this.id} needs a larger disk than ${local.root_volume_size} GiB."
 
   # Shared by both kinds of machine.
   machine = {
@@ -120,24 +122,28 @@ resource "terraform_data" "generation" {
   triggers_replace = concat([var.generation, local.market, local.graviton], local.nvidia ? ["nvidia"] : [])
 
   # What its machine was allowed to begin with. Kept as it was: the plans of one that runs go on,
-  # also of one that an earlier version made, which kept nothing.
-  input = length(local.further_disks) == 0 ? local.image_asked : "further disks"
+  # also of one that an earlier version made, which kept nothing, or the image alone.
+  input = {
+    image          = length(local.further_disks) == 0 ? local.image_asked : "further disks"
+    user_data_size = local.user_data_size
+  }
 
   lifecycle {
     ignore_changes = [input]
 
     postcondition {
       # Such a disk comes with the machine, and may be there before the volume is: docs/adr/0007-data-volume.md
-      condition     = !local.data_volume_managed || length(local.further_disks) == 0 || self.input == null || self.input == local.image_asked
+      condition     = !local.data_volume_managed || length(local.further_disks) == 0 || self.input == null || try(self.input.image, self.input) == local.image_asked
       error_message = "ami_id: image ${data.aws_ami.this.id} brings further disks (${join(", ", local.further_disks)}), which the machine could take for its new data volume. Give an image of its root disk alone, a volume that exists (data_volume_id), or data_volume_size = 0."
+    }
+    postcondition {
+      # Before there is an address, a machine's own user data is not known (below).
+      condition     = local.user_data_size <= local.user_data_limit || try(self.input.user_data_size, 0) <= local.user_data_limit
+      error_message = local.user_data_refused
     }
     precondition {
       condition     = !var.spot || contains(data.aws_ec2_instance_type.this.supported_usages_classes, "spot")
       error_message = "${var.instance_type} is not sold as spot. Choose another type, or spot = false."
-    }
-    precondition {
-      condition     = alltrue([for device in data.aws_ami.this.block_device_mappings : device.device_name != data.aws_ami.this.root_device_name || local.root_volume_size >= tonumber(device.ebs.volume_size)])
-      error_message = "root_volume_size: image ${data.aws_ami.this.id} needs a larger disk than ${local.root_volume_size} GiB."
     }
     precondition {
       # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/hibernating-prerequisites.html
@@ -156,10 +162,6 @@ resource "terraform_data" "generation" {
       # Whether an image of one's own can, nobody can tell from outside: the check below warns.
       condition     = !local.hibernates || (var.ami_id != null && data.aws_ami.this.owner_id != local.debian)
       error_message = "on_interruption: EC2 hibernates the images of its list (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/hibernating-prerequisites.html), and ${data.aws_ami.this.id} (${data.aws_ami.this.name}) is none of them. Give one that can, made by its section on configuring an image (ami_id), or on_interruption = \"stop\"."
-    }
-    precondition {
-      condition     = local.user_data_size <= local.user_data_limit
-      error_message = "${local.user_data_large}: too large. The machine's user data would be ${local.user_data_size} bytes compressed, EC2 takes ${local.user_data_limit}: ${local.user_data_parts.programs} of this module's programs, ${local.user_data_parts.environment} of the environment file, ${local.user_data_parts.ssh_public_key} of the SSH key. ${local.user_data_advice[local.user_data_large]}"
     }
   }
 }
@@ -212,6 +214,16 @@ resource "aws_instance" "this" {
     # The address is replaced by the elastic one, and either value would then force a replacement.
     ignore_changes       = [ami, associate_public_ip_address, user_data_base64]
     replace_triggered_by = [terraform_data.generation]
+
+    # One that runs keeps its image and its user data, whatever a newer one would need.
+    postcondition {
+      condition     = self.ami != local.machine.ami || local.root_volume_fits
+      error_message = local.root_volume_refused
+    }
+    postcondition {
+      condition     = self.user_data_base64 != local.machine.user_data_base64 || local.user_data_size <= local.user_data_limit
+      error_message = local.user_data_refused
+    }
   }
 }
 
@@ -243,6 +255,16 @@ resource "aws_spot_instance_request" "this" {
     # change: aws ec2 associate-iam-instance-profile (jupyter-clouds up does).
     ignore_changes       = [ami, associate_public_ip_address, iam_instance_profile, root_block_device[0].tags, user_data_base64]
     replace_triggered_by = [terraform_data.generation]
+
+    # As above.
+    postcondition {
+      condition     = self.ami != local.machine.ami || local.root_volume_fits
+      error_message = local.root_volume_refused
+    }
+    postcondition {
+      condition     = self.user_data_base64 != local.machine.user_data_base64 || local.user_data_size <= local.user_data_limit
+      error_message = local.user_data_refused
+    }
   }
 }
 

@@ -92,6 +92,7 @@ locals {
     environment    = "Shorten the environment file, or install from a file on the notebook later."
     ssh_public_key = "Give an ed25519 key, a tenth as long: ssh-keygen -t ed25519"
   }
+  user_data_refused = "${local.user_data_large}: too large. The machine's user data would be ${local.user_data_size} bytes compressed, EC2 takes ${local.user_data_limit}: ${local.user_data_parts.programs} of this module's programs, ${local.user_data_parts.environment} of the environment file, ${local.user_data_parts.ssh_public_key} of the SSH key. ${local.user_data_advice[local.user_data_large]}"
 
   # Without comments, unless YAML would read it differently: in a block of text they are none.
   environment_given  = var.environment != null ? var.environment : file("${path.module}/templates/environment.yml")

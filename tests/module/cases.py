@@ -31,6 +31,9 @@ ARGON2 = (
 _RSA = b"\0\0\0\7ssh-rsa\0\0\0\3\1\0\1\0\0\2\1\0" + hashlib.shake_256().digest(512)
 RSA = f"ssh-rsa {base64.b64encode(_RSA).decode()} me@laptop"
 ME = "203.0.113.7/32"
+# Numbers that compress badly, as a lock file with hashes would.
+TOO_LARGE = "dependencies:\n" + "\n".join(f"- p{7**n % 2**521:x}" for n in range(900, 1200))
+"""An environment for which user data has no room."""
 
 
 def write_cases(directory: Path, cases: Mapping[str, Mapping[str, Any]]) -> None:
@@ -98,6 +101,18 @@ class Planned:
             self.files()["/etc/jupyter-clouds/machine.json"]["content"]
         )
         return found
+
+
+def with_a_large_root(patch: pytest.MonkeyPatch, image_id: str, *, gib: int) -> None:
+    """The image needs a root disk of so many GiB."""
+    alone: Callable[[Image], list[dict[str, Any]]] = vars(Image)["block_device_mappings"].fget
+
+    def mappings(self: Image) -> list[dict[str, Any]]:
+        (root,) = alone(self)
+        large = {**root, "Ebs": {**root["Ebs"], "VolumeSize": gib}}
+        return [large if self.id == image_id else root]
+
+    patch.setattr(Image, "block_device_mappings", property(mappings))
 
 
 def with_a_second_disk(patch: pytest.MonkeyPatch, *image_ids: str) -> None:

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.module.cases import TOO_LARGE
 from tests.module.copies import REPOSITORY
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class Switched:
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     unchanged: bool
+    for_a_larger_environment: Mapping[str, str]
+    """What a plan would change for one that a new machine could not have."""
     first_machine: str
     left: list[str]
 
@@ -132,11 +135,13 @@ def switch(copy: Copy) -> Switched:
     try:
         after = copy.apply(spot=False)
         unchanged = copy.is_unchanged()
+        larger = copy.changes(spot=False, environment=TOO_LARGE)
+        copy.settings(spot=False)
         found = ec2.describe_instances(InstanceIds=[before["instance_id"]])
         state = found["Reservations"][0]["Instances"][0]["State"]["Name"]
     finally:
         copy.destroy()
-    return Switched(before, after, unchanged, state, copy.account.left())
+    return Switched(before, after, unchanged, larger, state, copy.account.left())
 
 
 NETWORK = """

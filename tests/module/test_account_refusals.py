@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.module.cases import RSA, with_a_second_disk, write_cases
+from tests.module.cases import RSA, TOO_LARGE, with_a_second_disk, write_cases
 from wrapper.local.machines import Progress
 
 if TYPE_CHECKING:
@@ -49,11 +49,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "t3.large is not offered in us-east-1e, the zone of subnet-",
     ),
     "environment": (
-        # Numbers that compress badly, as a lock file with hashes would.
-        {
-            "environment": "dependencies:\n"
-            + "\n".join(f"- p{7**n % 2**521:x}" for n in range(900, 1200))
-        },
+        {"environment": TOO_LARGE},
         "environment: too large",
     ),
     # A comment that is longer than any key.

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.ec2 import served
-from tests.module.cases import with_a_second_disk
+from tests.module.cases import TOO_LARGE, with_a_large_root, with_a_second_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,11 +86,7 @@ def test_only_a_new_machine_is_refused_for_an_image_of_several_disks(
     state = running.directory / "terraform.tfstate"
     now = state.read_text()
 
-    of_before = json.loads(now)  # an earlier version judged every plan, and kept nothing
-    (generation,) = (one for one in of_before["resources"] if one["name"] == "generation")
-    generation["instances"][0]["attributes"] |= {"input": None, "output": None}
-
-    for known in (now, json.dumps(of_before)):
+    for known in (now, _having_kept(now, None)):  # by a version that judged every plan
         state.write_text(known)
         assert running.changes(spot=True) == {}
         words = running.refusal(spot=True, generation=2)
@@ -98,6 +94,29 @@ def test_only_a_new_machine_is_refused_for_an_image_of_several_disks(
     state.write_text(now)
     words = running.refusal(spot=True, ami_id=images[0]["ImageId"])
     assert "brings further disks" in words, "another image"
+
+
+def test_only_a_new_machine_is_refused_for_what_it_would_begin_with(
+    running: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = [{"Name": "name", "Values": ["debian-12-amd64-*"]}]
+    (image,) = running.account.client().describe_images(Filters=named)["Images"]
+    with_a_large_root(monkeypatch, image["ImageId"], gib=31)
+    too_much: dict[str, Any] = {"spot": True, "environment": TOO_LARGE, "ami_id": image["ImageId"]}
+    state = running.directory / "terraform.tfstate"
+    now = state.read_text()
+
+    for known in (now, _having_kept(now, "the newest")):  # as by a version of before
+        state.write_text(known)
+        assert running.changes(**too_much) == {}
+    for another, refused in (
+        ({"instance_type": "t3.xlarge"}, ["environment: too large", "a larger disk than 30 GiB"]),
+        ({"generation": 2}, ["environment: too large"]),
+        ({"generation": 2, "environment": None}, ["a larger disk than 30 GiB"]),
+    ):
+        words = running.refusal(**{**too_much, **another})
+        assert [one for one in refused if one not in words] == []
+    state.write_text(now)
 
 
 def test_other_programs_reach_the_bucket_and_not_the_machine(running: Copy) -> None:
@@ -183,12 +202,22 @@ def test_going_on_demand_keeps_address_and_group_and_ends_the_machine(lives: Liv
     for kept in ("availability_zone", "password", "public_ip", "security_group_id"):
         assert seen.after[kept] == seen.before[kept]
     assert seen.unchanged
+    assert seen.for_a_larger_environment == {}, "this machine has its own"
     assert seen.first_machine == "terminated"
     assert seen.left == []
 
 
 def test_a_change_upstream_of_a_module_with_depends_on_replaces_nothing(lives: Lives) -> None:
     assert lives.upstream.result() == {"aws_vpc.this": "update"}
+
+
+def _having_kept(state: str, image: str | None) -> str:
+    """The state, where an earlier version has kept no more than that of its machine."""
+    document = json.loads(state)
+    (generation,) = (one for one in document["resources"] if one["name"] == "generation")
+    kept = None if image is None else {"value": image, "type": "string"}
+    generation["instances"][0]["attributes"] |= {"input": kept, "output": kept}
+    return json.dumps(document)
 
 
 def _wait_for(copy: Copy, machine: str, state: str) -> dict[str, Any]:

@@ -132,11 +132,12 @@ def opened(name: str, environment: dict[str, str]) -> Iterator[str]:
 def illustrate(browser: Browser, url: str, link: str, executed: str) -> None:
     """The tutorial's pictures: the machine's login, what came by `up --sync`, and the result."""
     page = browser.page()
-    # Cells below what is seen are not drawn.
-    page.set_viewport_size({"width": 1280, "height": 1180})
+    page.set_viewport_size({"width": 1280, "height": 320})
     page.goto(url)
     page.wait_for_selector("input[name=password]")
     pages.picture(page, "tutorial-login")
+    # Cells below what is seen are not drawn.
+    page.set_viewport_size({"width": 1280, "height": 1230})
     page.goto(link)
     page.wait_for_url("**/lab**")
     lab = f"{page.url.partition('/lab')[0]}/lab/workspaces"

@@ -5,8 +5,11 @@ Pictures of it are left in tests/browser/screenshots.
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +20,9 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PATIENCE
 from tests.machine import pages, story
-from tests.machine.typed import document, wrapper
+from tests.machine.live import answering
+from tests.machine.reach import until
+from tests.machine.typed import ROOT, document, wrapper
 from tests.unit.test_carrier_programs import printed
 
 if TYPE_CHECKING:
@@ -135,33 +140,77 @@ def typed(page: Page, link: str) -> str:
     return name
 
 
-def test_a_door_and_what_is_typed_outlast_a_stop_and_a_start(live: Live, tmp_path: Path) -> None:
+@contextmanager
+def watching(live: Live, folder: Path) -> Iterator[Path]:
+    """A `sync --watch` of the folder; the file has what it says."""
+    said = folder.with_suffix(".said")
+    command = [sys.executable, "-m", "wrapper", "sync", str(folder), "--watch", "--name", live.name]
+    with (
+        said.open("w") as log,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=live.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ) as child,
+    ):
+        try:
+            yield said
+        finally:
+            child.send_signal(signal.SIGINT)
+
+
+def goes_both_ways(live: Live, folder: Path, name: str) -> None:
+    """What is written at either end is at the other."""
+    (folder / f"{name}.here").write_text(name)
+    file = {"type": "file", "format": "text", "content": name}
+    with live.logged_in() as there:
+        at = f"/api/contents/{folder.name}/{name}"
+        answering(lambda: there.call("GET", f"{at}.here"), within=PATIENCE)
+        there.call("PUT", f"{at}.there", file)
+    until((folder / f"{name}.there").exists, "it does not come", seconds=PATIENCE)
+
+
+def test_what_goes_on_here_outlasts_a_stop_and_a_start(live: Live, tmp_path: Path) -> None:
+    """A door, a watched folder, and what is typed in a tab."""
     if not live.own:
         pytest.skip("needs a deployment of this computer")
     wait_for_packages(live)
     known: Any = {"environment": live.environment}
     opened = ("open", live.name, "--background", "--no-browser", "--json")
     door = document(wrapper(*opened, **known))
+    folder = tmp_path / "watched"
+    folder.mkdir()
     try:
-        assert computed(door) == "42\n"
-        save_by_itself(live, wanted=False)
-        with pages.chromium(tmp_path) as browser:
-            name = typed(browser.page(), door["url"])
-            document(wrapper("stop", live.name, "--yes", "--json", **known))
-        resting = requests.get(
-            f"http://127.0.0.1:{door['port']}/lab", headers=let_in(door), timeout=60
-        )
-        assert resting.status_code == 503
-        assert f"start {live.name}" in resting.text
-        document(wrapper("start", live.name, "--json", **known))
-        assert computed(door) == "42\n"
-        assert document(wrapper(*opened, **known))["pid"] == door["pid"], "it is the same door"
-        save_by_itself(live, wanted=True)
-        with live.logged_in() as notebook:
-            cells = notebook.call("GET", f"/api/contents/{name}?content=1")["content"]["cells"]
-        assert TYPED in cells[0]["source"], "the stop has asked the tab"
+        with watching(live, folder) as said:
+            assert computed(door) == "42\n"
+            goes_both_ways(live, folder, "before")
+            save_by_itself(live, wanted=False)
+            with pages.chromium(tmp_path / "profile") as browser:
+                name = typed(browser.page(), door["url"])
+                document(wrapper("stop", live.name, "--yes", "--json", **known))
+            rests(live, door)
+            document(wrapper("start", live.name, "--json", **known))
+            assert computed(door) == "42\n"
+            assert document(wrapper(*opened, **known))["pid"] == door["pid"], "it is the same door"
+            save_by_itself(live, wanted=True)
+            with live.logged_in() as notebook:
+                cells = notebook.call("GET", f"/api/contents/{name}?content=1")["content"]["cells"]
+            assert TYPED in cells[0]["source"], "the stop has asked the tab"
+            goes_both_ways(live, folder, "after")
+        assert "The machine is reached again" in said.read_text()
     finally:
         wrapper("open", live.name, "--stop", **known)
+
+
+def rests(live: Live, door: dict[str, Any]) -> None:
+    """The door says so, and what starts the machine."""
+    address = f"http://127.0.0.1:{door['port']}/lab"
+    answer = requests.get(address, headers=let_in(door), timeout=60)
+    assert answer.status_code == 503
+    assert f"start {live.name}" in answer.text
 
 
 def let_in(door: dict[str, Any]) -> dict[str, str]:

@@ -10,19 +10,22 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.machine import pages
+from tests.machine.live import Live, open_channels
 from tests.machine.reach import until
 from tests.machine.story import illustrate
 from tests.machine.tutorial import Machine, machine
 from tests.machine.typed import ROOT, UP_SECONDS, document, wrapper
+from wrapper.notebook.kernel import _execute as cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -141,14 +144,20 @@ def test_one_that_is_cancelled_leaves_nothing_running(machine: Machine) -> None:
     assert machine.shell.run("pgrep -u notebook -x sleep").returncode == 1
 
 
-def test_the_environment_is_brought_up_to_a_file_or_stays(machine: Machine) -> None:
+def test_the_environment_is_brought_up_to_a_file_or_stays_and_no_kernel_ends(
+    machine: Machine,
+) -> None:
     def update(name: str, text: str) -> subprocess.CompletedProcess[str]:
         (machine.here / name).write_text(text)
         words = ("env", "update", name, "--name", machine.name)
         return _typed(words, machine.here, machine.environment)
 
     fetched = set((machine.here / "runs").iterdir())
-    done = update("requirements.txt", "iniconfig==2.0.0")
+    with kernel(machine) as asked:
+        asked("kept = 6 * 7")
+        done = update("requirements.txt", "iniconfig==2.0.0")
+        # It imports what has come, too, as long as it has nothing of that yet.
+        assert asked("import iniconfig; print(kept)") == "42\n"
     assert done.returncode == 0, done.stderr
     assert "iniconfig - -> 2.0.0" in done.stdout.splitlines()
     # conda's part can be had, pip's cannot.
@@ -159,6 +168,21 @@ def test_the_environment_is_brought_up_to_a_file_or_stays(machine: Machine) -> N
     assert "Nothing changed." in done.stdout
     assert set((machine.here / "runs").iterdir()) == fetched
     assert version(machine, "iniconfig") == "2.0.0"
+
+
+@contextmanager
+def kernel(machine: Machine) -> Iterator[Callable[[str], str]]:
+    """Runs cells in one kernel; what each prints."""
+    told = document(wrapper("password", machine.name, "--json", environment=machine.environment))
+    live = Live(machine.made["url"], told["password"], machine.made["key_sha256"])
+    with live.logged_in() as there:
+        made = there.call("POST", "/api/kernels", {"name": "python3"})["id"]
+        line = open_channels(live, there, made, origin=live.url.rstrip("/"))
+        try:
+            yield lambda code: cell(line, code, until=time.monotonic() + UP_SECONDS)
+        finally:
+            line.close()
+            there.call("DELETE", f"/api/kernels/{made}")
 
 
 def version(machine: Machine, package: str) -> str:

@@ -29,6 +29,7 @@ def lived(folder: Path, providers: Path) -> Iterator[Life]:
         environment = {
             **account.environment,
             "XDG_DATA_HOME": str(folder / "data"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
             "PATH": os.environ["PATH"],
             "HOME": os.environ["HOME"],
         }

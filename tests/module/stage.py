@@ -161,6 +161,7 @@ def _stage(tmp_path: Path, jupyter: LiveJupyter, providers: Path) -> Iterator[St
         environment = {
             **account.environment,
             "XDG_DATA_HOME": str(tmp_path / "data"),
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
             "PATH": os.environ["PATH"],
             "HOME": os.environ["HOME"],
         }

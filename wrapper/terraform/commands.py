@@ -8,7 +8,6 @@ in a file under the temporary directory.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from wrapper import provider_mirror
 from wrapper.errors import DiskError, TerraformError
 from wrapper.terraform import events, process
 from wrapper.terraform.diagnosis import explain
+from wrapper.terraform.kept import DATA, STAMP, Kept, are_there, fingerprint
 
 if TYPE_CHECKING:
     import threading
@@ -68,6 +68,7 @@ class Terraform:
         self._keep_open = tuple(keep_open)
         self._cancelled = cancelled
         self._told: dict[str, Any] | None = None
+        self._say: Callable[[str], None] = lambda _: None
         self._builder = python_terraform.Terraform(
             working_dir=str(directory), terraform_bin_path=self.binary, is_env_vars_included=False
         )
@@ -87,12 +88,29 @@ class Terraform:
     def init(self, *, say: Callable[[str], None]) -> None:
         """Providers and modules are there; costs nothing when they were already.
 
-        Without a way to the registry, a provider mirror on disk is used, and `say` told which.
+        Nor where another directory was initialised for the same. Without a way to the registry, a
+        provider mirror on disk is used, and `say` told which.
         """
-        stamp = self.directory / ".terraform" / "initialised"
-        wanted = self._fingerprint()
-        if stamp.is_file() and stamp.read_text() == wanted and self._providers_there():
+        self._say = say
+        stamp = self.directory / DATA / STAMP
+        wanted = fingerprint(self.directory, self.binary)
+        if stamp.is_file() and stamp.read_text() == wanted and are_there(self.directory):
             return
+        kept = self._kept()
+        given = kept.give()
+        if not given:
+            self._init_or_mirror(say)
+        try:
+            stamp.parent.mkdir(exist_ok=True)  # a root without providers has none yet
+            stamp.write_text(wanted)
+        except OSError as error:
+            raise DiskError(
+                f"{stamp} cannot be written: {error.strerror}", hint="df -h ~"
+            ) from error
+        if not given:
+            kept.keep()
+
+    def _init_or_mirror(self, say: Callable[[str], None]) -> None:
         try:
             self._init()
         except TerraformError:
@@ -102,13 +120,17 @@ class Terraform:
                 raise
             say(f"The provider registry does not answer; providers come from {mirror}")
             self._init(plugin_dir=str(mirror))
-        try:
-            stamp.parent.mkdir(exist_ok=True)  # a root without providers has none yet
-            stamp.write_text(wanted)
-        except OSError as error:
-            raise DiskError(
-                f"{stamp} cannot be written: {error.strerror}", hint="df -h ~"
-            ) from error
+
+    def _kept(self) -> Kept:
+        return Kept(self.directory, environment=self._environment, binary=self.binary)
+
+    def _init_anew(self) -> None:
+        """What was installed, and may be kept for others, is damaged: it is fetched once more."""
+        self._say("Terraform's provider is not as its lock file says; it is installed anew")
+        self._kept().forget()
+        shutil.rmtree(self.directory / DATA / "providers", ignore_errors=True)
+        (self.directory / DATA / STAMP).unlink(missing_ok=True)
+        self.init(say=self._say)
 
     def _refuse_an_old_one(self) -> None:
         """This Terraform is one that the module is for. Asked once `init`, which knows, has failed:
@@ -214,35 +236,25 @@ class Terraform:
         on_change: Callable[[Change], None] = lambda _: None,
         **options: Any,
     ) -> list[Change | Diagnostic]:
-        seen: list[Change | Diagnostic] = []
-        applied: list[Applying] = []
-
-        def take(line: str) -> None:
-            item = events.read(line)
-            if isinstance(item, events.Applying):
-                applied.append(item)
-                on_event(item)
-            elif isinstance(item, events.Outputs):
-                self._told = item.values
-            elif item is not None:
-                seen.append(item)
-            if isinstance(item, events.Change) and item.type != events.OUTPUTS:
-                on_change(item)
-
         # -json wants its place right after the verb's other flags, and no -no-color beside it.
         command = self._builder.generate_cmd_string(verb, *arguments, json=IsFlagged, **options)
-        self._told = None
         log = self.directory / f"{verb}.jsonl"
-        ended = self._start(command[1:], log, take)
+
+        def run() -> tuple[events.Said, process.Run]:
+            said = events.Said(on_event, on_change)
+            return said, self._start(command[1:], log, said.take)
+
+        self._told = None
+        said, ended = run()
+        if ended.code != 0 and said.package_is_damaged:
+            self._init_anew()
+            said, ended = run()
+        self._told = said.outputs
         if ended.code != 0:
             raise explain(
-                verb,
-                [item for item in seen if isinstance(item, events.Diagnostic)],
-                began=bool(applied),
-                stderr=ended.stderr,
-                log=str(log),
+                verb, said.diagnostics, began=said.began, stderr=ended.stderr, log=str(log)
             )
-        return seen
+        return said.seen
 
     def _run(
         self, verb: str, command: Sequence[str], *, on_line: Callable[[str], None] = lambda _: None
@@ -267,18 +279,6 @@ class Terraform:
 
     def _init(self, **options: Any) -> None:
         self._run("init", self._command("init", input=False, **options))
-
-    def _fingerprint(self) -> str:
-        """What `init` depends on: the root, the module's requirements, the program."""
-        digest = hashlib.sha256(self.binary.encode())
-        for path in sorted((*self.directory.glob("*.tf"), *self.directory.glob("*/versions.tf"))):
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
-
-    def _providers_there(self) -> bool:
-        installed = self.directory / ".terraform" / "providers"
-        # A provider out of a mirror is a link into it, and mirrors get removed.
-        return all(path.exists() for path in installed.glob("*/*/*/*/*"))
 
 
 def _warnings(seen: Sequence[Change | Diagnostic]) -> tuple[str, ...]:

@@ -6,8 +6,11 @@ https://developer.hashicorp.com/terraform/internals/machine-readable-ui
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Action = Literal["create", "update", "delete", "replace", "other"]
 _ACTIONS: dict[str, Action] = {
@@ -84,6 +87,44 @@ _STATES: dict[str, Literal["started", "running", "done", "failed"]] = {
 
 
 Event = Change | Applying | Outputs | Diagnostic
+
+_DAMAGED = "does not match any of the checksums"
+"""https://github.com/hashicorp/terraform/blob/v1.11.4/internal/command/meta_providers.go"""
+
+
+@dataclass
+class Said:
+    """All that one run says, told as it comes."""
+
+    on_event: Callable[[Applying], None]
+    on_change: Callable[[Change], None]
+    seen: list[Change | Diagnostic] = field(default_factory=list)
+    outputs: dict[str, Any] | None = None
+    began: bool = False
+    """Something may have been made or changed."""
+
+    def take(self, line: str) -> None:
+        """One more line is heard."""
+        item = read(line)
+        if isinstance(item, Applying):
+            self.began = True
+            self.on_event(item)
+        elif isinstance(item, Outputs):
+            self.outputs = item.values
+        elif item is not None:
+            self.seen.append(item)
+        if isinstance(item, Change) and item.type != OUTPUTS:
+            self.on_change(item)
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """Errors and warnings."""
+        return [item for item in self.seen if isinstance(item, Diagnostic)]
+
+    @property
+    def package_is_damaged(self) -> bool:
+        """A provider is not what `init` installed, for which reason nothing was done."""
+        return not self.began and any(_DAMAGED in item.detail for item in self.diagnostics)
 
 
 def read(line: str) -> Event | None:

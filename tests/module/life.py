@@ -17,7 +17,8 @@ from tests.module.sequences import TYPES
 from tests.unit.conftest import PASSWORD
 from tests.unit.ending import Killed
 from wrapper import deployment
-from wrapper.deployment import Wish
+from wrapper.aws import Request
+from wrapper.deployment import Wish, kept
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import CloudsError, UsageError
 from wrapper.home import Home, root
@@ -141,8 +142,11 @@ class Life:
         raise BrokenError(f"machines do not settle: {states}")
 
     def _zone(self) -> str | None:
+        """Where it stands, or its data waits."""
         if there := [one.zone for one in self.aws.find_instances(NAME) if one.state == "running"]:
             return there[0]
+        if volume := kept.newest_volume(self.aws.find_volumes(NAME)):
+            return volume.zone
         record = self.home.record()
         found = record.outputs.get("availability_zone") if record else None
         return str(found) if found else None
@@ -166,15 +170,32 @@ class Life:
         return self._told_up(step)
 
     def _move(self, step: Step) -> str:
-        # Each zone that is tried in vain takes a quarter of a minute.
-        elsewhere = ("on-demand",) if self.withheld == "anywhere" else ("zone", "on-demand")
-        return self._told_up(step, fallback=elsewhere)
+        # Each zone that is tried in vain takes a quarter of a minute, and a subnet is in one.
+        record = self.home.record()
+        pinned = record and not record.ended and record.settings.get("subnet_id")
+        here = pinned or self.withheld == "anywhere"
+        return self._told_up(step, fallback=("on-demand",) if here else ("zone", "on-demand"))
+
+    def _subnet(self, step: Step) -> str:
+        subnets = self.aws.check_request(Request(TYPES[0], spot=self.spot)).subnets
+        now = self._zone()
+        there = next(subnets[zone] for zone in sorted(subnets) if zone != now)
+        return self._told_up(step, fallback=("on-demand",), subnet_id=there)
 
     def _told_up(
-        self, step: Step, *, replace: bool = False, fallback: tuple[str, ...] | None = None
+        self,
+        step: Step,
+        *,
+        replace: bool = False,
+        fallback: tuple[str, ...] | None = None,
+        subnet_id: str | None = None,
     ) -> str:
         asked = Settings(
-            data_volume_size=1, fallback=fallback, instance_type=self.type, spot=self.spot
+            data_volume_size=1,
+            fallback=fallback,
+            instance_type=self.type,
+            spot=self.spot,
+            subnet_id=subnet_id,
         )
         watch = bool(fallback) or not self.withheld
         wanted = Wanted(

@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Kind = Literal[
     "capacity back",  # EC2 has machines again
@@ -22,7 +22,7 @@ Kind = Literal[
     "edit",  # a file is saved and synced, or not synced yet
     "keep down",  # `stop --keep-down`
     "lost",  # somebody ends the machine, outside of everything
-    "move",  # `up --watch --fallback zone,on-demand`
+    "move",  # `up --watch --fallback zone,on-demand`; also the first `up` after a `down`
     "notice",  # EC2 takes the machine back two minutes later
     "one-time",  # the user says in the tfvars that an interruption is to end the machine
     "pull",  # EC2 takes the machine back without a word
@@ -32,6 +32,7 @@ Kind = Literal[
     "snapshot",
     "start",
     "stop",
+    "subnet",  # `up --subnet-id`, of another zone; likewise
     "switch",  # `up` with the other market
     "two minutes",  # they pass
     "up",
@@ -39,14 +40,14 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 COMMANDS: frozenset[Kind] = frozenset({
     "down", "keep down", "move", "rehearse", "replace", "resize", "snapshot", "start", "stop",
-    "switch", "up",
+    "subnet", "switch", "up",
 })  # fmt: skip
 TYPES = ("t3.large", "t3.xlarge")
 GONE = ("zone", "anywhere")
 """Where EC2 has no spot machines left; some interruptions come with it."""
 LENGTH = 8
 """Steps of a sequence; edits come on top, and a last `down`, with capacity back."""
-DEFAULT_SEEDS = (5909, 7410, 8120)
+DEFAULT_SEEDS = (8049, 14512, 15812)
 SEEDS, COUNT = "JUPYTER_CLOUDS_SEED", "JUPYTER_CLOUDS_SEQUENCES"
 """Environment variables: where to begin (a seed repeats one sequence), and how many."""
 _Machine = Literal["none", "running", "noticed", "stopped", "taken"]
@@ -94,6 +95,8 @@ class _Foreseen:
     spot: bool = False
     type: str = TYPES[0]
     machine: _Machine = "none"
+    kept: bool = False
+    """Its volume is, and it is down."""
     withheld: bool = False
     cut_short: Step | None = None
     """The command before was."""
@@ -147,6 +150,18 @@ def draw(seed: int | str, length: int = LENGTH) -> Sequence[Step]:
     return steps
 
 
+def with_a_kept_volume(steps: Sequence[Step]) -> Iterator[Step]:
+    """Of these the ones that are to take a volume that `down` has kept to another zone, with work
+    on it."""
+    kept, worked = False, False
+    for step in steps:
+        worked |= step.kind == "edit"
+        if kept and worked and step.kind in ("move", "subnet"):
+            yield step
+        if step.kind in COMMANDS - {"snapshot"}:
+            kept = not step.peril and (step.kind, step.said) == ("down", "keep")
+
+
 def _next(chance: Random, now: _Foreseen, seen: Counter[Kind]) -> Step:
     """What was not done yet comes first; a command that was cut short is mostly told again."""
     if now.cut_short and chance.random() < _TOLD_AGAIN:
@@ -166,7 +181,7 @@ def _next(chance: Random, now: _Foreseen, seen: Counter[Kind]) -> Step:
 
 def _said(chance: Random, kind: Kind, now: _Foreseen) -> str:
     words: dict[Kind, Sequence[str]] = {
-        "capacity gone": GONE,
+        "capacity gone": ("zone",) if now.kept else GONE,
         "down": ("snapshot", "snapshot", "keep", "keep", "delete"),
         "notice": ("",) if now.withheld else (*GONE, ""),
         "pull": ("",) if now.withheld else (*GONE, ""),
@@ -182,22 +197,31 @@ def _sensible(now: _Foreseen) -> dict[Kind, int]:
     if now.cut_short:
         return {"up": 1, "down": 1}
     if not now.alive:
-        return {"up": 8, "down": 1, "snapshot": 1} if now.lived else {"up": 1}
+        again: dict[Kind, int] = {"up": 8, "down": 1, "snapshot": 1} if now.lived else {"up": 1}
+        return again | (_of_kept(now) if now.kept else {})
     market: dict[Kind, int] = (
         {"capacity back": 3} if now.withheld else {"capacity gone": 2 if now.spot else 0}
     )
     return {**market, **_OF_MACHINE[now.machine], **(_OF_SPOT[now.machine] if now.spot else {})}
 
 
+def _of_kept(now: _Foreseen) -> dict[Kind, int]:
+    """A volume that waits for the next `up` may have to go along to another zone."""
+    gone: dict[Kind, int] = {"move": 8} if now.withheld else {"capacity gone": 4 * now.spot}
+    return {"up": 4, "subnet": 4, **gone}
+
+
 _OF_MACHINE: dict[str, dict[Kind, int]] = {
     "none": {"up": 6, "down": 2},
     "running": {
         "down": 3, "lost": 1, "replace": 1, "resize": 1, "snapshot": 1, "stop": 2,
-        "switch": 3, "up": 1, "one-time": 1,
+        "subnet": 2, "switch": 3, "up": 1, "one-time": 1,
     },
     "noticed": {"two minutes": 4, "down": 1, "stop": 1, "up": 1, "switch": 1},
-    "stopped": {"start": 4, "up": 2, "down": 1, "switch": 2, "snapshot": 1, "resize": 1},
-    "taken": {"up": 2, "move": 4, "keep down": 2, "down": 1, "switch": 1},
+    "stopped": {
+        "start": 4, "up": 2, "down": 1, "switch": 2, "snapshot": 1, "resize": 1, "subnet": 1,
+    },
+    "taken": {"up": 2, "move": 4, "keep down": 2, "down": 1, "switch": 1, "subnet": 1},
 }  # fmt: skip
 _OF_SPOT: dict[str, dict[Kind, int]] = {
     "none": {},
@@ -214,7 +238,7 @@ _COMES: dict[Kind, dict[str, Any]] = {
     "down": {"alive": False, "machine": "none"},
     "keep down": {"machine": "none"},
     "lost": {"machine": "none"},
-    "move": {"machine": "running"},
+    "move": {"alive": True, "lived": True, "machine": "running"},
     "notice": {"machine": "noticed"},
     "pull": {"machine": "taken"},
     "rehearse": {"machine": "running"},
@@ -222,6 +246,7 @@ _COMES: dict[Kind, dict[str, Any]] = {
     "resize": {"machine": "running"},
     "start": {"machine": "running"},
     "stop": {"machine": "stopped"},
+    "subnet": {"alive": True, "lived": True, "machine": "running"},
     "switch": {"machine": "running"},
     "two minutes": {"machine": "taken"},
     "up": {"alive": True, "lived": True, "machine": "running"},
@@ -244,6 +269,8 @@ def _after(now: _Foreseen, step: Step) -> _Foreseen:
     )
     if step.peril:
         return replace(wish, cut_short=step)
+    if step.kind in COMMANDS and step.kind != "snapshot":
+        wish = replace(wish, kept=step.kind == "down" and step.said == "keep")
     for_it = now.machine in _NEEDS.get(step.kind, _MACHINES)
     then = replace(wish, cut_short=None, **(_COMES.get(step.kind, {}) if for_it else {}))
     if then.machine == "taken" and not then.withheld:

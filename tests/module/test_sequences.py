@@ -25,10 +25,13 @@ AT_ONCE = 4
 
 
 def test_every_kind_of_step_is_in_the_default_sequences() -> None:
-    drawn = [step for seed in sequences.DEFAULT_SEEDS for step in sequences.draw(seed)]
+    lives = [sequences.draw(seed) for seed in sequences.DEFAULT_SEEDS]
+    drawn = [step for life in lives for step in life]
     assert {step.kind for step in drawn} == {*sequences.KINDS}
     assert {step.peril.how for step in drawn if step.peril} == {"killed", "ctrl-c"}
     assert {step.said for step in drawn if step.kind == "down"} == {"snapshot", "keep", "delete"}
+    moved = [step for life in lives for step in sequences.with_a_kept_volume(life)]
+    assert [step for step in moved if step.peril], "no move of a kept volume is cut short"
 
 
 @pytest.fixture

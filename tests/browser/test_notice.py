@@ -37,7 +37,7 @@ def test_a_notice_is_shown_once_and_typed_words_are_saved(
     # The same twice, and a tab that hears of it twice: one notice.
     for _ in range(2):
         assert ask(lab.door, "POST", "/notice", NOTICE)[0] == 200
-    opened.until(lambda: toasts.count() == 1, 10)
+    opened.until(lambda: toasts.count() == 1)
     text = toasts.inner_text()
     assert "AWS stops this spot machine at " in text
     assert "{time}" not in text
@@ -69,5 +69,5 @@ def test_a_notice_is_shown_once_and_typed_words_are_saved(
 
     # The machine is back, or it was not taken.
     ask(lab.door, "POST", "/notice", {})
-    opened.until(lambda: toasts.count() == 0, 10)
+    opened.until(lambda: toasts.count() == 0)
     assert not opened.errors

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.conftest import PASSWORD, PATIENCE, SCREENSHOTS
+from tests.browser.test_notice import NOTICE
+from tests.unit.doors import ask
 from wrapper.carrier import Upstream
 from wrapper.carrier.serving import _serve
 from wrapper.certificate import fingerprints
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TOAST = ".Toastify__toast"
 
 
 def upstream(lab: Lab) -> Upstream:
@@ -64,7 +68,7 @@ def link(lab: Lab) -> Iterator[str]:
     assert not thread.is_alive()
 
 
-def test_a_cell_runs_through_the_door_and_no_login_was_asked(
+def test_a_cell_runs_and_a_notice_is_seen_through_the_door_and_no_login_was_asked(
     browser: BrowserContext, lab: Lab, link: str
 ) -> None:
     lab.write("door.ipynb", "print(6 * 7)")
@@ -84,8 +88,12 @@ def test_a_cell_runs_through_the_door_and_no_login_was_asked(
         page.locator(".jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Control+Enter")
         page.wait_for_selector(".jp-OutputArea >> text=42", timeout=PATIENCE * 1000)
+        assert ask(lab.door, "POST", "/notice", NOTICE | {"id": "another"})[0] == 200
+        page.wait_for_selector(f"{TOAST} >> text=AWS stops this spot", timeout=PATIENCE * 1000)
         SCREENSHOTS.mkdir(exist_ok=True)
         page.screenshot(path=SCREENSHOTS / "open.png")
+        ask(lab.door, "POST", "/notice", {})
+        page.wait_for_selector(TOAST, state="detached", timeout=PATIENCE * 1000)
         # Of ours there is the door's cookie, and nothing else.
         names = {
             one["name"] for one in browser.cookies(origin) if one["name"].startswith("clouds-")

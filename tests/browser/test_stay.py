@@ -72,13 +72,13 @@ def test_one_click_is_heard(
     text = "Nothing runs here and nobody types. At {time} everything is saved and this machine"
     notice = {"id": f"autostop-{button['label']}", "text": f"{text} stops.", "actions": [button]}
     assert ask(lab.door, "POST", "/notice", notice | NOTICE)[0] == 200
-    opened.until(lambda: toasts.count() == 1, 10)
+    opened.until(lambda: toasts.count() == 1)
     assert "{time}" not in toasts.inner_text()
     opened.screenshot(f"{button['label'].lower().replace(' ', '-')}")
 
     toasts.get_by_text(button["label"]).click()
 
-    opened.until(lambda: wish in watch.heard, 10)
+    opened.until(lambda: wish in watch.heard)
     ask(lab.door, "POST", "/notice", {"gone": "autostop-"})
-    opened.until(lambda: toasts.count() == 0, 10)
+    opened.until(lambda: toasts.count() == 0)
     assert not opened.errors

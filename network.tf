@@ -143,8 +143,13 @@ resource "aws_eip" "this" {
 
   domain = "vpc"
 
-  # A record has no tags: the address tells of it, should the state be lost.
-  tags = merge(local.tags, var.zone_id == null ? {} : { "jupyter-clouds:record" = "${var.zone_id}/${var.domain}" })
+  # A record has no tags: the address tells of it, should the state be lost; and of the machine's, which
+  # no state knows.
+  tags = merge(
+    local.tags,
+    var.zone_id == null ? {} : { "jupyter-clouds:record" = "${var.zone_id}/${var.domain}" },
+    local.dns_challenge ? { "jupyter-clouds:challenge" = "${var.zone_id}/_acme-challenge.${var.domain}" } : {},
+  )
 }
 
 # A fulfilled request's machine is still pending, and EC2 then refuses an address, unretried:

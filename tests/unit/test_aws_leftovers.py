@@ -154,6 +154,40 @@ def test_a_record_is_found_by_its_address_and_goes_before_it(
     assert leads(route53, zone) == [f"other-{name}.example.org."]
 
 
+def prove(account: Account, ec2: EC2Client, name: str) -> tuple[Any, str]:
+    """Route 53 and a zone, in which the machine of that name has left what proves its domain."""
+    route53, zone, address = in_a_zone(account, ec2, name)
+    record = f"_acme-challenge.{name}.example.org"
+    found = ec2.describe_addresses(PublicIps=[address])["Addresses"][0]["AllocationId"]
+    told = f"{zone}/{record}"
+    ec2.create_tags(Resources=[found], Tags=[{"Key": "jupyter-clouds:challenge", "Value": told}])
+    for one in (record, f"_acme-challenge.other-{name}.example.org"):
+        text = {"Name": one, "Type": "TXT", "TTL": 10, "ResourceRecords": [{"Value": '"a digest"'}]}
+        change = {"Action": "UPSERT", "ResourceRecordSet": text}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [change]})
+    return route53, zone
+
+
+def proofs(route53: Any, zone: str) -> list[str]:
+    sets = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    return [one["Name"] for one in sets if one["Type"] == "TXT"]
+
+
+def test_what_a_machine_has_left_in_the_zone_is_removed_and_nothing_of_others(
+    aws: Aws, account: Account, ec2: EC2Client, name: str
+) -> None:
+    route53, zone = prove(account, ec2, name)
+    assert [one.kind for one in aws.leftovers(name)] == ["challenge", "address"]
+    (left,) = aws.find_challenges(name)
+    assert left.id == f"_acme-challenge.{name}.example.org"
+    for _ in range(2):
+        aws.remove(left)
+    assert proofs(route53, zone) == [f"_acme-challenge.other-{name}.example.org."]
+    assert aws.find_challenges(name) == []
+    for one in aws.leftovers(name):
+        aws.remove(one)
+
+
 def test_a_record_that_may_not_be_removed_is_told_with_its_zone(
     aws: Aws, account: Account, ec2: EC2Client, name: str
 ) -> None:

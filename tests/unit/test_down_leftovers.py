@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.unit.ending import Scene, scene
+from tests.unit.ending import Scene, StateOnly, scene, write_state
 from tests.unit.fleet import launch, tags
+from tests.unit.test_aws_leftovers import proofs, prove
 from wrapper import deployment
 from wrapper.aws.account import Account
 from wrapper.deployment import clearing
@@ -87,3 +89,49 @@ def test_what_somebody_else_holds_is_told_and_not_waited_for_without_end(
     monkeypatch.undo()
     scene.aws.end_machines(f"{scene.name}-another", instance_ids=[machine])
     assert len(deployment.down(scene.world, scene.name).removed) == groups
+
+
+@pytest.fixture
+def releasing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """As Terraform does it: with the address goes what tells of the records."""
+
+    def destroy(self: StateOnly, _: object) -> None:
+        for one in scene.ec2.describe_addresses()["Addresses"]:
+            scene.ec2.release_address(AllocationId=one["AllocationId"])
+        self.steps.made("destroy")
+
+    monkeypatch.setattr(StateOnly, "destroy", destroy)
+    scene.remember(None, None)
+    write_state(scene.home.path, [])
+    return scene
+
+
+def test_what_a_machine_left_that_ended_while_it_proved_its_domain_is_gone(
+    releasing: Scene,
+) -> None:
+    route53, zone = prove(releasing.account, releasing.ec2, releasing.name)
+
+    deployment.down(releasing.world, releasing.name)
+
+    assert proofs(route53, zone) == [f"_acme-challenge.other-{releasing.name}.example.org."]
+    assert any("was left by the machine, and is removed" in one for one in releasing.texts())
+    assert releasing.steps.seen.index("end_machines") < releasing.steps.seen.index("remove")
+
+
+def test_where_it_may_not_go_all_else_goes_and_it_is_told(releasing: Scene) -> None:
+    prove(releasing.account, releasing.ec2, releasing.name)
+
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ChangeResourceRecordSets")
+
+    events = releasing.aws._account.route53.meta.events
+    asked = "before-call.route-53.ChangeResourceRecordSets"
+    events.register(asked, refuse)
+    try:
+        done = deployment.down(releasing.world, releasing.name)
+    finally:
+        events.unregister(asked, refuse)
+
+    assert done.left == ()
+    (warned,) = [one.text for one in releasing.told if isinstance(one, Warned)]
+    assert f"_acme-challenge.{releasing.name}.example.org is still there" in warned

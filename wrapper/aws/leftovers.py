@@ -13,7 +13,7 @@ from wrapper.aws.words import code_of, is_absent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mypy_boto3_ec2.type_defs import FilterTypeDef, VolumeTypeDef
+    from mypy_boto3_ec2.type_defs import AddressTypeDef, FilterTypeDef, VolumeTypeDef
 
     from wrapper.aws.account import Account
     from wrapper.aws.model import LeftoverKind
@@ -95,10 +95,20 @@ def _once(found: Iterable[Leftover]) -> list[Leftover]:
     return list({one.id: one for one in found}.values())
 
 
+def find_challenges(account: Account, name: str) -> list[Leftover]:
+    """Records by which the deployment's machine proved its domain, and which it has not removed."""
+    found = records.find(account, _described_addresses(account, name))
+    return [one for one in found if one.kind == "challenge"]
+
+
+def _described_addresses(account: Account, name: str) -> list[AddressTypeDef]:
+    with account.mapped("looking for addresses"):
+        return account.ec2.describe_addresses(Filters=[_tagged(name)])["Addresses"]
+
+
 def _addresses(account: Account, name: str) -> list[Leftover]:
     """And the records that lead there, which nothing else tells of."""
-    with account.mapped("looking for addresses"):
-        found = account.ec2.describe_addresses(Filters=[_tagged(name)])["Addresses"]
+    found = _described_addresses(account, name)
     return [
         *records.find(account, found),
         *(
@@ -254,6 +264,7 @@ _REMOVERS: dict[LeftoverKind, Callable[[Account, Leftover], None]] = {
     "rule": _remove_rule,
     "key-pair": _remove_key_pair,
     "bucket": buckets.remove,
+    "challenge": records.remove,
     "record": records.remove,
     "role": roles.remove,
 }

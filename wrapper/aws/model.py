@@ -13,6 +13,7 @@ Market = Literal["spot", "on-demand"]
 LeftoverKind = Literal[
     "request",
     "instance",
+    "challenge",
     "record",
     "address",
     "volume",
@@ -183,7 +184,7 @@ class Leftover:
     detail: str
     """For a person: state, size, address."""
     parent: str | None = None
-    """The security group of a rule, the zone of a record; None for all else."""
+    """The security group of a rule, the zone of a record or challenge; None for all else."""
 
 
 @dataclass(frozen=True)

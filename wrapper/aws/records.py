@@ -1,4 +1,7 @@
-"""The record of a deployment's domain in Route 53: it has no tags, and its address tells of it.
+"""Records of a deployment's domain in Route 53: they have no tags, its address tells of them.
+
+The one that leads to it is Terraform's. The one that proves it to an authority is the machine's,
+and stays where the machine ends between writing and removing it.
 
 https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListResourceRecordSets.html
 """
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from wrapper.aws.machine import tag
-from wrapper.aws.model import Leftover
+from wrapper.aws.model import Leftover, LeftoverKind
 from wrapper.aws.words import code_of
 from wrapper.errors import AwsError
 
@@ -21,28 +24,39 @@ if TYPE_CHECKING:
 
     from wrapper.aws.account import Account
 
-_TAG = "jupyter-clouds:record"
+_TAGS: dict[LeftoverKind, str] = {
+    "challenge": "jupyter-clouds:challenge",
+    "record": "jupyter-clouds:record",
+}
 """Of an address: ZONE/NAME."""
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 def find(account: Account, addresses: Sequence[AddressTypeDef]) -> Iterator[Leftover]:
-    """Records that lead to one of the addresses; what may not be looked up counts as one."""
+    """Records that lead to one of the addresses, or proved whose its name is.
+
+    Of the former, what may not be looked up counts as one.
+    """
     for one in addresses:
-        zone, _, name = (tag(one.get("Tags", ()), _TAG) or "").partition("/")
-        if not name:
-            continue
-        address = str(one.get("PublicIp"))
-        found = Leftover("record", name, address, parent=zone)
-        with account.mapped(f"looking for the record of {name}"):
-            try:
-                if _look(account, found):
-                    yield found
-            except ClientError as error:
-                if code_of(error) in _DENIED:
-                    yield found
-                elif code_of(error) != "NoSuchHostedZone":
-                    raise
+        for kind, key in _TAGS.items():
+            zone, _, name = (tag(one.get("Tags", ()), key) or "").partition("/")
+            if name and (found := _found(account, kind, zone, name, str(one.get("PublicIp")))):
+                yield found
+
+
+def _found(
+    account: Account, kind: LeftoverKind, zone: str, name: str, address: str
+) -> Leftover | None:
+    found = Leftover(kind, name, address, parent=zone)
+    with account.mapped(f"looking for the record {name}"):
+        try:
+            return found if _look(account, found) else None
+        except ClientError as error:
+            if code_of(error) in _DENIED:
+                return found if kind == "record" else None
+            if code_of(error) != "NoSuchHostedZone":
+                raise
+            return None
 
 
 def remove(account: Account, leftover: Leftover) -> None:
@@ -56,25 +70,29 @@ def remove(account: Account, leftover: Leftover) -> None:
     except ClientError as error:
         if code_of(error) not in _DENIED:
             raise
+        leads = leftover.kind == "record"
+        still = f"still leads to {leftover.detail}" if leads else "is still there"
         raise AwsError(
-            f"{leftover.id} still leads to {leftover.detail}, and these credentials may not "
-            f"change the zone {leftover.parent}.",
+            f"{leftover.id} {still}, and these credentials may not change the zone "
+            f"{leftover.parent}.",
             hint="Who may: https://console.aws.amazon.com/route53/v2/hostedzones"
             f"#ListRecordSets/{leftover.parent}",
         ) from error
 
 
 def _look(account: Account, leftover: Leftover) -> dict[str, Any] | None:
+    leads = leftover.kind == "record"
+    kind = "A" if leads else "TXT"
     sets = account.route53.list_resource_record_sets(
         HostedZoneId=leftover.parent,
         StartRecordName=leftover.id,
-        StartRecordType="A",
+        StartRecordType=kind,
         MaxItems="1",
     )["ResourceRecordSets"]
     for one in sets:
         values = [record["Value"] for record in one.get("ResourceRecords", ())]
         same = one["Name"].rstrip(".").lower() == leftover.id.rstrip(".").lower()
-        if same and one["Type"] == "A" and values == [leftover.detail]:
+        if same and one["Type"] == kind and (not leads or values == [leftover.detail]):
             found: dict[str, Any] = one
             return found
     return None

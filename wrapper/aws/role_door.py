@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wrapper.aws import buckets, roles
+from wrapper.aws import buckets, leftovers, roles
 
 if TYPE_CHECKING:
     from wrapper.aws.account import Account
+    from wrapper.aws.model import Leftover
 
 
 class RoleDoor:
@@ -22,3 +23,7 @@ class RoleDoor:
     def give_profile(self, instance_id: str, profile: str) -> bool:
         """The running machine has the instance profile; False when it had one before."""
         return roles.give(self._account, instance_id, profile)
+
+    def find_challenges(self, name: str) -> list[Leftover]:
+        """Records with which the machine proved its domain, and that are still there."""
+        return leftovers.find_challenges(self._account, name)

@@ -31,6 +31,19 @@ def leftovers(way: Way, record: Record) -> list[Leftover]:
     )
 
 
+def end_challenges(world: World, way: Way, name: str) -> None:
+    """No record is left by which the machine proved its domain; one that may not go is told.
+
+    Before the address is released, which alone tells of it, and after the machine that wrote it.
+    """
+    try:
+        for one in way.aws.find_challenges(name):
+            way.aws.remove(one)
+            world.report(Note(f"{one.id} was left by the machine, and is removed"))
+    except (AwsError, CredentialsError) as error:
+        world.report(Warned(error.message))
+
+
 def clear(
     world: World, way: Way, record: Record, *, agreed: Collection[str]
 ) -> tuple[list[Leftover], list[Leftover]]:

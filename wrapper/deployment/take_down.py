@@ -155,6 +155,7 @@ def _end(going: _Ending, wish: Wish) -> Down:
     ended += way.aws.end_machines(
         record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
     )
+    clearing.end_challenges(world, way, record.name)
     failure = _destroy(going)
     if going.choice in ("snapshot", "delete"):
         for one in going.data.own:

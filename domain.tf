@@ -22,6 +22,19 @@ locals {
   dns_challenge = var.tls == "letsencrypt" && var.zone_id != null
 }
 
+# Which way the machine was told to take when it was made, whatever is given meanwhile: each renewal
+# takes it. In triggers_replace, which every plan knows; what is in output only the apply does.
+resource "terraform_data" "challenge" {
+  triggers_replace = {
+    machine = one(concat(aws_instance.this[*].id, aws_spot_instance_request.this[*].id))
+    way     = var.tls != "letsencrypt" ? "none" : local.dns_challenge ? "record" : "port"
+  }
+
+  lifecycle {
+    ignore_changes = [triggers_replace.way]
+  }
+}
+
 # An Elastic IP: the record is made once, and an automatic address changes with every start.
 resource "aws_route53_record" "this" {
   count = var.zone_id == null ? 0 : 1

@@ -55,8 +55,6 @@ locals {
   ingress = merge(
     { for pair in setproduct(keys(local.notebook_ports), local.canonical_cidrs.notebook) : join(" ", pair) => { port = tonumber(pair[0]), cidr = pair[1], description = local.notebook_ports[pair[0]] } },
     { for cidr in local.canonical_cidrs.ssh : "22 ${cidr}" => { port = 22, cidr = cidr, description = "SSH" } },
-    # Who validates, and from where, Let's Encrypt does not publish: https://letsencrypt.org/docs/faq/
-    { for cidr in var.tls == "letsencrypt" && !local.dns_challenge ? ["0.0.0.0/0"] : [] : "80 ${cidr}" => { port = 80, cidr = cidr, description = "Validation, answered only while it lasts" } },
   )
 
   public_ip = var.elastic_ip ? one(aws_eip.this[*].public_ip) : one(concat(aws_instance.this[*].public_ip, aws_spot_instance_request.this[*].public_ip))
@@ -122,6 +120,21 @@ resource "aws_vpc_security_group_ingress_rule" "this" {
   to_port           = each.value.port
   cidr_ipv4         = strcontains(each.value.cidr, ":") ? null : each.value.cidr
   cidr_ipv6         = strcontains(each.value.cidr, ":") ? each.value.cidr : null
+
+  tags = local.tags
+}
+
+# Who validates, and from where, Let's Encrypt does not publish: https://letsencrypt.org/docs/faq/
+# Apart from the others, which have no machine to wait for.
+resource "aws_vpc_security_group_ingress_rule" "validation" {
+  count = var.tls == "letsencrypt" && terraform_data.challenge.triggers_replace.way == "port" ? 1 : 0
+
+  security_group_id = aws_security_group.this.id
+  description       = "Validation, answered only while it lasts"
+  ip_protocol       = "tcp"
+  from_port         = 80
+  to_port           = 80
+  cidr_ipv4         = "0.0.0.0/0"
 
   tags = local.tags
 }

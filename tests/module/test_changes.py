@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 SPOT = "aws_spot_instance_request.this[0]"
+RULE = "aws_vpc_security_group_ingress_rule"
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +151,31 @@ def test_a_role_comes_without_the_machine(running: Copy) -> None:
         "aws_iam_role.this[0]": "create",
         "aws_iam_role_policy.bucket[0]": "create",
     }
+
+
+def test_port_80_follows_what_the_machine_was_told_and_not_what_is_given_now(
+    running: Copy,
+) -> None:
+    route53, port_80 = running.account.client(service="route53"), f"{RULE}.validation[0]"
+    zone = route53.create_hosted_zone(Name="example.org", CallerReference="it")["HostedZone"]["Id"]
+    trusted = {"spot": True, "tls": "letsencrypt", "domain": "notebook.example.org"}
+    zoned = {**trusted, "zone_id": zone.rpartition("/")[2]}
+    state = running.directory / "terraform.tfstate"
+    now = state.read_text()
+    by_port = json.loads(now)  # as of one that was made with `trusted`
+    (told,) = (one for one in by_port["resources"] if one["name"] == "challenge")
+    told["instances"][0]["attributes"]["triggers_replace"]["value"]["way"] = "port"
+
+    assert port_80 not in running.changes(**trusted), "the machine asks nobody"
+    state.write_text(json.dumps(by_port))
+    changes = running.changes(**zoned)
+    anew = running.changes(**zoned, generation=2)
+    state.write_text(now)
+
+    assert changes[port_80] == "create"
+    assert changes["aws_route53_record.this[0]"] == "create"
+    assert port_80 not in anew
+    assert anew["aws_route53_record.this[0]"] == "create"
 
 
 def test_a_larger_data_volume_changes_the_volume_alone(running: Copy) -> None:

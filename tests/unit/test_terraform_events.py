@@ -124,6 +124,7 @@ def _error(summary: str, detail: str = "") -> Diagnostic:
         ("api error InvalidClientTokenId", errors.CredentialsError, "doctor"),
         ("api error UnauthorizedOperation: You are not", errors.CredentialsError, "docs/aws.md"),
         ("api error AddressLimitExceeded", errors.TerraformError, "--no-elastic-ip"),
+        ("no matching Route 53 Hosted Zone found", errors.RequestError, "list-hosted-zones"),
         ("Error acquiring the state lock", errors.LockedError, "Wait"),
         ("write /x: no space left on device", errors.DiskError, "df -h"),
         (

@@ -45,6 +45,11 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CloudsError], str], ...] = (
         # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVolume.html
         "EC2 changes a volume four times a day, once at a time. Later: python -m wrapper up",
     ),
+    (
+        ("no matching Route 53 Hosted Zone found",),
+        RequestError,
+        "--zone-id of a zone that there is: aws route53 list-hosted-zones",
+    ),
     (("Error acquiring the state lock",), LockedError, "Wait for it: pgrep -a terraform"),
     (("no space left on device",), DiskError, "df -h ~"),
     (

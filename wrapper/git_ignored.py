@@ -32,10 +32,11 @@ def names(folder: Path, environment: Mapping[str, str]) -> list[bytes] | None:
 
 
 class Git:
-    """git in a folder, which may be in no repository, nor git on this computer."""
+    """git in a folder, which may be in no repository, nor there yet, nor git on this computer."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
+        self.nearest = next(one for one in (folder, *folder.parents) if one.is_dir())
         self.program = shutil.which("git")
         kept = {key: value for key, value in environment.items() if not key.startswith("GIT_")}
         self.environment = kept
@@ -43,15 +44,19 @@ class Git:
     def is_repository(self) -> bool:
         """Whether the folder is in one that does not leave it out as a whole."""
         inside = self.program and self._ask("rev-parse", "--is-inside-work-tree").stdout.strip()
-        if inside != b"true" or self._ask("rev-parse", "--show-prefix").stdout == b"\n":
-            return inside == b"true"
+        if inside != b"true":
+            return False
+        if missing := self._missing:
+            return self._ask("check-ignore", "-q", f"./{'/'.join(missing)}/").returncode != 0
+        if self._ask("rev-parse", "--show-prefix").stdout == b"\n":
+            return True
         # Asked what it leaves out in a folder that it leaves out, ls-files fails. And asked about
         # ".", check-ignore takes what leaves out all that is in a folder for what leaves out it.
         return self._ask("-C", "..", "check-ignore", "-q", f"./{self.folder.name}").returncode != 0
 
     def names(self, bare: Path | None = None) -> list[bytes]:
         """What is left out; an empty repository is made there, where there is none. FailedError."""
-        if self.program is None:
+        if self.program is None or self._missing:
             return []
         if self.is_repository():
             return self._left_out("")
@@ -63,7 +68,7 @@ class Git:
 
     def tracked(self) -> list[bytes]:
         """What the repository has, though a rule says to leave it out. FailedError."""
-        if not self.is_repository():
+        if self._missing or not self.is_repository():
             return []
         done = self._ask("ls-files", "-z", "--cached", "--ignored", "--exclude-standard")
         if done.returncode:
@@ -85,15 +90,20 @@ class Git:
             # Both end with a line break, and may have others.
             path = self._ask("rev-parse", "--git-path", "info/exclude").stdout
             below = self._ask("rev-parse", "--show-prefix").stdout
-            prefix = Path(os.fsdecode(below.removesuffix(b"\n"))).parts
-            found += _seen_from(prefix, _read(self.folder / os.fsdecode(path.removesuffix(b"\n"))))
+            prefix = (*Path(os.fsdecode(below.removesuffix(b"\n"))).parts, *self._missing)
+            found += _seen_from(prefix, _read(self.nearest / os.fsdecode(path.removesuffix(b"\n"))))
         above = [self.folder, *self.folder.parents][len(prefix) :: -1]
         for depth, folder in enumerate(above):
             found += _seen_from(prefix[depth:], _read(folder / ".gitignore"))
         return found
 
+    @property
+    def _missing(self) -> tuple[str, ...]:
+        """What of the folder's name is not there yet."""
+        return self.folder.relative_to(self.nearest).parts
+
     def _ask(self, *words: str) -> subprocess.CompletedProcess[bytes]:
-        command = [str(self.program), "-C", str(self.folder), *words]
+        command = [str(self.program), "-C", str(self.nearest), *words]
         return subprocess.run(command, check=False, capture_output=True, env=self.environment)
 
     def _left_out(self, git: str) -> list[bytes]:

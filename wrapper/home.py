@@ -7,9 +7,11 @@ $XDG_DATA_HOME/jupyter-clouds/NAME/
     terraform.tfstate        Terraform's
     password                 0600
     password.new             the next one, from before the machine is told until it holds
-    packages.json            those that user data has no room for, and the machine they are on
+    packages.json            those that user data has no room for
+    packages-sent.json       the machine that they are on, or the run there that installs them
     journal.jsonl            when its machines ran and what it held
     lock                     held, with the holder's pid in it, while a command works on it
+    packages.lock            likewise, while an `up` has packages installed
 """
 
 from __future__ import annotations
@@ -194,14 +196,14 @@ class Home:
         self.remember(Record(name=record.name, place=record.place, ended=True, last_type=last))
 
     @contextmanager
-    def locked(self, command: str) -> Iterator[int]:
+    def locked(self, command: str, file: str = "lock") -> Iterator[int]:
         """Nobody else works on the deployment; yields the lock's descriptor. LockedError.
 
         A child that inherits the descriptor keeps the lock: Terraform goes on when its parent is
         killed, and nobody may start a second one beside it.
         """
         with as_disk_error(self.path):
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, SECRET_MODE)
+            descriptor = os.open(self.path / file, os.O_RDWR | os.O_CREAT, SECRET_MODE)
         try:
             if holder := lock.take(descriptor, command):
                 raise _locked_by(self.name, holder)

@@ -42,7 +42,12 @@ __all__ = [
 def test_the_life_of_a_deployment(full_stage: Stage) -> None:
     stage, world = full_stage, full_stage.world
     answers: list[Up] = []
-    made = deployment.up(world, stage.wanted("life"), answers=answers.append)
+
+    def tell(answer: Up) -> None:
+        with stage.home("life").locked("stop life"):  # from then on every other command works
+            answers.append(answer)
+
+    made = deployment.up(world, stage.wanted("life"), answers=tell)
     assert answers == [made]
     assert made.changed
     assert (made.summary.state, made.summary.market) == ("running", "on-demand")

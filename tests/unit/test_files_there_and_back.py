@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -37,7 +38,7 @@ import os, sys
 words = sys.argv[sys.argv.index("clouds-moon") + 1 :]
 words = words[1:] if words[:1] == ["--"] else words
 os.chdir({home!r})
-os.execv("/bin/sh", ["sh", "-c", " ".join(words)])
+os.execve("/bin/sh", ["sh", "-c", " ".join(words)], os.environ | {{"HOME": {home!r}}})
 """
 
 
@@ -65,6 +66,7 @@ def ends(tmp_path: Path, account: Account, monkeypatch: pytest.MonkeyPatch) -> E
     (tools / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setattr(ssh, "connect", lambda *_: folder)
     world = bare_world(tmp_path, account, StandIn(), [])
     return Ends(here, home, _with_path(world))
@@ -199,6 +201,80 @@ def test_all_of_it_goes_when_told_but_the_repository_itself(ends: Ends) -> None:
     (ends.here / ".gitignore").write_text(IGNORE)
     ends.push(gitignore=False)
     assert contents(ends.there) == {*LEFT_OUT, *KEPT}
+
+
+RULES = "*.log\n!kept.log\n/build/\n"
+RULED = {
+    "an exception there": ("there/.gitignore", RULES, "x.log kept.log a/build/b", "x.log"),
+    "a folder there": ("there/.gitignore", RULES, "build/a a/build/b", "build/a"),
+    "in a folder there": ("there/a/.gitignore", RULES, "x.log a/x.log a/kept.log", "a/x.log"),
+    "all but one there": ("there/.gitignore", "a/*\n!a/b/", "a/x a/b/c", "a/x"),
+    "of the folder here": ("here/.gitignore", RULES, "x.log a/kept.log", "x.log"),
+    "of one above": ("above/.gitignore", "*.log\n/project/a/", "x.log a/b c/a/d", "x.log a/b"),
+    "of the repository": ("above/.git/info/exclude", "/project/a", "a b/a", "a"),
+    "of the user": ("above/.config/git/ignore", "*.log", "x.log a", "x.log"),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "new"),
+    [(one, new) for one in RULED for new in (False, True) if "above/" in RULED[one][0] or not new],
+    ids=lambda value: {True: "not there yet", False: "there"}.get(value, value),
+)
+def test_what_git_leaves_out_at_either_end_is_not_pulled(case: str, new: bool, ends: Ends) -> None:
+    rules, text, names, left_out = RULED[case]
+    subprocess.run(["git", "init", "-q", ends.here.parent], check=True)
+    fill(ends.there, *names.split())
+    named(ends, rules).parent.mkdir(parents=True, exist_ok=True)
+    named(ends, rules).write_text(text)
+    if new:
+        ends.here.rmdir()
+    ends.pull()
+    found = {one for one in contents(ends.here) if ".gitignore" not in one}
+    assert found == set(names.split()) - set(left_out.split())
+
+
+def named(ends: Ends, path: str) -> Path:
+    end, _, name = path.partition("/")
+    return {"here": ends.here, "there": ends.there, "above": ends.here.parent}[end] / name
+
+
+@pytest.mark.parametrize("repository", ["here", "there", "there/within"])
+def test_what_a_repository_has_though_a_rule_leaves_it_out_is_pulled(
+    repository: str, ends: Ends
+) -> None:
+    folder = named(ends, repository)
+    fill(folder, "x.log")
+    (folder / ".gitignore").write_text("*.log\n")
+    for words in (["init", "-q"], ["add", "-f", "x.log"]):
+        subprocess.run(["git", "-C", folder, *words], check=True)
+    (folder / "x.log").unlink()
+    theirs = ends.there / "within" if "within" in repository else ends.there
+    fill(theirs, "x.log", "y.log")
+    ends.pull()
+    found = {one for one in contents(ends.here) if one.endswith(".log")}
+    assert found == {str(theirs.relative_to(ends.there) / "x.log")}
+
+
+def test_a_folder_that_its_repository_leaves_out_is_pulled_when_it_is_named(ends: Ends) -> None:
+    subprocess.run(["git", "init", "-q", ends.here], check=True)
+    (ends.here / ".gitignore").write_text("data/\n*.log\n")
+    fill(ends.there, "data/a", "data/x.log")
+    for _ in range(2):  # it is not there, and is
+        ends.pull(source="project/data", target=ends.here / "data")
+        assert contents(ends.here / "data") == {"a", "x.log"}
+
+
+def test_without_a_git_here_the_machines_says_it(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "git" else which(name))
+    ends.there.mkdir()
+    (ends.there / ".gitignore").write_text("*.log\n")
+    fill(ends.there, "x.log", "a")
+    ends.pull()
+    assert contents(ends.here) == {".gitignore", "a"}
 
 
 def test_a_pull_leaves_alone_what_git_ignores_here(ends: Ends) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.unit import unattended
 from tests.unit.runs_here import here
+from tests.unit.services_machine import until
+from wrapper import deployment
 from wrapper.deployment import packages
+from wrapper.deployment.events import Printed
 from wrapper.deployment.wanted import Wanted
-from wrapper.errors import FailedError
+from wrapper.errors import FailedError, Interrupted, LockedError
 from wrapper.home import Home, root
 from wrapper.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.unit.runs_here import Here
     from tests.unit.unattended import Unattended
@@ -24,10 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["here"]  # a fixture, for pytest to find here
 
 ASKED = {"name": "environment.yml", "text": "dependencies: [polars]", "locks": {}}
+SLOW = ASKED | {"text": "dependencies: [slow]"}
 # As much of conda as is asked here; each update leaves a line.
 CONDA = """#!/bin/bash
 [ "$1" = env ] || exit 0
 grep -q broken environment.yml && exit 3
+grep -q slow environment.yml && echo solving &&
+  until [ -e "$CONDA_PREFIX/solved" ]; do sleep 0.05; done
 cat environment.yml >>"$CONDA_PREFIX/asked"
 """
 
@@ -74,11 +82,58 @@ def test_they_are_installed_once_on_each_machine(
 
     record = home.record()
     assert record
-    before = home.path / "packages.json"
+    before = home.path / "packages-sent.json"
     moved = before.read_text().replace(str(record.instance_id), "i-0123456789abcdef0")
     before.write_text(moved)
     packages.settle(here.world, home)
     assert len(installed(machine)) == 2
+
+
+@pytest.fixture
+def solved(machine: Unattended) -> Iterator[Path]:
+    """A file that ends what is slow; there at the latest when the test ends."""
+    found = machine.root / "prefix/solved"
+    found.unlink(missing_ok=True)
+    yield found
+    found.touch()
+
+
+def test_meanwhile_every_command_has_the_deployment_but_another_up(
+    here: Here, home: Home, machine: Unattended, solved: Path
+) -> None:
+    packages.keep(home, wanted("x", SLOW))
+    with ThreadPoolExecutor() as pool:
+        settling = pool.submit(packages.settle, here.world, home)
+        try:
+            until((home.path / "packages-sent.json").exists)
+            with home.locked("stop"):
+                pass
+            with pytest.raises(LockedError, match="up "):
+                packages.settle(here.world, home)
+            # Half of it would be in the image.
+            with pytest.raises(LockedError, match="up "):
+                deployment.bake(here.world, home.name)
+        finally:
+            solved.touch()
+        settling.result()
+    packages.settle(here.world, home)
+    assert installed(machine) == ["dependencies: [slow]"]
+
+
+def test_one_that_was_left_is_waited_for_and_not_sent_again(
+    here: Here, home: Home, machine: Unattended, solved: Path
+) -> None:
+    def leave(event: Any) -> None:
+        if isinstance(event, Printed):
+            raise KeyboardInterrupt
+
+    packages.keep(home, wanted("x", SLOW))
+    with pytest.raises(Interrupted, match="goes on"):
+        packages.settle(dataclasses.replace(here.world, report=leave), home)
+    solved.touch()
+    packages.settle(here.world, home)
+    packages.settle(here.world, home)
+    assert installed(machine) == ["dependencies: [slow]"]
 
 
 def test_another_file_that_goes_by_user_data_ends_it(

@@ -545,6 +545,38 @@ def test_what_could_not_be_written_is_told(why: str, watch: bool, ends: Ends) ->
     assert contents(ends.here) >= {"small", "many/0"}
 
 
+def test_a_disk_of_this_computer_that_is_full_is_told_and_loses_nothing(ends: Ends) -> None:
+    fill(ends.here, "a")
+    ends.sync()
+    (ends.there / "big").write_bytes(os.urandom(2**20))
+    (ends.there / "a").write_text("changed there")
+    with refusing(ends.here, "full"):
+        with pytest.raises(DiskError, match="big"):
+            ends.sync(force=True)  # it is all of a disk now
+        # What Unison began is told apart by its name, and never taken for a file.
+        assert {one for one in contents(ends.here) if not one.startswith(".unison.")} == {"a"}
+
+
+def test_names_that_a_disk_takes_for_one_are_named_and_stay(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unison takes macOS's for such, and any that it is told of."""
+    write = unison.pair.write
+
+    def told(pair: unison.Pair) -> None:
+        write(pair)
+        with (pair.own / f"{pair.profile}.prf").open("a") as profile:
+            profile.write("ignorecase = true\n")
+
+    monkeypatch.setattr(unison.pair, "write", told)
+    fill(ends.there, "A", "a", "other")
+    with pytest.raises(FailedError, match=r"(?i)a: .*identical except for (their )?case") as raised:
+        ends.sync()
+    assert contents(ends.here) == {"other"}
+    assert contents(ends.there) == {"A", "a", "other"}
+    assert raised.value.hint
+
+
 @contextmanager
 def refusing(folder: Path, why: str) -> Iterator[None]:
     """A disk with no room for it; or one that takes nothing, from root neither."""

@@ -114,16 +114,35 @@ def test_a_watch_names_a_conflict_and_leaves_both(ends: Ends) -> None:
 RULES = "/build/\n*.py[cod]\nsub/*.log\n!sub/kept.log\n__pycache__/\n"
 
 
+def without_git(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine has the one in the notebook's environment alone, as Debian's images."""
+    programs, server = (ends.home.parent / one for one in ("programs", "server"))
+    programs.mkdir()
+    for one in Path("/usr/bin").iterdir():
+        if not one.name.startswith("git"):
+            (programs / one.name).symlink_to(one)
+    server.mkdir()
+    (server / "git").symlink_to("/usr/bin/git")
+    monkeypatch.setattr(far_end, "_SERVER", str(server))
+    tool = ends.home.parent / "tools/ssh"
+    tool.write_text(
+        tool.read_text().replace('kept | {"HOME"', f'kept | {{"PATH": "{programs}", "HOME"')
+    )
+    assert str(programs) in tool.read_text()
+
+
 @pytest.mark.parametrize(
     ("end", "repository"),
-    [("here", True), ("there", False)],
-    ids=["here, in a repository", "there, of none"],
+    [("here", True), ("there", False), ("there", None)],
+    ids=["here, in a repository", "there, of none", "there, by the notebook's own git"],
 )
 def test_what_is_ignored_and_comes_to_be_under_a_watch_stays(
-    end: str, repository: bool, ends: Ends
+    end: str, repository: bool | None, ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if repository:
         git(ends.here, "init", "-q")
+    if repository is None:
+        without_git(ends, monkeypatch)
     (ends.here / ".gitignore").write_text(RULES)
     fill(ends.here, "sub/a")
     with Watching(ends) as watching:

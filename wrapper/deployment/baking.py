@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from wrapper import console
-from wrapper.deployment import awake, flushing, inventory, kept, look, place, saving
+from wrapper.deployment import awake, flushing, inventory, kept, look, packages, place, saving
 from wrapper.deployment.events import Note, Step, Warned
 from wrapper.deployment.verify import READY_WITHIN
 from wrapper.deployment.watch import EVERY
@@ -89,10 +89,10 @@ def bake(world: World, name: str, *, reboot: bool = False) -> Done:
     """An image of the root disk is available; the machine runs on, unless a reboot was asked for.
 
     What is being installed is waited for. UsageError where that failed; FailedError where there is
-    no machine; AwsError.
+    no machine; AwsError. LockedError: an `up` has packages installed there.
     """
     home, record = look.known(world, name)
-    with home.locked(f"bake {name}"):
+    with home.locked(f"bake {name}"), home.locked(f"bake {name}", packages.LOCK):
         way = place.back_to(world, record)
         machine = awake.machine(way, record)
         if machine is None or machine.state not in ("running", "stopped"):

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 def up(world: World, wanted: Wanted, *, answers: Callable[[Up], None] = lambda _: None) -> Up:
     """The notebook answers, verified. NoAnswerError when the machine exists and it does not.
 
-    `answers` is called as soon as it does, before packages are sent there, which may take long.
+    `answers` is called as soon as it does. From then on nothing is locked: packages may be sent
+    there for long, and who waits for that may stop the machine, let another address in, add hours.
     """
     home = Home(root(world.environment) / check_name(wanted.name))
     home.create()
@@ -62,20 +63,28 @@ def up(world: World, wanted: Wanted, *, answers: Callable[[Up], None] = lambda _
         going = Going(
             world, home, ready.way, meter, watch, ready.pair, untouched=ready.nothing_to_do
         )
-        try:
+        with _told_what_exists(ready):
             ready = restoring.settle(world, home, ready)
             record = _made(going, ready, stay=wanted.watch)
             done = _answer(going, ready, record)
             moving.settle(world, home, ready.way)
-            growing.settle(world, home, ready)
             autostop.settle(world, home, ready.way, was)
-            answers(done)
-            packages.settle(world, home)
-        except KeyboardInterrupt as error:
-            exists = applying.what_exists(ready.way, home.name)
-            hint = applying.ways_on(ready.record)
-            raise Interrupted(f"Interrupted. {exists}", hint=hint) from error
-        return done
+    with _told_what_exists(ready):
+        growing.settle(world, home, ready)
+        answers(done)
+        packages.settle(world, home)
+    return done
+
+
+@contextmanager
+def _told_what_exists(ready: Prepared) -> Iterator[None]:
+    """Ctrl-C leaves as Interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        exists = applying.what_exists(ready.way, ready.record.name)
+        hint = applying.ways_on(ready.record)
+        raise Interrupted(f"Interrupted. {exists}", hint=hint) from error
 
 
 @contextmanager

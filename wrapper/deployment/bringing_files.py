@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wrapper import git_ignored, openssh, rsync
 from wrapper.deployment import far_end, ssh
+from wrapper.deployment.far_end import Left
 from wrapper.deployment.precautions import (
     WORK,
     far,
@@ -89,19 +90,25 @@ def pull(world: World, name: str, source: str | None, target: Path | None, how: 
         refuse_home(here, force=how.force)
         if folds(here):
             refuse_clashes(far_end.names(world, folder, there), here)
-    exists = is_folder and here.is_dir()
-    ignored = git_ignored.names(here, world.environment) if exists and how.gitignore else []
+    git = git_ignored.Git(here, world.environment)
+    ignored = _left_out(world, folder, there, git) if is_folder and how.gitignore else []
     slash = "/" if is_folder else ""
     into = "/" if is_folder or here.is_dir() else ""
     transfer = Transfer(
         source=f"{openssh.alias(name)}:{there}{slash}",
         target=f"{here}{into}",
         ssh_config=folder / openssh.CONFIG,
-        ignored=rsync.patterns(ignored or []),
-        gitignore=how.gitignore,
+        ignored=rsync.patterns(ignored),
+        gitignore=how.gitignore and git.program is None,
         **_words(how),
     )
     return _carry(world, name, transfer)
+
+
+def _left_out(world: World, folder: Path, there: str, git: git_ignored.Git) -> list[bytes]:
+    """What git would leave out at either end."""
+    left = Left(rules=git.rules(), tracked=git.tracked())
+    return [*git.names(), *far_end.ignored(world, folder, there, left)]
 
 
 def _carry(world: World, name: str, transfer: Transfer) -> Moved:

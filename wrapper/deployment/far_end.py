@@ -32,9 +32,10 @@ _UNIT = "jupyter-clouds-files"
 _NOT_YET = 4
 
 # Names that git would leave out there, a zero byte after each. It reads the rules that count here,
-# whose .gitignore may not be there yet; and what the repository here has all the same.
+# whose .gitignore may not be there yet; and what the repository at either end has all the same.
 _IGNORED = """\
 mkdir -p {there} && cd {there} || exit
+PATH="$PATH":{server}
 command -v git >/dev/null || exit 0
 kept={kept}
 bare=${{kept:+$HOME/$kept/git}}
@@ -43,6 +44,8 @@ rm -rf "$bare"
 GIT_DEFAULT_HASH=sha1 git init -q --bare "$bare" && mkdir -p "$bare/info"
 head -c {rules} >"$bare/info/exclude"
 git --git-dir="$bare" update-index -z --index-info
+git ls-files -z --stage --cached --ignored --exclude-standard 2>/dev/null |
+  git --git-dir="$bare" update-index -z --index-info
 python3 -I -c {listing} "$bare" >"$bare/known" || exit
 cat "$bare/known"
 [ -n "$kept" ] || rm -rf "$bare"
@@ -50,11 +53,13 @@ cat "$bare/known"
 _WATCH = """\
 dir=$HOME/{kept}
 mkdir -p "$dir" && cat >"$dir/monitor.pyz" || exit
-printf '#!/bin/sh\\ndir="%s"\\n%s\\n' "$dir" \\
+printf '#!/bin/sh\\ndir="%s"\\nPATH="$PATH:%s"\\n%s\\n' "$dir" {server} \\
   'exec python3 -I "$dir/monitor.pyz" --door {door} {known}' >"$dir/unison-fsmonitor" || exit
 chmod +x "$dir/unison-fsmonitor"
 for name in {names}; do [ "$name" = unison-fsmonitor ] || ln -sf unison-fsmonitor "$dir/$name"; done
 """
+_SERVER = "/opt/conda/envs/server/bin"
+"""Where there is a git if nowhere else: Ubuntu's images have one, Debian's do not."""
 _DOOR = "/run/jupyter-clouds/door/jupyter.sock"
 """Of the notebook's own extension, which listens to the notebook's user."""
 _SAVING = 5.0
@@ -98,6 +103,7 @@ def ignored(world: World, folder: Path, there: str, left: Left) -> list[bytes]:
     words = [
         _IGNORED.format(
             there=shlex.quote(path),
+            server=shlex.quote(_SERVER),
             kept=left.kept,
             rules=len(rules),
             listing=shlex.quote(program.listing()),
@@ -107,7 +113,8 @@ def ignored(world: World, folder: Path, there: str, left: Left) -> list[bytes]:
     said = done.stderr.decode(errors="replace").strip()
     if _reached(done, said).returncode:
         raise FailedError(
-            f"The machine cannot make {there}: {said}", hint="python -m wrapper ssh -- ls -la work"
+            f"{there} cannot be looked into on the machine: {said}",
+            hint="python -m wrapper ssh -- ls -la work",
         )
     return [name for name in done.stdout.split(b"\0") if name]
 
@@ -143,7 +150,13 @@ def watch(world: World, folder: Path, kept: str, *, gitignore: bool, lenient: bo
     """
     known = '--git "$dir/git" --known "$dir/git/known"' if gitignore else ""
     known += " --lenient" if lenient else ""
-    words = _WATCH.format(kept=kept, names=" ".join(unison.MONITORS), known=known, door=_DOOR)
+    words = _WATCH.format(
+        kept=kept,
+        names=" ".join(unison.MONITORS),
+        server=shlex.quote(_SERVER),
+        known=known,
+        door=_DOOR,
+    )
     done = openssh.exactly(folder, [words], world.environment, program.archive())
     said = done.stderr.decode(errors="replace").strip()
     if _reached(done, said).returncode:

@@ -27,6 +27,7 @@ _VERB = r"(Copying properties for|Copying|Updating file|Deleting)"
 _BEGUN = re.compile(rf"\[BGN\] (?P<verb>{_VERB}) (?P<what>.+)", re.DOTALL)
 _ENDED = re.compile(rf"\[END\] {_VERB} (?P<name>.+)", re.DOTALL)
 _SKIPPED = re.compile(r"  skipped: (?P<name>.*) \((?P<why>.+)\)", re.DOTALL)
+_REFUSED = re.compile(r"\[ERROR\] Skipping (?P<name>.*)\n  (?P<why>.+)", re.DOTALL)
 _PROBLEM = re.compile(r"\[root [12]\]: ")
 _EARLY = re.compile(rf"{EARLY}(: (?P<name>\S+))?")
 _FULL = "No space left on device"
@@ -73,6 +74,8 @@ class Heard:
     _begun: list[str] = field(default_factory=list)
     _reasons: list[str] = field(default_factory=list)
     _told: dict[str, str] = field(default_factory=dict)
+    _refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Name and reason, by the words of both at the end of a round."""
 
     def listen(self, lines: Iterable[str]) -> None:
         """All of it, told as it is said; what fails again and again is told once."""
@@ -103,8 +106,15 @@ class Heard:
             self._reasons.append(record.removeprefix("Failed: "))
         elif record.startswith("Unison ") and " finished propagating" in record:
             self._round_is_over()
+        elif found := _REFUSED.fullmatch(record):
+            self._refused["{} ({})".format(*found.groups())] = (found["name"], found["why"])
         elif found := _SKIPPED.fullmatch(record):
-            self._skipped(found["name"] or ".", found["why"])
+            if problem := self._refused.get(record.removeprefix("  skipped: ")):
+                self._not_brought(*problem)
+            elif _PROBLEM.match(found["why"]):
+                self._not_brought(found["name"] or ".", _PROBLEM.sub("", found["why"]))
+            else:
+                self._skipped(found["name"] or ".", found["why"])
         elif record.startswith("  failed: "):
             self.failed.setdefault(record.removeprefix("  failed: "), "")
 
@@ -119,14 +129,13 @@ class Heard:
         if new:
             self.warn(f"not brought over: {', '.join(new)} ({why}). It is tried again")
 
+    def _not_brought(self, name: str, why: str) -> None:
+        self.failed[name] = why
+        if self._told.get(name) != why:
+            self._told[name] = why
+            self.warn(f"not brought over: {name} ({why})")
+
     def _skipped(self, name: str, why: str) -> None:
-        if _PROBLEM.match(why):
-            why = _PROBLEM.sub("", why)
-            self.failed[name] = why
-            if self._told.get(name) != why:
-                self._told[name] = why
-                self.warn(f"not brought over: {name} ({why})")
-            return
         kind = self.kept if KEPT in why else self.conflicts
         if name not in kind:
             kind[name] = why

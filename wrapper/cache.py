@@ -22,8 +22,10 @@ KEPT = 7 * 86400
 
 def directory(environment: Mapping[str, str]) -> Path:
     """Where answers are kept."""
-    base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "~")) / ".cache"
-    return Path(base).expanduser() / "jupyter-clouds"
+    named = Path(environment.get("XDG_CACHE_HOME") or "")
+    # The specification: a relative path is to be ignored.
+    base = named if named.is_absolute() else Path(environment.get("HOME") or "~") / ".cache"
+    return base.expanduser() / "jupyter-clouds"
 
 
 class Cache:

@@ -37,6 +37,21 @@ def test_an_answer_is_kept_for_its_time_and_its_owner_alone(tmp_path: Path) -> N
     assert {stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()} == {0o600}
 
 
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"XDG_CACHE_HOME": "/cache", "HOME": "/h"}, "/cache/jupyter-clouds"),
+        ({"XDG_CACHE_HOME": "", "HOME": "/h"}, "/h/.cache/jupyter-clouds"),
+        ({"XDG_CACHE_HOME": "relative", "HOME": "/h"}, "/h/.cache/jupyter-clouds"),
+    ],
+    ids=["named", "empty", "relative"],
+)
+def test_it_is_kept_where_the_specification_says(
+    environment: dict[str, str], expected: str
+) -> None:
+    assert str(directory(environment)) == expected
+
+
 def test_the_age_of_the_oldest_answer_is_known(tmp_path: Path) -> None:
     clock = Clock()
     cache = Cache(tmp_path, clock=clock)

@@ -165,6 +165,14 @@ def _named_configuration(desk: Desk) -> None:
     desk.more["TF_CLI_CONFIG_FILE"] = str(desk.home / "mine.tfrc")
 
 
+def _configuration_beside_it(desk: Desk) -> None:
+    """Terraform reads the one in the directory where it runs; none stands in the first."""
+    desk.more["TF_CLI_CONFIG_FILE"] = "mine.tfrc"
+    desk.init("first-named")
+    other = desk.terraform("other").directory
+    (other / "mine.tfrc").write_text("disable_checkpoint = true\n")
+
+
 def _plugin_cache(desk: Desk) -> None:
     (desk.home / "plugins").mkdir()
     desk.more["TF_PLUGIN_CACHE_DIR"] = str(desk.home / "plugins")
@@ -207,6 +215,7 @@ CHANGES = [
     pytest.param(_program, id="another Terraform"),
     pytest.param(_configuration, id="a configuration"),
     pytest.param(_named_configuration, id="a configuration that is named"),
+    pytest.param(_configuration_beside_it, id="a configuration in the directory"),
     pytest.param(_plugin_cache, id="a plugin cache of the user's"),
     pytest.param(_age, id="a month later"),
     pytest.param(_clock_put_back, id="from the future"),

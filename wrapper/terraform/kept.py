@@ -141,18 +141,18 @@ def _parts(directory: Path, environment: Mapping[str, str], binary: str) -> Iter
             yield str(path.relative_to(directory)).encode()
             yield path.read_bytes()
     yield environment.get("TF_PLUGIN_CACHE_DIR", "").encode()
-    for path in _configurations(environment):
+    for path in _configurations(directory, environment):
         yield str(path).encode()
         with suppress(OSError):
             yield path.read_bytes()
 
 
-def _configurations(environment: Mapping[str, str]) -> Iterator[Path]:
+def _configurations(directory: Path, environment: Mapping[str, str]) -> Iterator[Path]:
     """https://developer.hashicorp.com/terraform/cli/config/config-file#locations, and OpenTofu's"""
     home = Path(environment.get("HOME") or Path.home())
     own = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
     if named := environment.get("TF_CLI_CONFIG_FILE"):
-        yield Path(named)
+        yield directory / named  # where Terraform runs, unless it is absolute
     else:
         yield from (home / ".terraformrc", home / ".tofurc", own / "opentofu" / "tofurc")
     yield from sorted((home / ".terraform.d").glob("*.tfrc*"))

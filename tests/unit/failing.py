@@ -11,10 +11,7 @@ from tests.unit.conftest import PASSWORD
 from tests.unit.worlds import bare_world
 from wrapper import deployment
 from wrapper.deployment.wanted import Wanted
-from wrapper.errors import (
-    CloudsError,
-    TerraformError,
-)
+from wrapper.errors import CloudsError, TerraformError
 from wrapper.home import Home, root
 from wrapper.settings import Settings
 

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.told import (
-    ANSWERS,
-    SUMMARY,
-    Calls,
-    calls,
-)
+from tests.unit.told import ANSWERS, SUMMARY, Calls, calls
 from wrapper import cli, deployment
 from wrapper.deployment.answering import Up
 from wrapper.deployment.copies import Where

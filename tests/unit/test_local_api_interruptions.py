@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.ec2 import served
-from tests.unit.local_api import (
-    Clock,
-    Machines,
-    SpotStage,
-    describe,
-    refusal,
-    run,
-    standing,
-)
+from tests.unit.local_api import Clock, Machines, SpotStage, describe, refusal, run, standing
 from wrapper.errors import LocalError
 
 if TYPE_CHECKING:

@@ -5,15 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.unit.local_api import Machines, account, describe, ec2, refusal, run
-from tests.unit.local_volumes import (
-    ZONE,
-    completed,
-    machines,
-    make,
-    snapshot,
-    tagged,
-    volume,
-)
+from tests.unit.local_volumes import ZONE, completed, machines, make, snapshot, tagged, volume
 
 if TYPE_CHECKING:
     from tests.ec2 import Account

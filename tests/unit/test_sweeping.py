@@ -2,88 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.ec2 import served
-from tests.unit.ending import PLACE
 from tests.unit.fleet import data_volume, fulfilled, launch, request_spot, state, tags, until
-from tests.unit.worlds import StandIn, bare_world
+from tests.unit.two_regions import HERE, THERE, Scene, scene, typed
 from wrapper import cli, deployment, journal
 from wrapper.aws import tagged
-from wrapper.cli import worlds
-from wrapper.deployment import clearing, take_down
 from wrapper.deployment.events import Warned
-from wrapper.deployment.take_down import Down, Wish
-from wrapper.errors import (
-    AwsError,
-    CloudsError,
-    CredentialsError,
-    FailedError,
-    Interrupted,
-    UsageError,
-)
-from wrapper.home import Home, Record, root
+from wrapper.deployment.take_down import Wish
+from wrapper.errors import AwsError, CloudsError, CredentialsError, UsageError
 from wrapper.spending import Moment
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.ec2 import Account
-    from wrapper.deployment.whole_account import Found
-    from wrapper.deployment.world import World
-
-HERE, THERE = "us-east-1", "eu-west-1"
-
-
-@dataclass
-class Scene:
-    """An account of its own, with two regions that somebody has used."""
-
-    account: Account
-    path: Path
-    told: list[Any] = field(default_factory=list)
-    agrees: list[bool] = field(default_factory=list)
-
-    @property
-    def world(self) -> World:
-        made = bare_world(self.path, self.account, StandIn(), self.told)
-        return dataclasses.replace(
-            made, confirm=lambda _: self.agrees.pop(0) if self.agrees else True
-        )
-
-    def address(self, name: str, region: str = HERE) -> str:
-        """An Elastic IP that nobody lets go of."""
-        ec2 = self.account.client(region)
-        made = ec2.allocate_address(Domain="vpc", TagSpecifications=tags(name, "elastic-ip"))
-        return str(made["AllocationId"])
-
-    def remember(self, name: str, region: str = HERE) -> Home:
-        home = Home(root(self.world.environment) / name)
-        home.create()
-        home.remember(Record(name, dataclasses.replace(PLACE, region=region)))
-        return home
-
-    def sweep(self, **how: Any) -> Any:
-        how = {"local": True, "regions": (HERE, THERE), **how}
-        return deployment.sweep(self.world, **how)
-
-    def found(self) -> dict[tuple[str, str], Found]:
-        seen = deployment.census(self.world, local=True, regions=(HERE, THERE))
-        return {(one.name, one.region): one for one in seen.found}
-
-
-@pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    monkeypatch.setattr(clearing, "AGAIN", (0.0, 0.1, 0.3))
-    with served() as account:
-        yield Scene(account, tmp_path)
+__all__ = ["scene", "typed"]  # fixtures, for pytest to find here
 
 
 def test_an_account_is_searched_region_by_region_with_what_it_costs(scene: Scene) -> None:
@@ -231,50 +165,6 @@ def test_a_region_that_is_none_is_refused_before_anything_is_asked(scene: Scene)
     assert HERE in str(caught.value.hint)
 
 
-@pytest.fixture
-def told_down(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names that `down` was told of; it fails for "broken"."""
-    names: list[str] = []
-
-    def down(_: Any, name: str, **__: Any) -> Down:
-        names.append(name)
-        if name == "broken":
-            raise FailedError("it is broken", hint="")
-        if name == "cut":
-            raise Interrupted("Interrupted half-way.")
-        return Down(name, (), ())
-
-    monkeypatch.setattr(take_down, "down", down)
-    return names
-
-
-def test_all_of_this_computer_are_ended_whatever_becomes_of_one(
-    scene: Scene, told_down: list[str]
-) -> None:
-    for name in ("broken", "gpu", "notebook"):
-        scene.remember(name)
-    ended = scene.remember("over")
-    ended.end(Record("over", PLACE))
-    with pytest.raises(FailedError, match="Not down: broken"):
-        deployment.down_all(scene.world)
-    assert told_down == ["broken", "gpu", "notebook"]
-
-
-def test_an_interruption_begins_nothing_further(scene: Scene, told_down: list[str]) -> None:
-    for name in ("cut", "notebook"):
-        scene.remember(name)
-    with pytest.raises(Interrupted):
-        deployment.down_all(scene.world)
-    assert told_down == ["cut"]
-
-
-@pytest.fixture
-def typed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """The command line acts in the scene."""
-    monkeypatch.setattr(worlds, "real", lambda *_: scene.world)
-    return scene
-
-
 def test_the_command_line_tells_all_of_it(
     typed: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,14 +191,3 @@ def test_the_command_line_tells_all_of_it(
 @pytest.mark.usefixtures("typed")
 def test_contradictions_are_usage_errors(words: list[str]) -> None:
     assert cli.main([*words]) == 2
-
-
-def test_down_all_on_the_command_line(
-    typed: Scene, told_down: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["down", "--all", "--yes"]) == 0
-    assert capsys.readouterr().out == "No deployments on this computer.\n"
-    typed.remember("gpu")
-    assert cli.main(["down", "--all", "--yes"]) == 0
-    assert capsys.readouterr().out.split() == ["gpu", "0", "left"]
-    assert told_down == ["gpu"]

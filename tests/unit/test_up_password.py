@@ -12,10 +12,7 @@ from tests.unit.fleet import launch
 from tests.unit.test_password import passwd_check
 from wrapper import deployment
 from wrapper.deployment.events import Note
-from wrapper.errors import (
-    TerraformError,
-    UsageError,
-)
+from wrapper.errors import TerraformError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
 __all__ = ["machine", "origin"]  # fixtures, for pytest to find here
 
 

@@ -15,7 +15,6 @@ from tests.unit.installer import calls, machine, stamped
 if TYPE_CHECKING:
     from tests.unit.machine_root import MachineRoot
 
-
 __all__ = ["machine"]  # a fixture, for pytest to find here
 
 

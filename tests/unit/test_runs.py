@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.unit.far_machine import SSH
 from tests.unit.runs_here import Here, here, machine, notebook, script
-from tests.unit.test_files_there_and_back import SSH
 from wrapper import deployment, run_plan
 from wrapper.deployment import ssh
 from wrapper.deployment.events import News, Progress

@@ -18,7 +18,6 @@ from wrapper.home import Home, Record
 if TYPE_CHECKING:
     from pathlib import Path
 
-
 __all__ = ["folder", "moon"]  # fixtures, for pytest to find here
 
 

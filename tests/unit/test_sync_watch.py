@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.unit.test_sync import ODD, Ends, contents, ends, fill, git
+from tests.unit.far_machine import ODD, contents
+from tests.unit.synced import Ends, ends, fill, git
 from wrapper.deployment import far_end, ssh
 from wrapper.deployment.events import Progress, Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ends"]
+__all__ = ["ends"]  # a fixture, for pytest to find here
 
 
 class Watching:

@@ -32,8 +32,9 @@ def test_a_watch_goes_on_when_the_connection_was_lost(
     tool = tmp_path / "tools/ssh"
     whole = tool.read_text()
     # Unison waits for changes by then, or has just begun: it is the same to who watches.
-    limited = '"/usr/bin/timeout", ["timeout", "1", "sh",'
-    tool.write_text(whole.replace('"/bin/sh", ["sh",', limited))
+    # What git is asked before, over connections of its own, may take its time.
+    limited = 'import shlex; words = ["timeout 1 sh -c", shlex.quote(" ".join(words[2:]))]'
+    tool.write_text(whole.replace("words = words[2:]", limited))
     assert limited in tool.read_text()
     said: list[str] = []
 

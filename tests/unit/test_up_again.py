@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,10 @@ import pytest
 from tests.unit.aws_answers import KEYS, refusing
 from tests.unit.conftest import PASSWORD
 from tests.unit.failing import Failing, home_of, terraform, told, up, world
-from tests.unit.fleet import launch
+from tests.unit.fleet import fulfilled, launch, request_spot, state, until
 from tests.unit.worlds import bare_world
 from wrapper import clock, deployment
-from wrapper.deployment import preparing, question
+from wrapper.deployment import applying, place, preparing, question
 from wrapper.deployment.wanted import Wanted
 from wrapper.errors import (
     CloudsError,
@@ -30,7 +31,7 @@ from wrapper.errors import (
 )
 from wrapper.home import Home, Place, Record, homes, root
 from wrapper.settings import Settings
-from wrapper.terraform import Plan
+from wrapper.terraform import Change, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -246,3 +247,66 @@ def test_which_way_its_certificate_comes_a_machine_is_told_once(
         "  role         may write _acme-challenge.a.example.org in the zone Z0123456789"
     ]
     assert question._role(replace(record, settings={**ZONED, "tls": None})) == []
+
+
+@pytest.mark.parametrize("known", [None, "state", "record"])
+def test_a_machine_that_an_interrupted_up_left_runs_beside_no_other(
+    tmp_path: Path, account: Account, ec2: EC2Client, name: str, known: str | None
+) -> None:
+    """But for one that Terraform goes on with, and for the deployment's own."""
+    terraform = Failing({"init": TerraformError("stopped", hint="")})
+    told: list[Any] = []
+    world = bare_world(tmp_path, account, terraform, told)
+    wanted = Wanted(name=name, settings=Settings(), new_password=lambda: PASSWORD, local=True)
+    request = request_spot(ec2, name)
+    machine = fulfilled(ec2, request)
+    home = Home(root(world.environment) / name)
+    home.create()
+    outputs = {"instance_id": machine} if known == "record" else {}
+    home.remember(Record(name, Place("local", "us-east-1", "123456789012"), outputs=outputs))
+    if known == "state":
+        resource = {"mode": "managed", "type": "aws_spot_instance_request", "name": "this"}
+        tainted = {"attributes": {"id": request}, "status": "tainted"}
+        document = {"resources": [resource | {"instances": [tainted]}]}
+        (home.path / "terraform.tfstate").write_text(json.dumps(document))
+    with pytest.raises(TerraformError, match="stopped"):
+        deployment.up(world, wanted)
+    assert state(ec2, machine) == ("running" if known else "terminated")
+    assert any(machine in getattr(one, "text", "") for one in told) == (known is None)
+    ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[request])
+    ec2.terminate_instances(InstanceIds=[machine])
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["stopped by its owner", "taken by EC2"])
+def test_no_machine_comes_back_by_itself_while_another_takes_its_place(
+    world: World, account: Account, ec2: EC2Client, name: str, *, taken: bool
+) -> None:
+    request = request_spot(ec2, name)
+    machine = fulfilled(ec2, request)
+    if taken:
+        account.control.capacity("none", market="spot")
+        account.control.interrupt(machine, after=0)
+    else:
+        ec2.stop_instances(InstanceIds=[machine])
+    until(lambda: state(ec2, machine) == "stopped")
+    record = Record(name, Place("local", "us-east-1", "123456789012"))
+    kind = "aws_spot_instance_request"
+    plan = Plan((Change(f"module.notebook.{kind}.this[0]", kind, "replace", ""),))
+    nothing: Any = None
+    ready = preparing.Prepared(
+        way=place.back_to(world, record),
+        record=record,
+        fresh=False,
+        facts=nothing,
+        pair=None,
+        terraform=nothing,
+        plan=plan,
+        candidates=(),
+        give_up=threading.Event(),
+    )
+    done = applying.make_way(world, ready)
+    account.control.capacity("back")
+    assert (state(ec2, machine), done.plan) == (
+        ("terminated", None) if taken else ("stopped", plan)
+    ), "planned anew"
+    ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[request])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wrapper import refusals
 from wrapper.aws.model import Leftover
-from wrapper.deployment import volume_first
+from wrapper.deployment import saving, volume_first
 from wrapper.deployment.events import Note, Progress, Step, Warned
 from wrapper.deployment.hands import Hands
 from wrapper.deployment.question import machine_ends
@@ -120,20 +120,20 @@ def machines_of_before(ready: Prepared) -> tuple[str, ...]:
 def make_way(world: World, ready: Prepared) -> Prepared:
     """At most one machine runs: those to be replaced are stopped first, cleanly.
 
-    EC2 can only end one-time spot: that is a shutdown as well, and what was planned is no more.
+    One that cannot be stopped, or that EC2 would start again meanwhile, is ended: that is a
+    shutdown as well, and what was planned is no more.
     """
     for old in machines_of_before(ready) if machine_ends(ready.changes) else ():
         found = ready.way.aws.instance(old)
-        if found is None or found.state not in ("pending", "running", "stopping"):
+        if found is None or found.state in saving.GONE:
             continue
-        request = ready.way.aws.spot_request(found.spot_request_id or "")
-        if request and not request.persistent:
-            world.report(Step(f"Ending the machine of before, {old}, which cannot be stopped"))
-            ready.way.aws.end_machines(ready.record.name, instance_ids=[old])
-            ready = dataclasses.replace(ready, plan=None)
-        else:
+        if saving.can_rest(ready.way, found) and found.state != "stopped":
             world.report(Step(f"Stopping the machine of before, {old}"))
             ready.way.aws.stop_instance(old)
+        if not saving.can_rest(ready.way, found):
+            world.report(Step(f"Ending the machine of before, {old}, which cannot rest"))
+            ready.way.aws.end_machines(ready.record.name, instance_ids=[old])
+            ready = dataclasses.replace(ready, plan=None)
     return ready
 
 

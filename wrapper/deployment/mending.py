@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wrapper.deployment import question
 from wrapper.deployment.events import Warned
 from wrapper.errors import UsageError
 from wrapper.terraform import state
@@ -29,6 +30,7 @@ def refuse_stranger(way: Way, name: str) -> None:
 def mend(world: World, home: Home, way: Way, record: Record) -> None:
     """What Terraform alone cannot carry is put right (docs/gotchas.md)."""
     _end_unknown_buckets(world, home, way)
+    _end_unknown_machines(world, home, way, record)
     _end_halves(world, way, record)
 
 
@@ -41,6 +43,28 @@ def _end_unknown_buckets(world: World, home: Home, way: Way) -> None:
         if one.id not in known:
             way.aws.remove(one)
             world.report(Warned(f"The bucket {one.id} was left half made, and is removed."))
+
+
+def _end_unknown_machines(world: World, home: Home, way: Way, record: Record) -> None:
+    """No machine of the name is there that the state does not know, or may still come: Terraform
+    would make another beside it. One that was interrupted while EC2 answered it leaves such a one;
+    no notebook of it was ever shown.
+    """
+    if any(state.managed(home.path, one) for one in question.MACHINE_TYPES):
+        return
+    machines = {one.instance_id for one in way.aws.find_instances(record.name)}
+    requests = [
+        one.request_id
+        for one in way.aws.find_spot_requests(record.name)
+        if one.state in ("open", "active", "disabled")
+    ]
+    if (not machines and not requests) or record.instance_id in machines:
+        return
+    left = ", ".join(sorted(machines) or requests)
+    world.report(Warned(f"{left} was left by an interrupted command, and is ended."))
+    way.aws.end_machines(
+        record.name, request_ids=record.request_ids, instance_ids=record.instance_ids
+    )
 
 
 def _end_halves(world: World, way: Way, record: Record) -> None:

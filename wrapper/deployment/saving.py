@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wrapper.deployment.world import World
     from wrapper.home import Record
 
-_GONE = ("shutting-down", "terminated")
+GONE = ("shutting-down", "terminated")
 _TOLD_EVERY, _ALL = 10, 100
 """Per cent between two lines on a screen that cannot move a bar."""
 
@@ -34,7 +34,7 @@ def put_to_rest(world: World, way: Way, record: Record, volume: Volume) -> list[
     stopped, or that EC2 would start again at any time, is ended: its data volume outlives it.
     """
     machine = way.aws.instance(volume.attached_to) if volume.attached_to else None
-    if machine and machine.state not in _GONE:
+    if machine and machine.state not in GONE:
         if machine.instance_id not in data.machines(way, record):
             raise AwsError(
                 f"{volume.volume_id} is attached to {machine.instance_id}, which is no machine of "
@@ -98,19 +98,19 @@ def _end(way: Way, record: Record) -> list[Ended]:
 
 def _comes_to_rest(world: World, way: Way, machine: Instance) -> bool:
     """It is stopped, and stays so; False where EC2 has its own mind about that."""
-    if not _can_rest(way, machine):
+    if not can_rest(way, machine):
         return False
     if machine.state != "stopped":
         world.report(Step(f"Stopping {machine.instance_id}, so that its data is whole"))
         try:
             way.aws.stop_instance(machine.instance_id)
         except CloudsError:
-            if _can_rest(way, machine):
+            if can_rest(way, machine):
                 raise
-    return _can_rest(way, machine)  # an interruption may have come in between
+    return can_rest(way, machine)  # an interruption may have come in between
 
 
-def _can_rest(way: Way, machine: Instance) -> bool:
+def can_rest(way: Way, machine: Instance) -> bool:
     """EC2 can stop it, and leaves it stopped.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/stop-start-spot.html

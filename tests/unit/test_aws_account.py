@@ -10,7 +10,7 @@ from botocore import exceptions as sdk
 
 from tests.unit.aws_answers import KEYS, answering, refusing
 from tests.unit.conftest import free_port, mint
-from tests.unit.test_notebook_pin import showing, tls_server
+from tests.unit.tls_servers import showing, tls_server
 from wrapper import clock
 from wrapper.aws import Aws, Identity
 from wrapper.aws.words import in_words

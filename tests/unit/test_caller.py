@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from tests.unit.conftest import free_port, mint
-from tests.unit.test_notebook_pin import showing, tls_server
+from tests.unit.tls_servers import showing, tls_server
 from wrapper import caller, clock
 from wrapper.errors import AddressError
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.unit.ending import Scene, StateOnly, scene, write_state
 from tests.unit.fleet import launch, tags
-from tests.unit.test_aws_leftovers import proofs, prove
+from tests.unit.records import proofs, prove
 from wrapper import deployment
 from wrapper.aws.account import Account
 from wrapper.deployment import clearing

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +14,7 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.unit.conftest import free_port, mint
+from tests.unit.tls_servers import showing, tls_server
 from wrapper import clock
 from wrapper.carrier import Upstream
 from wrapper.carrier.dialing import dial
@@ -28,58 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.conftest import LiveJupyter, Minted
-
-
-class Server:
-    """TLS on the loopback that answers nothing, and remembers what it was told."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self.context = context
-        self.heard: list[bytes] = []
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listening.getsockname()[1]
-        self.threads = [threading.Thread(target=self.serve, daemon=True)]
-        self.threads[0].start()
-
-    def serve(self) -> None:
-        while True:
-            try:
-                raw, _ = self.listening.accept()
-            except OSError:
-                return
-            self.threads.append(threading.Thread(target=self.listen, args=(raw,), daemon=True))
-            self.threads[-1].start()
-
-    def listen(self, raw: socket.socket) -> None:
-        try:
-            with self.context.wrap_socket(raw, server_side=True) as sock:
-                self.heard.append(sock.recv(65536))
-        except OSError as error:
-            self.heard.append(repr(error).encode())
-
-    def end(self) -> None:
-        if self.listening.fileno() != -1:
-            # Closing alone does not wake accept().
-            self.listening.shutdown(socket.SHUT_RDWR)
-            self.listening.close()
-        for thread in self.threads:
-            thread.join(5)
-
-
-@contextmanager
-def tls_server(configure: Callable[[ssl.SSLContext], None]) -> Iterator[Server]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    configure(context)
-    server = Server(context)
-    try:
-        yield server
-    finally:
-        server.end()
-
-
-def showing(minted: Minted, folder: Path) -> Callable[[ssl.SSLContext], None]:
-    files = minted.write(folder)
-    return lambda context: context.load_cert_chain(*files)
 
 
 def key_of(pem: str) -> str:

@@ -113,10 +113,11 @@ def test_the_browser_is_given_a_file_and_not_the_link(
     assert "/open/next" in said.err
 
 
+@pytest.mark.parametrize("flag", ["--no-browser", "--print-url"])
 def test_without_a_browser_there_is_a_document(
-    stood_in: tuple[list[str], list[str]], capsys: pytest.CaptureFixture[str]
+    stood_in: tuple[list[str], list[str]], capsys: pytest.CaptureFixture[str], flag: str
 ) -> None:
-    main(["open", "moon", "--port", "8899", "--no-browser", "--json"])
+    main(["open", "moon", "--port", "8899", flag, "--json"])
     assert not stood_in[0]
     document = json.loads(capsys.readouterr().out.splitlines()[0])
     url = "http://127.0.0.1:8899/open/secret"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,8 @@ def deployed(
 ) -> Callable[[str], None]:
     """Makes this computer know of a deployment, "moon", with that machine."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    # Hints name the program as it was called; a worker of xdist's was not called so.
+    monkeypatch.setattr(sys, "argv", ["/x/wrapper/__main__.py"])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "a.py").write_text("print(1)\n")

@@ -106,17 +106,17 @@ def test_the_hook_runs_in_the_work_folder_and_knows_why(machine: Machine) -> Non
     [
         pytest.param("echo why; exit 3", "ended with 3: why", id="fails"),
         pytest.param("kill -9 $$", "ended with -9", id="is killed"),
-        pytest.param("sleep 600", "not done in time", id="hangs"),
-        pytest.param("trap '' TERM INT HUP; sleep 600", "not done in time", id="hangs on"),
+        pytest.param("sleep 600", "not done", id="hangs"),
+        pytest.param("trap '' TERM INT HUP; sleep 600", "not done", id="hangs on"),
         pytest.param("yes | head -c 1000000000; exit 1", "ended with 1", id="prints a gigabyte"),
-        pytest.param("yes", "not done in time", id="prints for ever"),
-        pytest.param("exec >&- 2>&-; sleep 600", "not done in time", id="closes its output"),
+        pytest.param("yes", "not done", id="prints for ever"),
+        pytest.param("exec >&- 2>&-; sleep 600", "not done", id="closes its output"),
     ],
 )
 def test_a_hook_that_goes_wrong_costs_only_itself(
     machine: Machine, script: str, error: str
 ) -> None:
-    machine.limit("hook", 20 if "head" in script else 2)
+    machine.limit("hook", 60 if "head" in script else 2)
     machine.hook(script)
 
     code, _ = machine.rescue()

@@ -80,6 +80,14 @@ def test_an_up_that_ended_before_there_was_a_volume_looks_again(scene: Scene) ->
     assert begin(scene, before=before)[0].snapshot == found
 
 
+def test_what_an_interrupted_down_has_put_into_a_snapshot_the_next_up_begins_with(
+    scene: Scene,
+) -> None:
+    found = snapshot(scene)
+    before = Record(scene.name, PLACE, outputs={"data_volume_id": "vol-0123456789abcdef0"})
+    assert begin(scene, before=before)[0].snapshot == found, "its volume is gone"
+
+
 def test_an_interrupted_keep_is_taken_back_by_the_next_up(scene: Scene) -> None:
     volume_id = scene.live()
     scene.steps.kill_after = 2

@@ -84,7 +84,9 @@ def _of_the_living(way: Way, asked: Settings, before: Record) -> Origin | None:
             way.aws.claim_volume(one.volume_id, name)
     if asked.data_volume_id:
         return origins.named_volume(way, name, asked.data_volume_id, ours=before.instance_ids)
-    return Origin() if told or any(one.deployment == name for one in volumes) else None
+    # One that is gone, as after an interrupted `down`, has left a snapshot.
+    lives = isinstance(told, str) and way.aws.volume(told) is not None
+    return Origin() if lives or any(one.deployment == name for one in volumes) else None
 
 
 def _find(world: World, way: Way, wanted: Wanted, asked: Settings, before: Record | None) -> Origin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,11 +75,14 @@ def test_another_password_is_refused_for_a_machine_that_has_one(
 ) -> None:
     with pytest.raises(TerraformError):
         up()
-    launch(ec2, name)
+    home = home_of(world, name)
+    record = home.record()
+    assert record
+    home.remember(replace(record, outputs={"instance_id": launch(ec2, name)}))
     with pytest.raises(UsageError, match="has a password already") as raised:
         up(OTHER, password_said=True)
     assert "password --new" in (raised.value.hint or "")
-    assert home_of(world, name).password() == PASSWORD
+    assert home.password() == PASSWORD
     with pytest.raises(TerraformError, match="planned"):
         up(OTHER, generate_password=True)
     deployment.down(world, name)

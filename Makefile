@@ -4,7 +4,7 @@ python := .venv/bin/python
 pytest := $(python) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test lint format reference bundle unit module machine embedded notebooks browser rehearsal bench lock clean
+.PHONY: help setup up down test lint format reference bundle unit module machine embedded notebooks browser rehearsal bench lock clean in-turn
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +23,14 @@ down: setup ## what `make up` made is gone, the embedded EC2 too
 unexport PYTHONDONTWRITEBYTECODE
 
 # Machines, providers and pages wait most of their time, for boots and timers: side by side they take
-# as long as the longest. Each one's output comes when it ends. The unit tests beside any of them would
-# end no sooner, and some of them run out of their time.
+# as long as the longest. Each one's output comes when it ends. The unit tests beside machines would
+# end no sooner, and some of them run out of their time. The module's fill what all others leave idle.
 test: setup ## everything
+	@$(MAKE) --no-print-directory --jobs --output-sync=target module in-turn
+
+in-turn: setup
 	@$(MAKE) --no-print-directory --jobs --output-sync=target lint unit embedded
-	@$(MAKE) --no-print-directory --jobs --output-sync=target notebooks module browser
+	@$(MAKE) --no-print-directory --jobs --output-sync=target notebooks browser
 
 lint: setup ## ruff, mypy --strict, terraform fmt and validate, shellcheck
 	@scripts/lint
@@ -45,7 +48,7 @@ unit: setup ## no Terraform, no root; two for each core, since half of their tim
 	@$(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/unit
 
 module: setup ## the Terraform module on copies, planned and applied
-	@nice -n 5 $(pytest) -n auto --dist loadscope tests/module
+	@nice -n 5 $(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/module
 
 machine: setup ## boots the real thing; needs root or sudo
 	@$(MAKE) --no-print-directory embedded

@@ -69,6 +69,18 @@ def test_a_failure_is_retried_with_conda_and_a_clean_prefix(machine: MachineRoot
     assert [call.split()[0] for call in calls(machine)] == ["mamba", "conda"]
 
 
+def test_what_may_be_damaged_in_the_package_cache_fails_once(machine: MachineRoot) -> None:
+    machine.phase("conda")
+    damaged = machine.root / "opt/conda/pkgs/damaged"
+    damaged.mkdir(parents=True)
+    machine.settings(pauses="0.01 0.01")
+    machine.tool("then", f"[ ! -e {damaged} ] || {{ echo 'The wheel is invalid'; exit 1; }}")
+
+    assert machine.phase("server").returncode == 0
+    assert len(calls(machine)) == 2
+    assert not damaged.exists()
+
+
 def test_what_cannot_be_solved_is_not_tried_again(machine: MachineRoot) -> None:
     machine.phase("conda")
     machine.tool("then", "echo 'error    libmamba Could not solve for environment specs'; exit 1")

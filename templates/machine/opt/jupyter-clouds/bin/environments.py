@@ -27,17 +27,20 @@ def create(name: str, arguments: Sequence[str | Path], *, as_user: bool = False)
     prefix = clouds.CONDA / "envs" / name
     begun = clouds.VAR / f"{name}.begun"
     cache = clouds.CONDA / ("pkgs-notebook" if as_user else "pkgs")
-    if begun.exists():
-        # Cut off by a power loss: packages in the cache may be unpacked by half.
-        clouds.run(["rm", "-rf", cache])
+    cut_off = begun.exists()
     begun.touch()
-    cache.mkdir(parents=True, exist_ok=True)
     if as_user:
-        os.chown(cache, clouds.USER.pw_uid, clouds.USER.pw_gid)
         # Beside the environment, on its disk: gigabytes, which home would keep in every snapshot.
         os.environ["CONDA_PKGS_DIRS"] = str(cache)
 
     def attempt(number: int) -> None:
+        if number == 1 or (cut_off and not number):
+            # A package in it may be damaged, or unpacked by half before a power loss. Once: what
+            # a bad connection has brought is kept.
+            clouds.run(["rm", "-rf", cache])
+        cache.mkdir(parents=True, exist_ok=True)
+        if as_user:
+            os.chown(cache, clouds.USER.pw_uid, clouds.USER.pw_gid)
         clouds.run(["rm", "-rf", prefix])
         # mamba is several times faster; where it fails, conda may yet manage.
         tool = clouds.CONDA / "bin" / ("conda" if number else "mamba")

@@ -1,9 +1,12 @@
-"""The programs of a machine where they look for each other: both channels' in one folder."""
+"""The files of a machine: its programs where they look for each other, and Jupyter's settings."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+
+from wrapper.password import hash_password
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 OURS = "opt/jupyter-clouds"
@@ -19,3 +22,16 @@ def lay_out(root: Path) -> Path:
             dirs_exist_ok=True,
         )
     return root / OURS
+
+
+def tell_jupyter(folder: Path, port: int, password: str, *, work: Path, state: Path) -> Path:
+    """The folder has the file that tells a machine's Jupyter what differs between machines."""
+    settings = {
+        "port": port,
+        "password_hash": hash_password(password),
+        "work": str(work),
+        "state": str(state),
+    }
+    path = folder / "notebook.json"
+    path.write_text(json.dumps(settings))
+    return path

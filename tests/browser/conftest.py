@@ -25,8 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from playwright.sync_api import sync_playwright
 
-from tests.machine_tree import lay_out
-from wrapper.password import hash_password
+from tests.machine_tree import lay_out, tell_jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -187,13 +186,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     found = Lab(tmp_path_factory.mktemp("lab"), free_port())
     found.work.mkdir()
     make_certificate(found.folder / "state/tls")
-    settings = {
-        "port": found.port,
-        "password_hash": hash_password(PASSWORD),
-        "work": str(found.work),
-        "state": str(found.folder / "state"),
-    }
-    (found.folder / "notebook.json").write_text(json.dumps(settings))
+    state = found.folder / "state"
+    tell_jupyter(found.folder, found.port, PASSWORD, work=found.work, state=state)
     phases = {"server": {"state": "done", "seconds": 12.3, "error": None}}
     (found.folder / "status.json").write_text(json.dumps({"phases": phases}))
     found.start()

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.ec2 import served
-from tests.machine_tree import lay_out
+from tests.machine_tree import lay_out, tell_jupyter
 from tests.unit.data_volume import rooms, volume  # noqa: F401 - fixtures
 from wrapper.aws import Aws, Pace
 from wrapper.password import hash_password
@@ -179,17 +179,7 @@ def as_on_a_machine(folder: Path) -> Iterator[LiveJupyter]:
         one.mkdir()
     minted.write(state / "tls")
     port = free_port()
-    settings = folder / "notebook.json"
-    settings.write_text(
-        json.dumps(
-            {
-                "port": port,
-                "password_hash": hash_password(PASSWORD),
-                "work": str(work),
-                "state": str(state),
-            }
-        )
-    )
+    settings = tell_jupyter(folder, port, PASSWORD, work=work, state=state)
     status = folder / "status.json"
     status.write_text('{"phases": {"conda": {"state": "done", "seconds": 12.3, "error": null}}}')
     config = lay_out(folder) / "jupyter/jupyter_server_config.py"

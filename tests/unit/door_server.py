@@ -14,9 +14,8 @@ import pytest
 import requests
 import websocket
 
-from tests.machine_tree import lay_out
+from tests.machine_tree import lay_out, tell_jupyter
 from tests.unit.conftest import free_port, mint, serving
-from wrapper.password import hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,13 +82,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         (root / folder).mkdir(parents=True)
     certificate, _ = mint("127.0.0.1").write(root / "state/tls")
     port = free_port()
-    settings = {
-        "port": port,
-        "password_hash": hash_password(PASSWORD),
-        "work": str(root / "work"),
-        "state": str(root / "state"),
-    }
-    (root / "notebook.json").write_text(json.dumps(settings))
+    tell_jupyter(root, port, PASSWORD, work=root / "work", state=root / "state")
     config = lay_out(root) / "jupyter/jupyter_server_config.py"
     with config.open("a") as file:
         file.write(DEAF)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from tests.unit.told import AUTOSTOP
 from wrapper import journal
 from wrapper.deployment import autostop, place
 from wrapper.deployment.autostop import Before
@@ -23,20 +24,12 @@ from wrapper.errors import (
     UsageError,
 )
 from wrapper.home import Home, Place, Record, root
-from wrapper.notebook import Autostop
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-KNOWN = Autostop(
-    busy=(),
-    idle_minutes=45,
-    max_hours=12,
-    began="2026-11-23T08:00:00Z",
-    ends_at="2026-11-23T20:00:00Z",
-    idle_since="2026-11-23T09:00:00Z",
-    idle_stops_at="2026-11-23T09:45:00Z",
-)
+    from wrapper.notebook import Autostop
+
 RECORD = Record(
     name="gpu",
     place=Place("local", "us-east-1", ""),
@@ -48,7 +41,7 @@ RECORD = Record(
 class Notebook:
     """Remembers what it was told."""
 
-    def __init__(self, answer: Autostop | Exception | None = KNOWN) -> None:
+    def __init__(self, answer: Autostop | Exception | None = AUTOSTOP) -> None:
         self.answer = answer
         self.told: list[Any] = []
 
@@ -207,7 +200,7 @@ def test_whether_it_rested_is_seen_before(
 
 
 def test_hours_are_added(scene: Scene) -> None:
-    assert autostop.extend(scene.world, "gpu", 2.5) == KNOWN
+    assert autostop.extend(scene.world, "gpu", 2.5) == AUTOSTOP
     assert scene.notebook.told == [{}, {"do": "extend", "hours": 2.5}]
     assert scene.scheduled == ["stop 23 23:00"]
     assert scene.questions == []
@@ -229,7 +222,7 @@ def test_hours_that_are_none_are_refused_before_anybody_is_asked(
 
 
 def test_more_than_a_month_is_asked_about(scene: Scene) -> None:
-    assert autostop.extend(scene.world, "gpu", 721) == KNOWN
+    assert autostop.extend(scene.world, "gpu", 721) == AUTOSTOP
     assert "721 hours are more than a month" in scene.questions[0]
     scene.agreed = False
     with pytest.raises(UsageError, match="Nothing was changed"):
@@ -246,7 +239,7 @@ def test_more_than_a_month_is_asked_about(scene: Scene) -> None:
 
 
 def test_a_machine_without_an_end_has_none_that_could_be_later(scene: Scene) -> None:
-    scene.notebook.answer = replace(KNOWN, ends_at=None)
+    scene.notebook.answer = replace(AUTOSTOP, ends_at=None)
     with pytest.raises(UsageError, match="no limit") as raised:
         autostop.extend(scene.world, "gpu", 1)
     assert "up gpu --hours 12" in (raised.value.hint or "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import ssl
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.machine_tree import lay_out
+from tests.machine_tree import lay_out, tell_jupyter
 from tests.unit.conftest import PASSWORD, free_port, mint, serving
 from tests.unit.data_volume import fill, run
 from wrapper.certificate import fingerprints
@@ -20,7 +19,6 @@ from wrapper.deployment import look
 from wrapper.errors import FailedError, NoAnswerError
 from wrapper.home import Home, Place, Record
 from wrapper.notebook import Notebook, Pin
-from wrapper.password import hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +53,8 @@ def logged_in(folder: Path, place: Path) -> Iterator[Notebook]:
         work.mkdir(parents=True)
         mint("127.0.0.1").write(tls)
     pem = (tls / "certificate.pem").read_text()
-    given = {"password_hash": hash_password(PASSWORD), "work": str(work), "state": str(state)}
     port = free_port()
-    settings = folder / "notebook.json"
-    settings.write_text(json.dumps({"port": port, **given}))
+    settings = tell_jupyter(folder, port, PASSWORD, work=work, state=state)
     config = lay_out(folder) / "jupyter/jupyter_server_config.py"
     found = fingerprints(ssl.PEM_cert_to_DER_cert(pem))
     with (

@@ -12,11 +12,10 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.machine_tree import lay_out
+from tests.machine_tree import lay_out, tell_jupyter
 from tests.unit.conftest import PASSWORD, free_port, mint, serving, without_grammar
 from wrapper.certificate import fingerprints
 from wrapper.notebook import Notebook, pin
-from wrapper.password import hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,13 +102,7 @@ def machine(root: Path) -> Iterator[Unattended]:
     minted = mint("127.0.0.1")
     minted.write(root / "state/tls")
     port = free_port()
-    settings = {
-        "port": port,
-        "password_hash": hash_password(PASSWORD),
-        "work": str(root / "home/work"),
-        "state": str(root / "state"),
-    }
-    (root / "notebook.json").write_text(json.dumps(settings))
+    tell_jupyter(root, port, PASSWORD, work=root / "home/work", state=root / "state")
     folder = lay_out(root)
     # There is no conda here to activate.
     (folder / "bin/kernel").write_text('#!/bin/sh\nshift\nexec "$@"\n')

@@ -6,11 +6,17 @@ https://github.com/pytest-dev/pytest-xdist/issues/1386
 
 from __future__ import annotations
 
+import gc
 from pathlib import PurePath
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # it has no types
+
+# A seventh of what the tests' own processes take goes into looking for garbage, at Python's
+# thresholds: they read much that they keep, the descriptions of AWS's services above all.
+# https://docs.python.org/3/library/gc.html#gc.set_threshold
+gc.set_threshold(20_000, 20, 10)
 
 SHARED = {
     "test_account_refusals": "plan",
@@ -23,6 +29,7 @@ SHARED = {
     "test_notebook_endures": "live",
     "test_notebook_first_boot": "live",
     "test_plan": "plan",
+    "test_user_data": "user data",
 }
 """Files whose tests share a fixture that takes long to make."""
 APART = {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from wrapper.local.door import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from _typeshed.wsgi import WSGIApplication
 
     from wrapper.local.api.control import Control
     from wrapper.local.machines import Machines
@@ -63,6 +66,8 @@ class Account:
     """Capacity, prices and quotas, decided without asking the API."""
     services: Any = None
     """Its S3 and Route 53, behind every check: what the machines' door leads to."""
+    app: WSGIApplication | None = None
+    """What answers at the endpoint."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -132,18 +137,32 @@ def served(
     machines: Machines | None = None, clock: Callable[[], float] = time.time
 ) -> Iterator[Account]:
     """An empty account, served threaded until the block ends; its market goes by the clock."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = create_app(machines, clock)
     # Guarded as the daemon's, so that whatever Terraform and boto3 send is seen to get through.
-    server = make_server("127.0.0.1", 0, guarded(app), threaded=True)
-    # A tenth of the usual interval: every test waits for one at its end.
-    asked = {"poll_interval": 0.05}
-    thread = threading.Thread(target=server.serve_forever, kwargs=asked, daemon=True)
+    door = guarded(app)
+    with listening(door) as endpoint:
+        yield Account(endpoint, app.control, app.services, door)
+
+
+@contextmanager
+def listening(app: WSGIApplication) -> Iterator[str]:
+    """An address at which it is served, threaded, until the block ends."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server, over = make_server("127.0.0.1", 0, app, threaded=True), threading.Event()
+
+    def serve() -> None:
+        # Not serve_forever, which looks around twenty times a second to end as soon as this does.
+        while not over.is_set():
+            server.handle_request()
+
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
-        yield Account(f"http://127.0.0.1:{server.server_port}", app.control, app.services)
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        server.shutdown()
+        over.set()
+        with suppress(OSError):  # it has seen that it is over
+            socket.create_connection(("127.0.0.1", server.server_port)).close()
         thread.join()
         server.server_close()
 

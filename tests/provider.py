@@ -1,75 +1,125 @@
-"""The AWS provider kept running between Terraform's commands, which start it four times each.
+"""The AWS provider kept running: Terraform's commands start it four times each.
 
 https://developer.hashicorp.com/terraform/plugin/debugging#terraform-cli-development-overrides
-Commands must come one after another: each configures it anew. The account is its environment's.
+Commands at one must come one after another: each configures it anew. Where its account is, it reads
+once, when it starts; it is led to an address of its own, at which any account can answer.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from tests.ec2 import listening
 from tests.schemas import Abridged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from tests.ec2 import Account
+
 _VARIABLE = "TF_REATTACH_PROVIDERS"
+# Of its start a fifth goes into collecting garbage, where memory is not what is short; of its
+# answers a tenth into what it would tell, to nobody.
+# https://developer.hashicorp.com/terraform/plugin/log/managing
+_QUICK = {"GOGC": "400", "TF_LOG_PROVIDER": "OFF", "TF_LOG_SDK": "OFF"}
+_ALL: list[_Process] = []
+_RESTING: list[_Process] = []
+"""Those that run, and nobody uses."""
 
 
 class Provider:
-    """Started when it is first asked for."""
+    """Of one account; taken up when it is first asked for."""
 
-    def __init__(self, directory: Path, account: Mapping[str, str]) -> None:
-        self._account = {name: value for name, value in account.items() if name.startswith("AWS_")}
+    def __init__(self, directory: Path, account: Account) -> None:
+        self._account = account
         found = directory.glob(".terraform/providers/*/hashicorp/aws/*/*/terraform-provider-aws*")
         self._program = next(found)
-        self._process: subprocess.Popen[str] | None = None
-        self._abridged: Abridged | None = None
-        self._environment: dict[str, str] = {}
+        self._process: _Process | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         """What leads Terraform to it."""
         if self._process is None:
-            self._start()
-        return self._environment
+            self._process = _RESTING.pop() if _RESTING else _Process(self._program, self._account)
+            self._process.account = self._account
+        return self._process.environment
 
-    def _start(self) -> None:
-        self._process = process = subprocess.Popen(
-            [self._program, "-debug"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            # It collects garbage a fifth of its time at start-up; memory is not what is short.
-            env={"GOGC": "400", "HOME": "/", "PATH": "", **self._account},
-        )
-        assert process.stdout
-        for line in process.stdout:
-            name, equals, value = line.strip().partition("=")
-            if name == _VARIABLE and equals:
-                self._environment = {_VARIABLE: self._abridge(value.strip("'"))}
-                return
-        raise AssertionError(f"{self._program} has ended")
-
-    def _abridge(self, value: str) -> str:
-        (name, found), *_ = json.loads(value).items()
-        address = found["Addr"]["String"]
-        self._abridged = Abridged(address, f"{address}.abridged")
-        found["Addr"]["String"] = f"{address}.abridged"
-        return json.dumps({name: found})
+    def rest(self) -> None:
+        """No command is at it any more, and another account may have it; asked again, one comes."""
+        if self._process is None:
+            return
+        self._process.account = None
+        _RESTING.append(self._process)
+        self._process = None
 
     def stop(self) -> None:
         """It does not run; asked again, it starts again."""
         if self._process is None:
             return
-        if self._abridged:
-            self._abridged.stop()
+        self._process.end()
+        self._process = None
+
+
+def end() -> None:
+    """None runs any more."""
+    _RESTING.clear()
+    while _ALL:
+        _ALL.pop().end()
+
+
+class _Process:
+    """One that runs."""
+
+    def __init__(self, program: Path, account: Account) -> None:
+        self.account: Account | None = account
+        self._open = ExitStack()
+        common = {name: value for name, value in account.environment.items() if "AWS_" in name}
+        endpoint = self._open.enter_context(listening(self._answer))
+        self._process = subprocess.Popen(
+            [program, "-debug"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**_QUICK, "HOME": "/", "PATH": "", **common, "AWS_ENDPOINT_URL": endpoint},
+        )
+        self._open.callback(self._kill)
+        _ALL.append(self)
+        assert self._process.stdout
+        for line in self._process.stdout:
+            name, equals, value = line.strip().partition("=")
+            if name == _VARIABLE and equals:
+                self.environment = {_VARIABLE: self._abridge(value.strip("'"))}
+                return
+        raise AssertionError(f"{program} has ended")
+
+    def end(self) -> None:
+        """It does not run any more."""
+        self._open.close()
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """As the account that it is at now."""
+        if self.account is None or self.account.app is None:
+            start_response("410 Gone", [])
+            return []
+        return self.account.app(environ, start_response)
+
+    def _abridge(self, value: str) -> str:
+        (name, found), *_ = json.loads(value).items()
+        address = found["Addr"]["String"]
+        abridged = Abridged(address, f"{address}.abridged")
+        self._open.callback(abridged.stop)
+        found["Addr"]["String"] = f"{address}.abridged"
+        return json.dumps({name: found})
+
+    def _kill(self) -> None:
         self._process.terminate()
         self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
-        self._process, self._abridged, self._environment = None, None, {}

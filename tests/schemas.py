@@ -1,7 +1,9 @@
 """A provider in front of which its schemas are cut down to what this repository's Terraform uses.
 
 Terraform reads all of them at every command: two seconds of a processor for some 2,000 types, of
-which we have forty. Every other call goes through as it is, to the real provider.
+which we have forty. At every walk it has the provider's own configuration looked at, and the
+provider looks at all of its schemas too, with the same answer. Every other call goes through as it
+is, to the real provider.
 https://developer.hashicorp.com/terraform/plugin/terraform-plugin-protocol
 """
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     _Handler = grpc.RpcMethodHandler[bytes, bytes]  # as they are: nobody here knows their types
 
 _REPOSITORY = Path(__file__).parents[1]
-_SERVICE, _SCHEMAS = "/tfplugin5.Provider/", "GetSchema"
+_SERVICE, _SCHEMAS, _PREPARE = "/tfplugin5.Provider/", "GetSchema", "PrepareProviderConfig"
 _BY_TYPE = {2, 3, 8}
 """Fields of GetProviderSchema.Response: resources, data sources, ephemeral resources, by type."""
 _BYTES = 2
@@ -35,6 +37,7 @@ class Abridged(grpc.GenericRpcHandler):
     """Listens on a Unix socket, until it is stopped, for the provider that listens on another."""
 
     def __init__(self, provider: str, socket: str) -> None:
+        self._prepared: dict[bytes, bytes] = {}
         self._channel = grpc.insecure_channel(f"unix:{provider}", options=_UNLIMITED)
         self._server = grpc.server(ThreadPoolExecutor(_AT_ONCE), [self], options=_UNLIMITED)
         self._server.add_insecure_port(f"unix:{socket}")
@@ -51,7 +54,13 @@ class Abridged(grpc.GenericRpcHandler):
                 _KNOWN.append(b"".join(_cut(ask(request))))
             return _KNOWN[0]
 
-        answer = schemas if details.method == _SERVICE + _SCHEMAS else ask
+        def prepared(request: bytes) -> bytes:
+            if request not in self._prepared:
+                self._prepared[request] = ask(request)
+            return self._prepared[request]
+
+        own = {_SCHEMAS: schemas, _PREPARE: prepared}
+        answer = own.get(details.method.removeprefix(_SERVICE), ask)
         return grpc.unary_unary_rpc_method_handler(lambda request, _: answer(request))
 
     def stop(self) -> None:

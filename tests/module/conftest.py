@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tftest
 
+from tests import provider
 from tests.ec2 import Account, served
 from tests.module import lives as ways
 from tests.module.copies import BINARY, REPOSITORY, Copy
@@ -29,14 +30,15 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", ".terraform*", "*.tfstate*", "*
 
 
 @pytest.fixture(scope="session")
-def providers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory in which `terraform init` has run; copying its .terraform costs nothing."""
     directory = tmp_path_factory.mktemp("providers")
     shutil.copy(REPOSITORY / "versions.tf", directory)
     terraform = tftest.TerraformTest(str(directory), binary=BINARY)
     mirror = provider_mirror.find(terraform.env, BINARY)
     terraform.init(plugin_dir=str(mirror) if mirror else None)
-    return directory
+    yield directory
+    provider.end()
 
 
 @pytest.fixture
@@ -73,15 +75,8 @@ def shared_account(blocks: Blocks) -> Iterator[Account]:
 
 
 @pytest.fixture(scope="session")
-def make_copy(
-    providers: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., Copy]]:
+def make_copy(providers: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Copy]:
     """A function that copies the module, or one of its examples, and has it initialised."""
-    running: list[Provider] = []
-
-    def provider(account: Account) -> Provider:
-        running.append(Provider(providers, account.environment))
-        return running[-1]
 
     def make(account: Account, example: str | None = None) -> Copy:
         root = tmp_path_factory.mktemp("copy")
@@ -90,16 +85,14 @@ def make_copy(
         shutil.copytree(REPOSITORY / "templates", root / "templates", ignore=LEFT_OUT)
         if example is None:
             _give_providers(providers, root)
-            return Copy(root, account, provider(account))
+            return Copy(root, account, Provider(providers, account))
         shutil.copytree(REPOSITORY / "examples", root / "examples", ignore=LEFT_OUT)
-        copy = Copy(root / "examples" / example, account, provider(account))
+        copy = Copy(root / "examples" / example, account, Provider(providers, account))
         copy.directory.mkdir(exist_ok=True)
         _give_providers(providers, copy.directory)
         return copy
 
-    yield make
-    for one in running:
-        one.stop()
+    return make
 
 
 def _give_providers(providers: Path, directory: Path) -> None:

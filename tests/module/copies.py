@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,39 @@ import tftest
 from tests.ec2 import terraform_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from tests.ec2 import Account
     from tests.provider import Provider
 
 REPOSITORY = Path(__file__).parents[2]
 BINARY = shutil.which("terraform") or shutil.which("tofu") or "terraform"
+
+
+class _Terraform(tftest.TerraformTest):  # type: ignore[misc] # untyped
+    """A provider is at hand for each command, and for another copy's afterwards."""
+
+    def __init__(self, directory: Path, env: Mapping[str, str], provider: Provider | None) -> None:
+        # Left to find the last out by itself, it reads the source of every caller.
+        super().__init__(str(directory), binary=BINARY, env=env, cache_dir=directory)
+        self._provider = provider
+
+    @contextmanager
+    def led(self) -> Iterator[None]:
+        """For one command its environment leads to a provider."""
+        if self._provider is None:
+            yield
+            return
+        self.env |= self._provider.environment
+        try:
+            yield
+        finally:
+            self._provider.rest()
+
+    def execute_command(self, cmd: str, *cmd_args: str) -> Any:
+        """As its every verb does."""
+        with self.led():
+            return super().execute_command(cmd, *cmd_args)
 
 
 @dataclass(frozen=True)
@@ -28,13 +57,11 @@ class Copy:
     directory: Path
     account: Account
     provider: Provider | None = None
-    """Kept running between commands; None where each is to start its own."""
+    """Kept running between commands; None where none is needed."""
 
     @property
-    def terraform(self) -> tftest.TerraformTest:
-        kept = self.provider.environment if self.provider else {}
-        environment = terraform_environment(self.account) | kept
-        return tftest.TerraformTest(str(self.directory), binary=BINARY, env=environment)
+    def terraform(self) -> _Terraform:
+        return _Terraform(self.directory, terraform_environment(self.account), self.provider)
 
     def plan(self, **variables: Any) -> Any:
         """The plan as tftest parses it; TerraformTestError with Terraform's words otherwise."""
@@ -45,16 +72,17 @@ class Copy:
         """What Terraform says to a plan that it refuses, its line breaks and frames taken out."""
         self.settings(**variables)
         terraform = self.terraform
-        # Not by tftest, which waits for ever once there are more words than a pipe holds.
-        done = subprocess.run(
-            [terraform.binary, "plan", "-no-color", "-input=false"],
-            cwd=self.directory,
-            env=terraform.env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+        with terraform.led():
+            # Not by tftest, which waits for ever once there are more words than a pipe holds.
+            done = subprocess.run(
+                [BINARY, "plan", "-no-color", "-input=false"],
+                cwd=self.directory,
+                env=terraform.env,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
         assert done.returncode == 1
         return " ".join(done.stderr.replace("│", " ").replace("╷", " ").split())
 
@@ -78,8 +106,6 @@ class Copy:
         self.terraform.destroy()
         state = self.terraform.state_pull()
         assert state["resources"] == []
-        if self.provider:
-            self.provider.stop()
 
     def changes(self, **variables: Any) -> dict[str, str]:
         """Address of each resource that a plan would change: create, update, replace, delete."""

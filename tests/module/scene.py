@@ -33,7 +33,7 @@ def lived(folder: Path, providers: Path) -> Iterator[Life]:
             "PATH": os.environ["PATH"],
             "HOME": os.environ["HOME"],
         }
-        provider = Provider(providers, environment)
+        provider = Provider(providers, account)
         world = World(
             environment=environment,
             aws=partial(PerilousAws, perils),

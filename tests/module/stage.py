@@ -165,12 +165,12 @@ def _stage(tmp_path: Path, jupyter: LiveJupyter, providers: Path) -> Iterator[St
             "PATH": os.environ["PATH"],
             "HOME": os.environ["HOME"],
         }
-        provider = Provider(providers, environment)
+        provider = Provider(providers, account)
         try:
             world = _world(environment, jupyter, told.append, provider)
             yield Stage(world, told, machines, account.control)
         finally:
-            provider.stop()
+            provider.rest()
 
 
 @pytest.fixture

@@ -215,6 +215,22 @@ def test_opentofu_is_accepted(tmp_path: Path) -> None:
     assert made.version() == (1, 9, 1)
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [({}, "OFF,OFF"), ({"TF_LOG": "DEBUG"}, ","), ({"TF_LOG_PROVIDER": "TRACE"}, "TRACE,")],
+    ids=["nobody asked", "all", "the provider's"],
+)
+def test_the_provider_writes_a_log_for_who_asked_for_one(
+    tmp_path: Path, asked: dict[str, str], told: str
+) -> None:
+    program = tmp_path / "terraform"
+    program.write_text('#!/bin/sh\necho "$TF_LOG_PROVIDER,$TF_LOG_SDK" >told\nexit 1\n')
+    program.chmod(0o755)
+    with pytest.raises(TerraformError):
+        Terraform(tmp_path, environment={"PATH": str(tmp_path), **asked}).plan()
+    assert (tmp_path / "told").read_text() == f"{told}\n"
+
+
 def test_an_old_terraform_is_refused(tmp_path: Path) -> None:
     _program(tmp_path, "terraform", "1.5.7")
     made = Terraform(tmp_path, environment={"PATH": str(tmp_path)})

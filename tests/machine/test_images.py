@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.embedded import Account
 from tests.machine.live import Live
 from tests.machine.typed import UP_SECONDS, document, stop_if_idle, wrapper
+from wrapper import local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +117,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
     with ExitStack() as stack:
         if not command("local", "status", "--json")["running"]:
             stack.callback(stop_if_idle, environment)
-        stack.callback(wrapper, "down", name, "--local", "--yes", environment=environment)
+        stack.callback(_end, name, environment)
         first = command(*up, "--sudo")
         password = command("password", name, "--new", "--generate-password", "--json")["password"]
         live = Live(first["url"], password, first["key_sha256"], own=True)
@@ -129,6 +131,12 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
         command("down", name, "--yes", "--json")
         second = command(*up)
         yield Images(name, environment, first, baked, second, before, hashes, alive)
+
+
+def _end(name: str, environment: dict[str, str]) -> None:
+    """What the last test has not ended."""
+    if (Path(environment["XDG_DATA_HOME"]) / "jupyter-clouds" / name / "module").exists():
+        wrapper("down", name, "--local", "--yes", environment=environment)
         wrapper("images", "--local", "prune", name, "--keep", "0", "--yes", environment=environment)
 
 
@@ -171,13 +179,25 @@ def test_nothing_personal_came_along(images: Images) -> None:
     assert keys == {f"ssh_host_{kind}_key" for kind in KEYS}
 
 
-def test_it_outlives_its_image(images: Images) -> None:
+def test_it_outlives_its_image_and_a_run_with_down_leaves_its_result_and_nothing_else(
+    images: Images, tmp_path: Path
+) -> None:
     (listed,) = images.command("images", "--local", "--name", images.name, "--json")
     assert listed["id"] == images.baked["id"]
     assert listed["monthly_price"] > 0
     images.command("images", "--local", "prune", images.name, "--keep", "0", "--yes", "--json")
     assert images.command("images", "--local", "--name", images.name, "--json") == []
     images.command("stop", images.name, "--json")
-    images.second |= images.command("start", images.name, "--json")
-    with images.live().logged_in() as notebook:
-        assert notebook.run_cell("print(6 * 7)").strip() == "42"
+    images.command("start", images.name, "--json")
+    words = ("-o", "answer", "--down", "--", "sh", "-c", "echo 42 | tee answer")
+    done = wrapper("run", images.name, *words, here=tmp_path, environment=images.environment)
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+    (answer,) = tmp_path.glob("runs/*/answer")
+    assert answer.read_text() == "42\n"
+    assert done.stderr.splitlines()[-1] == "0 left"
+    ec2 = Account(local.status().env).ec2
+    by = [{"Name": "tag:jupyter-clouds:deployment", "Values": [images.name]}]
+    there = {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}
+    assert ec2.describe_instances(Filters=[*by, there])["Reservations"] == []
+    assert ec2.describe_security_groups(Filters=by)["SecurityGroups"] == []
+    assert ec2.describe_volumes(Filters=by)["Volumes"] == []

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from tests.machine.live import Live, open_channels
 from tests.machine.reach import until
 from tests.machine.story import illustrate
 from tests.machine.tutorial import Machine, machine
-from tests.machine.typed import ROOT, UP_SECONDS, document, wrapper
+from tests.machine.typed import UP_SECONDS, document, wrapper
 from wrapper.notebook.kernel import _execute as cell
 
 if TYPE_CHECKING:
@@ -41,20 +40,9 @@ ON_ALL = (
 FIRST = "import sys\nopen('first.txt', 'w').write(sys.prefix)"
 
 
-def _typed(
-    words: Sequence[str], here: Path, environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
-    """`python -m wrapper ...` in a directory of its own, for results come there."""
-    return subprocess.run(
-        [sys.executable, "-m", "wrapper", *words],
-        cwd=here,
-        env={**environment, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=UP_SECONDS,
-    )
+def _typed(words: Sequence[str], machine: Machine) -> subprocess.CompletedProcess[str]:
+    """`python -m wrapper ...`, in the machine's directory."""
+    return wrapper(*words, environment=machine.environment, seconds=UP_SECONDS, here=machine.here)
 
 
 def notebook(machine: Machine, *cells: tuple[str, list[str]]) -> str:
@@ -72,7 +60,7 @@ def notebook(machine: Machine, *cells: tuple[str, list[str]]) -> str:
 def test_up_runs_in_the_notebook_that_is_there(machine: Machine) -> None:
     (machine.here / "first.py").write_text(FIRST)
     words = ("up", machine.name, "--yes", "--json", "--run", "first.py", "-o", "first.txt")
-    told = document(_typed(words, machine.here, machine.environment))
+    told = document(_typed(words, machine))
     assert (told["run"]["state"], told["exit_code"]) == ("done", 0)
     # Not before the environment was there, which the notebook does not wait for.
     found = machine.here / told["folder"] / "first.txt"
@@ -150,7 +138,7 @@ def test_the_environment_is_brought_up_to_a_file_or_stays_and_no_kernel_ends(
     def update(name: str, text: str) -> subprocess.CompletedProcess[str]:
         (machine.here / name).write_text(text)
         words = ("env", "update", name, "--name", machine.name)
-        return _typed(words, machine.here, machine.environment)
+        return _typed(words, machine)
 
     fetched = set((machine.here / "runs").iterdir())
     with kernel(machine) as asked:
@@ -201,7 +189,7 @@ def test_a_lock_file_follows_once_the_notebook_answers(machine: Machine) -> None
     def again(*packages: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         lock = {"version": 1, "metadata": {}, "package": packages}
         (machine.here / "conda-lock.yml").write_text(json.dumps(lock))
-        return _typed(up, machine.here, machine.environment)
+        return _typed(up, machine)
 
     done = again(*locked)
     assert done.returncode == 1, done.stderr

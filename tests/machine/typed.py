@@ -18,16 +18,16 @@ UP_SECONDS = 1200
 
 
 def wrapper(
-    *arguments: str, environment: dict[str, str], seconds: float = 300
+    *arguments: str, environment: dict[str, str], seconds: float = 300, here: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m wrapper ...`, nobody at the keyboard."""
+    """`python -m wrapper ...`, nobody at the keyboard; results come to the directory."""
     return subprocess.run(
         [sys.executable, "-m", "wrapper", *arguments],
         check=False,
         capture_output=True,
         text=True,
-        env=environment,
-        cwd=ROOT,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        cwd=here,
         stdin=subprocess.DEVNULL,
         timeout=seconds,
     )

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.unit.told import ANSWERS, Calls, calls
+from tests.unit.told import ANSWERS, FACTS, SNAPSHOT, Calls, calls
 from wrapper import deployment
 from wrapper.cli import main
 from wrapper.deployment import afterwards, attending, pausing, running, take_down
 from wrapper.deployment.attending import Fetched
 from wrapper.deployment.awake import StoppedError
-from wrapper.errors import Interrupted, UsageError
+from wrapper.deployment.pausing import Stopped
+from wrapper.deployment.take_down import Down
+from wrapper.errors import Interrupted, LeftoverError, UsageError
 from wrapper.notebook import Run
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["calls"]  # a fixture, for pytest to find here
 
 NAME = "20261123-161712-train"
+STOPPED = "moon is stopped.\nIt still costs "
+ENDED = "0 left\nkept: "
 
 
 def ended(**how: Any) -> Fetched:
@@ -69,11 +73,16 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     NoLine.asked = found
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(afterwards, "Line", NoLine)
-    monkeypatch.setattr(pausing, "stop", lambda _, name: found.append(f"stop {name}"))
 
-    def down(world: Any, name: str) -> None:
+    def stop(_: Any, name: str) -> Stopped:
+        found.append(f"stop {name}")
+        return Stopped(**FACTS | {"name": name, "state": "stopped"}, monthly={"disks": 6.4})
+
+    def down(world: Any, name: str) -> Down:
         found.append(f"down {name} {world.confirm('?')} {world.choose('?', ['a', 'b'], 'b')}")
+        return Down(name, ended=("instance i-1",), removed=(), kept=(SNAPSHOT,))
 
+    monkeypatch.setattr(pausing, "stop", stop)
     monkeypatch.setattr(take_down, "down", down)
     return found
 
@@ -112,24 +121,50 @@ def test_the_exit_code_is_the_runs(
 
 
 @pytest.mark.parametrize(
-    ("after", "outputs", "done"),
+    ("after", "outputs", "done", "words", "document"),
     [
-        ("stop", {}, ["stop moon"]),
-        ("down", {}, ["down moon True b"]),
-        ("down", {"a": ()}, ["stop moon"]),
+        ("stop", {}, "stop moon", STOPPED, {"stopped": "stopped"}),
+        ("down", {}, "down moon True b", ENDED, {"down": []}),
+        ("down", {"a": ()}, "stop moon", STOPPED, {"stopped": "stopped"}),
     ],
     ids=["stopped", "ended as with --yes", "only stopped where an output is missing"],
 )
-def test_what_is_to_be_afterwards_is_done_once(
+def test_what_is_to_be_afterwards_is_done_once_and_told_as_by_its_own_command(
     after: str,
     outputs: Any,
-    done: list[str],
+    done: str,
+    words: str,
+    document: dict[str, Any],
     told: list[str],
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     runs_to(monkeypatch, ended(after=after, outputs=outputs))
-    main(["run", "moon", f"--{after}", "--", "true"])
-    assert told == [f"{NAME} settled", *done]
+    asked = ["run", "moon", f"--{after}", "--", "true"]
+    main(asked)
+    assert told == [f"{NAME} settled", done]
+    shown = capsys.readouterr()
+    assert words in shown.err
+    assert shown.out == "", "that is the run's own"
+    main([*asked[:2], "--json", *asked[2:]])
+    found = json.loads(capsys.readouterr().out)
+    assert found["run"]["name"] == NAME
+    key = {"stopped": "state", "down": "left"}
+    assert {one: found[one][key[one]] for one in key if one in found} == document
+
+
+def test_what_fails_afterwards_takes_the_runs_document_with_it(
+    told: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def left(*_: Any) -> None:
+        raise LeftoverError("1 left", hint="Again.")
+
+    monkeypatch.setattr(take_down, "down", left)
+    runs_to(monkeypatch, ended(after="down"))
+    assert main(["run", "--json", "--down", "--", "true"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["error"], found["run"]["name"], found["exit_code"]) == ("1 left", NAME, 1)
+    assert told == [f"{NAME} settled"]
 
 
 def test_what_ec2_cannot_stop_ends_by_itself(

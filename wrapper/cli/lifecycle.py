@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wrapper.cli import (
     bringing,
+    ends,
     everywhere,
     needing,
     news,
@@ -21,15 +21,13 @@ from wrapper.cli import (
     wanting,
     worlds,
 )
-from wrapper.cli.failure import fitting, program
+from wrapper.cli.failure import fitting
 from wrapper.cli.options import option
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
 
 if TYPE_CHECKING:
     from wrapper.deployment.answering import Up
-    from wrapper.deployment.kept import Kept
-    from wrapper.deployment.take_down import Down
 
 
 @click.command()
@@ -186,49 +184,19 @@ def down(ctx: click.Context, /, name: str, *, as_json: bool, every: bool, **give
         if every:
             _refuse_one_and_all(ctx, given)
             all_of_them = deployment.down_all(world, wish=wish)
-            told = json.dumps([_down_document(one) for one in all_of_them], indent=2)
+            told = json.dumps([ends.document(one) for one in all_of_them], indent=2)
             click.echo(told if as_json else everywhere.ended(all_of_them))
             return
         done = deployment.down(
             world, name, local=bool(given["local"]), region=given["region"], wish=wish
         )
-    if as_json:
-        click.echo(json.dumps(_down_document(done), indent=2))
-    else:
-        click.echo("\n".join([f"{len(done.left)} left", *_kept(done)]))
+    click.echo(json.dumps(ends.document(done), indent=2) if as_json else ends.in_words(done))
 
 
 def _refuse_one_and_all(ctx: click.Context, given: dict[str, Any]) -> None:
     typed = ctx.get_parameter_source("name") is click.core.ParameterSource.COMMANDLINE
     if typed or given["local"] or given["region"]:
         raise click.UsageError("--all means every deployment of this computer: say no other.")
-
-
-def _down_document(done: Down) -> dict[str, Any]:
-    return {**asdict(done), "kept": [asdict(one) for one in done.kept]}
-
-
-def _kept(done: Down) -> list[str]:
-    """What it costs from now on, and how to get it back."""
-    if not done.kept:
-        return []
-    from wrapper.deployment import kept  # noqa: PLC0415 (after --help)
-
-    def sum_of(some: list[Kept]) -> str:
-        return kept.about(sum(one.monthly_price for one in some))
-
-    data = [one for one in done.kept if one.kind != "image"]
-    images = [one for one in done.kept if one.kind == "image"]
-    lines = [f"kept: {one.words}, {program()} up {done.name} restores it" for one in data[:1]]
-    if more := data[1:]:
-        lines.append(
-            f"kept before: {len(more)} more, {sum_of(more)}, {program()} snapshots {done.name}"
-        )
-    if images:
-        lines.append(
-            f"images: {len(images)}, {sum_of(images)} at most, {program()} images prune {done.name}"
-        )
-    return lines
 
 
 def ending(done: Up) -> str:

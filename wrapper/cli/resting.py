@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 
-from wrapper.cli import options, worlds
+from wrapper.cli import ends, options, worlds
 from wrapper.cli.failure import fitting
 from wrapper.cli.lifecycle import ending
 from wrapper.cli.options import option
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
-
-if TYPE_CHECKING:
-    from wrapper.deployment.pausing import Stopped
 
 
 @click.command()
@@ -38,7 +34,7 @@ def stop(name: str, *, keep_down: bool, yes: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.document(), indent=2))
     else:
-        click.echo(fitting(_stopped(found), name))
+        click.echo(ends.stopped_in_words(found))
 
 
 @click.command()
@@ -110,18 +106,3 @@ def resize(
         click.echo(json.dumps(done.summary.document(), indent=2))
     else:
         click.echo(fitting(ending(done), name))
-
-
-def _stopped(found: Stopped) -> str:
-    from wrapper import next_steps  # noqa: PLC0415 (after --help)
-    from wrapper.deployment import monthly  # noqa: PLC0415 (after --help)
-
-    first = f"{found.name} is {found.state}." if found.changed else "Nothing to do: it is stopped."
-    lines = [first]
-    if costs := monthly.in_words(found.monthly, found.region):
-        lines.append(f"It still costs {costs}.")
-    lines += [
-        f"  again   {next_steps.of(found.name, found.state)}",
-        "  end it  python -m wrapper down",
-    ]
-    return "\n".join(lines)

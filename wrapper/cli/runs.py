@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wrapper.cli import news, options, run_options, worlds
+from wrapper.cli import ends, news, options, run_options, worlds
 from wrapper.cli.person import Person
 from wrapper.cli.screen import Screen
 from wrapper.cli.ways import WithWords
@@ -184,12 +184,17 @@ def _found(world: World, name: str, which: str | None, person: Person) -> Run:
 def _end(world: World, name: str, found: Fetched, given: dict[str, Any]) -> int:
     from wrapper.deployment import afterwards  # noqa: PLC0415 (after --help)
 
-    if given["as_json"]:
-        told = {**given.get("summary", {}), **asdict(found), "exit_code": found.exit_code}
-        click.echo(json.dumps(told, indent=2))
-    else:
+    told = {**given.get("summary", {}), **asdict(found), "exit_code": found.exit_code}
+    if not given["as_json"]:
         click.echo("\n".join(_ending(found)), err=True)
-    afterwards.do(world, name, found)
+    # Where what was to follow fails, the run is told all the same.
+    click.get_current_context().obj["document"] = told
+    rest = afterwards.do(world, name, found)
+    words, more = ends.after_a_run(rest) if rest else ("", {})
+    if given["as_json"]:
+        click.echo(json.dumps(told | more, indent=2))
+    elif words:
+        click.echo(words, err=True)
     return found.exit_code
 
 

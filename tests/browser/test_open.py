@@ -1,4 +1,4 @@
-"""JupyterLab through the local door of `open`: no login, no warning, a cell runs."""
+"""JupyterLab by the local door of `open`: no login, no warning; cells run, clicks are heard."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import socket
 import ssl
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import PASSWORD, PATIENCE, SCREENSHOTS
-from tests.browser.test_notice import NOTICE
+from tests.browser.watch import Watch, watch
 from tests.unit.doors import ask
 from wrapper.carrier import Upstream
 from wrapper.carrier.serving import _serve
@@ -25,11 +26,13 @@ from wrapper.notebook.pinning import trust_only
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import BrowserContext
+    from playwright.sync_api import BrowserContext, Page
 
     from tests.browser.conftest import Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+__all__ = ["watch"]  # a fixture, for pytest to find here
 
 TOAST = ".Toastify__toast"
 
@@ -112,12 +115,57 @@ def link(lab: Lab, road: Road) -> Iterator[str]:
     assert not thread.is_alive()
 
 
-def test_cells_run_and_a_notice_is_seen_through_the_door_also_at_another_address_with_no_login(
-    browser: BrowserContext, lab: Lab, link: str, road: Road
+IDLE = {
+    "level": "warning",
+    "yields": True,
+    "time": "2026-11-23T10:11:12Z",
+    "text": "Nothing runs here and nobody types. At {time} everything is saved and this machine"
+    " stops.",
+}
+BUTTONS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    ({"label": "Stay", "command": "jupyter-clouds:stay"}, {"do": "stay"}),
+    (
+        {"label": "One more hour", "command": "jupyter-clouds:extend", "args": {"hours": 1}},
+        {"do": "extend", "hours": 1},
+    ),
+)
+"""Of notices that the machine is about to stop, and what the machine's watch hears."""
+
+
+def answered(page: Page, lab: Lab, watch: Watch) -> None:
+    """A click on each button is heard, and its notice goes."""
+    for button, wish in BUTTONS:
+        notice = IDLE | {"id": f"autostop-{button['label']}", "actions": [button]}
+        assert ask(lab.door, "POST", "/notice", notice)[0] == 200
+        toast = page.locator(TOAST)
+        expect(toast).to_contain_text("At ")
+        assert "{time}" not in toast.inner_text()
+        name = button["label"].lower().replace(" ", "-")
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
+        toast.get_by_text(button["label"]).click()
+        end = time.monotonic() + PATIENCE
+        while wish not in watch.heard:
+            assert time.monotonic() < end, watch.heard
+            page.wait_for_timeout(100)
+        ask(lab.door, "POST", "/notice", {"gone": "autostop-"})
+        expect(toast).to_have_count(0)
+
+
+def run(page: Page, number: int, shows: str) -> None:
+    """The cell runs, and its output is seen."""
+    page.locator(".jp-CodeCell .cm-content").nth(number).click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(f".jp-OutputArea >> text={shows}")
+
+
+def test_cells_run_and_notices_are_answered_through_the_door_also_at_another_address_with_no_login(
+    browser: BrowserContext, lab: Lab, link: str, road: Road, watch: Watch
 ) -> None:
     lab.write("door.ipynb", "x = 6 * 7; print(x)", "print(x + 1)")
     origin = link.partition("/open/")[0]
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    expect.set_options(timeout=PATIENCE * 1000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
@@ -126,18 +174,12 @@ def test_cells_run_and_a_notice_is_seen_through_the_door_also_at_another_address
         handed = lab.folder / "open.html"
         handed.write_text(f'<meta http-equiv="refresh" content="0; url={link}">')
         page.goto(handed.as_uri())
-        page.wait_for_url(f"{origin}/lab**", timeout=PATIENCE * 1000)
+        page.wait_for_url(f"{origin}/lab**")
         page.goto(f"{origin}/lab/workspaces/{time.monotonic_ns()}/tree/door.ipynb")
-        page.wait_for_selector(r"#jp-main-statusbar >> text=/\| Idle/", timeout=PATIENCE * 1000)
-        page.locator(".jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("Control+Enter")
-        page.wait_for_selector(".jp-OutputArea >> text=42", timeout=PATIENCE * 1000)
-        assert ask(lab.door, "POST", "/notice", NOTICE | {"id": "another"})[0] == 200
-        page.wait_for_selector(f"{TOAST} >> text=AWS stops this spot", timeout=PATIENCE * 1000)
+        page.wait_for_selector(r"#jp-main-statusbar >> text=/\| Idle/")
+        run(page, 0, "42")
         SCREENSHOTS.mkdir(exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / "open.png")
-        ask(lab.door, "POST", "/notice", {})
-        page.wait_for_selector(TOAST, state="detached", timeout=PATIENCE * 1000)
+        answered(page, lab, watch)
         # Of ours there is the door's cookie, and nothing else.
         names = {
             one["name"] for one in browser.cookies(origin) if one["name"].startswith("clouds-")
@@ -146,8 +188,6 @@ def test_cells_run_and_a_notice_is_seen_through_the_door_also_at_another_address
         assert not errors
 
         road.close()
-        page.locator(".jp-CodeCell .cm-content").nth(1).click()
-        page.keyboard.press("Control+Enter")
-        page.wait_for_selector(".jp-OutputArea >> text=43", timeout=PATIENCE * 1000)
+        run(page, 1, "43")
     finally:
         page.close()

@@ -4,7 +4,7 @@ python := .venv/bin/python
 pytest := $(python) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test lint format reference bundle unit module machine embedded notebooks browser rehearsal bench lock clean in-turn
+.PHONY: help setup up down test lint format reference bundle unit module machine embedded notebooks browser rehearsal webkit bench lock clean in-turn
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ browser: setup ## headless Chromium
 
 rehearsal: setup ## a machine interrupted, ended, stopped with somebody at work, and what it costs; needs root or sudo
 	@$(python) -m tests.machine.rehearsal
+
+webkit: setup ## Safari's engine at a JupyterLab, by the door and directly; apt-get install webkit2gtk-driver xvfb
+	@$(pytest) tests/browser/webkit.py
 
 bench: setup ## one table of ratios
 	@$(python) -m bench

@@ -16,7 +16,7 @@ import boto3
 from botocore import useragent
 from botocore.client import ClientCreator
 from botocore.config import Config
-from botocore.loaders import JSONFileLoader, Loader
+from botocore.loaders import Loader
 from werkzeug.serving import make_server
 
 from wrapper.local.api import create_app
@@ -48,7 +48,6 @@ def _once(owner: Any, name: str) -> None:
     setattr(owner, name, found)
 
 
-_once(JSONFileLoader, "load_file")  # EC2's description alone takes a fifth of a second
 _once(Loader, "list_available_services")
 _once(ClientCreator, "_create_client_class")
 # The same words, letter by letter, at every question: an eighth of what one costs the client.

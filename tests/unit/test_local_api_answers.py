@@ -77,3 +77,25 @@ def test_it_is_what_moto_itself_would_write(
     assert len(answered) > 25
     for action, ours, theirs in answered:
         assert ours == theirs, action
+
+
+def test_types_are_found_by_names_patterns_and_what_else_is_asked(ec2: EC2Client) -> None:
+    """Names alone are not tried as patterns, and an answer is written once."""
+
+    def found(*names: str, **others: str) -> set[str]:
+        asked = {"instance-type": names, **{key: (value,) for key, value in others.items()}}
+        filters: Any = [{"Name": k.replace("_", "-"), "Values": v} for k, v in asked.items()]
+        told = ec2.describe_instance_types(Filters=filters)
+        return {str(one["InstanceType"]) for one in told["InstanceTypes"]}
+
+    assert found(*TYPES, "no.such") == {*TYPES}
+    assert found(*TYPES, bare_metal="false") == {*TYPES} - {"c7gd.metal"}
+    assert found("t3.lar*", "t4g.large") == {"t3.large", "t4g.large"}
+    assert found("no.such") == set()
+    with pytest.raises(ClientError, match=r"no\.such"):
+        ec2.describe_instance_types(InstanceTypes=["no.such"])  # type: ignore[list-item] # none
+    ids = {
+        ec2.describe_instance_types(InstanceTypes=["t3.nano"])["ResponseMetadata"]["RequestId"]
+        for _ in range(2)
+    }
+    assert len(ids) == 2

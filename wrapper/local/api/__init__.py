@@ -22,6 +22,7 @@ interruptions  their notices and their ends
 fis        the Fault Injection Service's API; experiments, what it starts
 budgets    AWS Budgets, and the tags that costs are told by
 cloudtrail  LookupEvents: what was asked of EC2, and what it did itself
+descriptions  the SDK's, which moto reads again and again
 control    capacity, prices, quotas and time as the owner of the embedded EC2 decides them
 clock      the time that all of this goes by
 checks     what they gave, as it is meant
@@ -31,6 +32,7 @@ ids        what a malformed id is
 imaginary  machines where none are booted: states without anything behind them
 """
 
+import wrapper.local.api.descriptions  # noqa: F401 (before moto reads them)
 from wrapper.local.api.app import create_app
 
 __all__ = ["create_app"]

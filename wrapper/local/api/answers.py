@@ -1,13 +1,15 @@
 """EC2's answers: moto's own, byte for byte, with what it finds out about their fields kept.
 
-Moto tries six kinds of alias and twenty patterns for each field of each answer, and asks every
-method of a class for its name at each request: most of what the API's processor time went to.
+Moto tries six kinds of alias and twenty patterns for each field of each answer, has each element's
+name looked at letter by letter, and asks every method of a class for its name at each request: most
+of what the API's processor time went to.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape, quoteattr
 
 from moto.core import responses
 from moto.core.responses import ActionResult
@@ -15,7 +17,7 @@ from moto.core.serialize import AttributePickerContext, EC2Serializer
 from moto.core.utils import get_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from moto.core.model import Shape
     from moto.core.responses import ActionContext
@@ -63,6 +65,40 @@ class Serializer(EC2Serializer):
             if path.endswith(end):
                 return transform(found)
         return found
+
+    def _serialize_body(self, body: Mapping[str, Any]) -> str:
+        out = ['<?xml version="1.0" encoding="utf-8"?>\n']
+        for name, held in body.items():
+            _write(out, name, held)
+        return "".join(out)
+
+
+def _write(out: list[str], name: str, value: Any) -> None:
+    """As xmltodict.unparse: each of a list in an element of its own, an empty one cut short."""
+    for one in value if type(value) is list else (value,):
+        if isinstance(one, dict):
+            said = "".join(f" {k[1:]}={quoteattr(v)}" for k, v in one.items() if k[0] == "@")
+            begun = len(out)
+            out.append(f"<{name}{said}>")
+            for key, held in one.items():
+                if key[0] != "@":
+                    _write(out, key, held)
+            if len(out) > begun + 1:
+                out.append(f"</{name}>")
+            else:
+                out[begun] = f"<{name}{said}/>"
+        elif text := _text(one):
+            out.append(f"<{name}>{escape(text)}</{name}>")
+        else:
+            out.append(f"<{name}/>")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _first(value: Any, keys: tuple[str, ...]) -> Any:

@@ -20,14 +20,15 @@ def types_that_fit(
     """Names, sorted; the prices' protection is not known here."""
     return [
         name
-        for name in _offered(region)
+        for name in offered(region)
         if {*INSTANCE_TYPES[name]["ProcessorInfo"]["SupportedArchitectures"]} & {*architectures}
         and _fits(INSTANCE_TYPES[name], required)
     ]
 
 
 @cache
-def _offered(region: str) -> list[str]:
+def offered(region: str) -> list[str]:
+    """Names of the region's types, sorted."""
     found = {one["InstanceType"] for one in INSTANCE_TYPE_OFFERINGS["region"].get(region, ())}
     return sorted(found & INSTANCE_TYPES.keys())
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, BaseResponse
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses import EC2Response
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wrapper.local.api.backend import Ec2
+
+_enriched: Final[Any] = vars(BaseResponse)["_enrich_response"].__func__
 
 
 class StorageActions(EC2Response):
@@ -22,6 +24,13 @@ class StorageActions(EC2Response):
     @property
     def ec2_backend(self) -> Ec2:
         return self.backends[self.current_account][self.region]
+
+    @staticmethod
+    def _enrich_response(headers: dict[str, str], body: Any) -> tuple[dict[str, str], Any]:
+        # Moto tries at every letter whether a mark is there that EC2's answers do not have.
+        marked = not isinstance(body, str) or "<RequestId>" in body
+        headers, enriched = _enriched(headers, body if marked else "")
+        return headers, enriched if marked else body
 
     def create_volume(self) -> ActionResult:
         tags = self._parse_tag_specification().get("volume", {})

@@ -157,21 +157,22 @@ def enriched(
 
 def daily(changes: Sequence[SpotPrice], end: datetime, days: int) -> list[float]:
     """Mean of each of so many days before `end`; changes of one pool, the oldest first."""
-    found: list[float] = []
-    if not changes:
-        return found
-    for day in range(days, 0, -1):
-        first, last = end.timestamp() - day * DAY, end.timestamp() - (day - 1) * DAY
-        total = length = 0.0
-        for one, then in zip(changes, [*changes[1:], None], strict=True):
-            begin = max(first, one.since.timestamp())
-            until = min(last, then.since.timestamp() if then else last)
-            if until > begin:
-                total += float(one.dollars) * (until - begin)
-                length += until - begin
-        if length:
-            found.append(total / length)
-    return found
+    last = end.timestamp()
+    bounds = [last - day * DAY for day in range(days, -1, -1)]
+    totals, lengths = [0.0] * days, [0.0] * days
+    since = [one.since.timestamp() for one in changes]
+    day = 0
+    for one, begin, until in zip(changes, since, [*since[1:], last], strict=False):
+        dollars = float(one.dollars)
+        while day < days:
+            length = min(bounds[day + 1], until) - max(bounds[day], begin)
+            if length > 0:
+                totals[day] += dollars * length
+                lengths[day] += length
+            if until < bounds[day + 1]:
+                break
+            day += 1
+    return [total / length for total, length in zip(totals, lengths, strict=True) if length]
 
 
 def sparkline(values: Sequence[float], width: int = 15) -> str:

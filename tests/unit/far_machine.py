@@ -6,13 +6,13 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wrapper.deployment import ssh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import pytest
 
@@ -23,7 +23,7 @@ ODD = (
 """Names that files may have."""
 
 # What sshd does: the words are joined, and a shell reads them in the user's home directory.
-SSH = """#!{python}
+SSH = """#!{python} -IS
 import os, sys
 words = sys.argv[sys.argv.index("clouds-moon") + 1 :]
 if words[:2] == ["-e", "none"]:
@@ -33,6 +33,7 @@ os.chdir({home!r})
 kept = {{key: value for key, value in os.environ.items() if not key.startswith("UNISON")}}
 os.execve("/bin/sh", ["sh", "-c", " ".join(words)], kept | {{"HOME": {home!r}}})
 """
+PYTHON = Path("/usr/bin/python3")
 
 
 def set_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> tuple[Path, Path, Path]:
@@ -43,6 +44,9 @@ def set_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> tuple
         one.mkdir(parents=True)
     (tools / "ssh").write_text(SSH.format(python=sys.executable, home=str(home)))
     (tools / "ssh").chmod(0o755)
+    # A machine's is the system's; what else is of this name here may take longer than all the rest.
+    if PYTHON.exists():
+        (tools / "python3").symlink_to(PYTHON)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     monkeypatch.setattr(ssh, "connect", lambda *_: folder)

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ class Tree:
 def main() -> None:
     """What is left out below the working directory is printed, a zero byte after each name."""
     try:
-        names = Tree(os.fsencode(Path.cwd()), sys.argv[1]).names()
+        names = Tree(b".", sys.argv[1]).names()
     except GitError as error:
         sys.exit(f"git does not say what it ignores: {error}")
     sys.stdout.buffer.write(b"".join(name + b"\0" for name in names))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
 import os
 import select
 import sys
@@ -136,7 +135,7 @@ class Monitor:
     def _tell(self, root: bytes | None) -> None:
         """The paths that are ripe; what is open in JupyterLab is on the disk before."""
         if self.door:
-            with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+            with contextlib.suppress(OSError, ValueError):
                 save(self.door, _SAVING)
         self._look()
         if root is not None:

@@ -10,7 +10,6 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.ec2 import served
+from tests.forked import Nursery
 from tests.machine_tree import lay_out, tell_jupyter
 from tests.unit.data_volume import rooms, volume  # noqa: F401 - fixtures
 from wrapper.aws import Aws, Pace
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
     from tests.ec2 import Account
+    from tests.forked import Child
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "lusab-babad-gutih-tugad"
@@ -156,6 +157,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveJupyter]:
         f"c.ServerApp.root_dir = {str(work)!r}\n"
         f"c.ServerApp.ip, c.ServerApp.port, c.ServerApp.port_retries = '127.0.0.1', {port}, 0\n"
         "c.ServerApp.open_browser, c.ServerApp.allow_root = False, True\n"
+        "c.LanguageServerManager.autodetect = False\n"  # a second of Node's, for nobody here
         "c.IdentityProvider.token = ''\n"
         f"c.PasswordIdentityProvider.hashed_password = {hash_password(PASSWORD)!r}\n"
     )
@@ -205,6 +207,10 @@ def without_grammar(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(start)}
 
 
+LIBRARIES = Nursery("jupyter_server.serverapp", "jupyterlab.commands")
+"""All but what finds out of the environment where a user's settings are: jupyterlab.labapp."""
+
+
 @contextmanager
 def serving(home: Path, port: int, *arguments: str, **environment: str) -> Iterator[None]:
     """This Python runs a server that listens on the port; it ends with the block."""
@@ -219,12 +225,8 @@ def serving(home: Path, port: int, *arguments: str, **environment: str) -> Itera
     }
     log = home / "log"
     with log.open("wb") as output:
-        server = subprocess.Popen(
-            [sys.executable, *arguments],
-            env=environment,
-            stdout=output,
-            stderr=output,
-            cwd=home,
+        server = LIBRARIES.begin(
+            *arguments, environment=environment, folder=home, output=output.fileno()
         )
         try:
             _wait_for(port, server, log)
@@ -233,7 +235,7 @@ def serving(home: Path, port: int, *arguments: str, **environment: str) -> Itera
             _end(server)
 
 
-def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(port: int, server: Child, log: Path) -> None:
     until = time.monotonic() + 180
     while time.monotonic() < until and server.poll() is None:
         with closing(socket.socket()) as sock:
@@ -243,12 +245,12 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"jupyter_server does not listen:\n{log.read_text()}")
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
+def _end(server: Child) -> None:
+    server.send(signal.SIGTERM)
     try:
         server.wait(15)
     except subprocess.TimeoutExpired:
-        server.kill()
+        server.send(signal.SIGKILL)
         server.wait()
 
 

@@ -108,6 +108,7 @@ def own_server(program: Browser, tmp_path: Path) -> Iterator[str]:
         tmp_path,
         port,
         *("-m", "jupyter_server", "--no-browser", "--allow-root", f"--port={port}"),
+        "--LanguageServerManager.autodetect=False",
         JUPYTER_TOKEN="mine",
         JUPYTER_GATEWAY_URL=f"http://{program.host}",
         JUPYTER_GATEWAY_AUTH_TOKEN=program.door.token,

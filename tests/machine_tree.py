@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 from wrapper.password import hash_password
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 OURS = "opt/jupyter-clouds"
+CHANNELS = ("machine", "services")
+
+
+@cache
+def programs() -> Path:
+    """The folder of both channels, where they are compiled as on a machine after its first boot.
+
+    Hundreds of processes begin with them, and may not write there.
+    """
+    for channel in CHANNELS:
+        compileall.compile_dir(TEMPLATES / channel / OURS, quiet=2)
+    return TEMPLATES
 
 
 def lay_out(root: Path) -> Path:
     """What user data and the bucket bring to a machine lies under the root; returns its folder."""
-    for channel in ("machine", "services"):
-        shutil.copytree(
-            TEMPLATES / channel / OURS,
-            root / OURS,
-            ignore=shutil.ignore_patterns("__pycache__"),
-            dirs_exist_ok=True,
-        )
+    for channel in CHANNELS:
+        shutil.copytree(programs() / channel / OURS, root / OURS, dirs_exist_ok=True)
     return root / OURS
 
 

@@ -12,13 +12,15 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.machine_tree import OURS, programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
-BIN = Path(__file__).parents[2] / "templates/machine/opt/jupyter-clouds/bin"
+BIN = programs() / "machine" / OURS / "bin"
 MIB = 2**20
 SILENT = 100
 """Bytes after which a connection stays open and says nothing more."""
@@ -90,7 +92,8 @@ class MachineRoot:
         }
         server = _Server(("127.0.0.1", 0), _Handler)
         server.machine = self
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        # For as long as the tests run: it looks for a wish to end once an hour.
+        threading.Thread(target=server.serve_forever, args=(3600,), daemon=True).start()
         self.url = f"http://127.0.0.1:{server.server_port}"
         for folder in ("dev", "etc/jupyter-clouds", "proc", "usr/local/bin", "tools"):
             (root / folder).mkdir(parents=True)

@@ -64,7 +64,8 @@ class Metadata(http.server.ThreadingHTTPServer):
         self.asked: list[str] = []
         self.tokens, self.expired, self.ttl = 0, 0, ""
         self.broken: Callable[[_Handler], None] | None = None
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        # For as long as the tests run: it looks for a wish to end once an hour.
+        threading.Thread(target=self.serve_forever, args=(3600,), daemon=True).start()
 
     def good(self) -> set[str]:
         return {f"token-{number}" for number in range(self.expired + 1, self.tokens + 1)}

@@ -61,6 +61,7 @@ class Host:
             one.mkdir(parents=True)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
         self.process: subprocess.Popen[bytes] | None = None
+        self.answers = False
 
     def daemon(self, stage: str = "") -> int:
         """A process of that name, with its record; nothing answers for it."""
@@ -81,6 +82,7 @@ class Host:
         """From now on the daemon does."""
         assert self.process
         Answering.pid = self.process.pid
+        self.answers = True
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def kill(self) -> None:
@@ -120,6 +122,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     yield made
     if made.process:
         made.kill()
+    if made.answers:
+        # Else its thread would ask for the closed socket's news as fast as it can, for good.
+        made.server.shutdown()
     made.server.server_close()
 
 

@@ -63,12 +63,15 @@ listed = [one for path in glob.glob(".clouds/kernels-*.json") for one in json.lo
 listed = [one["notebooks"] for one in listed if one["running"]]
 print(json.dumps({{"files": files, "branch": branch, "saved": saved, "hooked": hooked,
     "listed": sum(listed, []), "status": git("status", "--porcelain")}}))"""
-# Every file of the work folder but those that change by themselves, and the hook.
+# Every file of the work folder but those that change by themselves, and the hook. Jupyter has what
+# it replaces beside it for a moment, as .~NAME.
 DIGESTS = f"""import hashlib, json, os
 found = {{}}
 for folder, inside, names in [*os.walk("."), *os.walk(os.path.expanduser("~/.config"))]:
     inside[:] = [one for one in inside if one not in (".git", ".clouds", ".ipynb_checkpoints")]
     for name in {{*names}} - {{{EDITED!r}, {LONG!r}, {WRITER!r}, "hooked"}}:
+        if name.startswith(".~"):
+            continue
         path = os.path.join(folder, name)
         found[path] = hashlib.sha256(open(path, "rb").read()).hexdigest()
 print(json.dumps(found))"""

@@ -98,6 +98,28 @@ def test_html_keeps_what_the_resolver_needs(upstream: Upstream, tmp_path: Path) 
     assert file["hashes"] == {"sha256": hashlib.sha256(wheel()).hexdigest()}
 
 
+def test_what_no_machine_here_could_install_is_left_out(upstream: Upstream, tmp_path: Path) -> None:
+    ours = [
+        "demo-1.0-cp311-cp311-manylinux_2_17_{}.manylinux2014_{}.whl",
+        "demo-1.0-cp311-cp311-linux_{}.whl",
+        "demo-1.0-py3-none-any.whl",
+        "demo-1.0.tar.gz",
+    ]
+    others = ["macosx_11_0_arm64", "musllinux_1_2_{}", "manylinux2014_s390x", "win_amd64"]
+    listed = [*ours, *(f"demo-1.0-cp311-cp311-{one}.whl" for one in others)]
+    machine = os.uname().machine
+    files = [
+        {"filename": one.format(machine, machine), "url": "x", "hashes": {}, "size": 7}
+        for one in listed
+    ]
+    page = {"meta": {"api-version": "1.1"}, "name": "demo", "files": files}
+    kind = "application/vnd.pypi.simple.v1+json"
+    upstream.pages["/simple/demo/"] = (kind, json.dumps(page).encode())
+    found = Index(upstream.url, tmp_path).page("demo")["files"]
+    assert [one["filename"] for one in found] == [one.format(machine, machine) for one in ours]
+    assert {key for one in found for key in one} == {"filename", "url", "hashes"}
+
+
 def test_metadata_is_given_though_upstream_has_none(upstream: Upstream, tmp_path: Path) -> None:
     assert b"Version: 1.0" in Index(upstream.url, tmp_path).metadata("demo", WHEEL)
 

@@ -30,6 +30,9 @@ _FRESH = 24 * 3600
 _TIMEOUT = 60
 _SERVERS_FAULT = 500
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
+_TOLD = ("filename", "url", "hashes", "requires-python", "yanked")
+"""Of each file, all that a resolver needs."""
+_OURS = re.compile(rf"any|(many)?linux.*_{os.uname().machine}")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 
@@ -39,9 +42,11 @@ class AbsentError(Exception):
 
 def configured() -> str:
     """The index that pip uses on this host."""
+    if named := os.environ.get("PIP_INDEX_URL"):  # pip takes a quarter of a second to say so
+        return named
     asked = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
     told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    return os.environ.get("PIP_INDEX_URL") or told or _default()
+    return told or _default()
 
 
 def _default() -> str:
@@ -53,6 +58,24 @@ def _default() -> str:
             hint="jupyter-clouds doctor",
         ) from error
     return str(PyPI.simple_url)
+
+
+def _fits(filename: str) -> bool:
+    """Whether a machine here could install it: wheels of other systems are most of many pages.
+
+    https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/
+    """
+    if not filename.endswith(".whl"):
+        return True
+    systems = filename.removesuffix(".whl").rpartition("-")[2].split(".")
+    return any(_OURS.fullmatch(one) for one in systems)
+
+
+def _fitting(page: dict[str, Any]) -> dict[str, Any]:
+    """The page, a quarter as long: each machine asks for a hundred."""
+    files = [one for one in page["files"] if _fits(one["filename"])]
+    told = [{key: one[key] for key in _TOLD if key in one} for one in files]
+    return {"meta": {"api-version": "1.0"}, "name": page["name"], "files": told}
 
 
 class _Links(HTMLParser):
@@ -87,6 +110,8 @@ class Index:
         self._upstream = upstream.rstrip("/")
         self._cache = cache
         self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+        self._read: dict[Path, tuple[int, dict[str, Any]]] = {}
+        """Pages by when they were written: each is asked for again with each of its files."""
 
     def _open(self, url: str, accept: str) -> Any:
         parts = urlsplit(url)
@@ -110,18 +135,24 @@ class Index:
         kept = self.folder(project) / "page.json"
         with self._locks[kept]:
             if kept.exists() and time.time() - kept.stat().st_mtime < _FRESH:
-                return dict(json.loads(kept.read_text()))
+                return self._known(kept)
             try:
-                page = self._fetch_page(project)
+                page = _fitting(self._fetch_page(project))
             except OSError as error:
                 gone = isinstance(error, urllib.error.HTTPError) and error.code < _SERVERS_FAULT
                 if gone or not kept.exists():
                     raise AbsentError(f"{project}: {error}") from error
                 log.warning("%s: %s; an older page is used", project, error)
-                return dict(json.loads(kept.read_text()))
+                return self._known(kept)
             kept.parent.mkdir(parents=True, exist_ok=True)
             _replace(kept, json.dumps(page).encode())
             return page
+
+    def _known(self, kept: Path) -> dict[str, Any]:
+        written = kept.stat().st_mtime_ns
+        if kept not in self._read or self._read[kept][0] != written:
+            self._read[kept] = written, json.loads(kept.read_text())
+        return self._read[kept][1]
 
     def _fetch_page(self, project: str) -> dict[str, Any]:
         with self._open(f"{self._upstream}/{project}/", _ACCEPT) as reply:

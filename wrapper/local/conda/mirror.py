@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -106,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, path: Path) -> None:
         with path.open("rb") as file:
             self._head(HTTPStatus.OK, "application/octet-stream", path.stat().st_size)
-            shutil.copyfileobj(file, self.wfile, 1 << 20)
+            self.connection.sendfile(file)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
         log.debug("mirror %s " + format, self.client_address[0], *args)

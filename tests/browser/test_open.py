@@ -186,6 +186,8 @@ def test_cells_run_and_notices_are_answered_through_the_door_also_at_another_add
         }
         assert names == {f"clouds-door-{origin.rpartition(':')[2]}"}
         assert not errors
+        # Whether something has to be built, no page asks.
+        assert "Build is up to date" not in lab.log()
 
         road.close()
         run(page, 1, "43")

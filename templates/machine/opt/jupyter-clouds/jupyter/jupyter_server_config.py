@@ -71,3 +71,6 @@ c.FileContentsManager.always_delete_dir = True
 c.MappingKernelManager.cull_idle_timeout = 0
 c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "-l"]}
 c.LabApp.news_url = None
+# Nothing is built on a machine: with every page, JupyterLab would ask whether something has to be,
+# by starting Node where there is one.
+c.ServerApp.tornado_settings = {"page_config_data": {"buildCheck": False}}

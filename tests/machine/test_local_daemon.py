@@ -143,27 +143,22 @@ def test_stopped_it_leaves_the_host_as_it_was() -> None:
     assert changed(before) == {}
 
 
-def test_starting_and_stopping_again_changes_nothing() -> None:
-    first = local.start()
-    assert local.start() == first
-    assert not local.stop().running
-    assert not local.stop().running
-
-
-def test_two_at_once_are_one() -> None:
+def test_two_at_once_are_one_and_starting_and_stopping_again_changes_nothing() -> None:
     code = "from wrapper import local; print(local.start().pid)"
     both = [
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     pids = {process.communicate(timeout=300)[0].strip() for process in both}
-    assert pids == {str(local.status().pid)}
+    first = local.status()
+    assert pids == {str(first.pid)}
+    assert local.start() == first
+    assert not local.stop().running
+    assert not local.stop().running
 
 
-@pytest.mark.parametrize("then", ["start", "stop"])
-def test_after_a_killed_daemon_its_remains_are_cleaned(then: str) -> None:
-    before = host()
-    status = local.start()
+def kill_with_a_machine(status: local.Status) -> str:
+    """The daemon is gone, and what is left of a machine on it."""
     instance_id = launch(status)
     freeze_a_volume(status, instance_id)
     assert status.pid is not None
@@ -171,12 +166,18 @@ def test_after_a_killed_daemon_its_remains_are_cleaned(then: str) -> None:
     os.waitpid(status.pid, 0)
     assert not local.status().running
     assert instance_id in Path("/proc/self/mounts").read_text(), "nothing was left to clean"
-    if then == "start":
-        again = local.start()
-        assert again.pid != status.pid
-        assert again.machines == []
-        assert instance_id not in Path("/proc/self/mounts").read_text()
-        launch(again)
+    return instance_id
+
+
+def test_after_a_killed_daemon_its_remains_are_cleaned_by_a_start_and_by_a_stop() -> None:
+    before = host()
+    status = local.start()
+    instance_id = kill_with_a_machine(status)
+    again = local.start()
+    assert again.pid != status.pid
+    assert again.machines == []
+    assert instance_id not in Path("/proc/self/mounts").read_text()
+    kill_with_a_machine(again)
     local.stop()
     assert changed(before) == {}
     assert not BLOCKS.exists()
@@ -185,8 +186,11 @@ def test_after_a_killed_daemon_its_remains_are_cleaned(then: str) -> None:
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
-def reboot(pid: int) -> None:
-    """What a reboot of the host takes: every process, mount, link, namespace, and /run."""
+def reboot(pid: int, *, decided: str) -> None:
+    """What a reboot of the host takes: every process, mount, link, namespace, and /run.
+
+    Whoever decides about forwarding at boot decides otherwise than before.
+    """
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     cgroups.kill()
@@ -201,26 +205,29 @@ def reboot(pid: int) -> None:
     for trace in Path("/run/systemd/nspawn").glob("*/i-*"):
         shutil.rmtree(trace)
     shutil.rmtree(RUN)
+    FORWARDING.write_text(decided)
 
 
-@pytest.mark.parametrize("then", ["start", "stop"])
-def test_after_a_reboot_of_the_host_nothing_stale_is_left(then: str) -> None:
-    before = host()
-    forwarded = FORWARDING.read_text()
-    status = local.start()
+def reboot_with_a_machine(status: local.Status, *, decided: str) -> str:
+    """The host was rebooted with a machine on it."""
     instance_id = launch(status)
     assert status.pid is not None
-    reboot(status.pid)
-    # Whoever decides about it at boot decides otherwise than before.
+    reboot(status.pid, decided=decided)
+    assert (STATE / "machines" / instance_id).is_dir(), "nothing was left to clean"
+    return instance_id
+
+
+def test_after_a_reboot_of_the_host_nothing_stale_is_left_by_a_start_and_by_a_stop() -> None:
+    before = host()
+    forwarded = FORWARDING.read_text()
     decided = "0\n" if forwarded == "1\n" else "1\n"
-    FORWARDING.write_text(decided)
     try:
-        assert (STATE / "machines" / instance_id).is_dir(), "nothing was left to clean"
-        if then == "start":
-            again = local.start()
-            assert again.machines == []
-            assert not (STATE / "machines" / instance_id).exists()
-            assert FORWARDING.read_text() == "1\n"
+        instance_id = reboot_with_a_machine(local.start(), decided=decided)
+        again = local.start()
+        assert again.machines == []
+        assert not (STATE / "machines" / instance_id).exists()
+        assert FORWARDING.read_text() == "1\n"
+        reboot_with_a_machine(again, decided=decided)
         local.stop()
         assert FORWARDING.read_text() == decided
     finally:

@@ -20,9 +20,11 @@ gc.set_threshold(20_000, 20, 10)
 
 SHARED = {
     "test_account_refusals": "plan",
+    "test_acme": "certified",
     "test_bad_input": "inputs",
     "test_bucket": "live",
     "test_changes": "lives",
+    "test_images": "certified",
     "test_in_a_browser": "live",
     "test_lifecycle": "lives",
     "test_notebook": "live",

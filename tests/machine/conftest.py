@@ -17,13 +17,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.machine.certified import certified
 from tests.machine.live import Live
 from tests.machine.shells import Shell, shell_to, ssh_key
 from tests.machine.typed import UP_SECONDS, document, make_bucket, stop_if_idle, wrapper
+from wrapper import local
 from wrapper.notebook import Pin, pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["certified"]  # a fixture, for pytest to find here
 
 PASSWORD_VARIABLE = "JUPYTER_CLOUDS_NOTEBOOK_PASSWORD"
 
@@ -81,8 +85,7 @@ def _deployed(folder: Path, stack: ExitStack) -> Live:
     """A deployment of the tests' own, gone when the stack unwinds, whatever happens before."""
     environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
     name = f"checks-{secrets.token_hex(3)}"
-    before = document(wrapper("local", "status", "--json", environment=environment))
-    if not before["running"]:
+    if not local.status().running:
         stack.callback(stop_if_idle, environment)
     key = ssh_key(folder)
     bucket = make_bucket(name, environment)
@@ -97,7 +100,7 @@ def _deployed(folder: Path, stack: ExitStack) -> Live:
         )
     )
     password = document(wrapper("password", name, "--json", environment=environment))["password"]
-    shell = shell_to(made, key, folder, environment)
+    shell = shell_to(made, key, folder)
     return Live(
         made["url"],
         password,

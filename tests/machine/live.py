@@ -65,6 +65,13 @@ class Live:
             yield notebook
 
 
+def is_done(notebook: Notebook, phase: str) -> bool:
+    """Whether the machine is through with it; it must not have failed."""
+    told = notebook.clouds_status().phases.get(phase)
+    assert told is None or told.state != "failed", told
+    return told is not None and told.state == "done"
+
+
 def answering(call: Any, *, within: float) -> Any:
     """What the call returns, tried until it raises no NoAnswerError, for so many seconds."""
     until = time.monotonic() + within

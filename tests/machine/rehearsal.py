@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tests.machine.acts import Act, shown
 from tests.machine.live import Live, answering
 from tests.machine.reach import until
-from tests.machine.typed import UP_SECONDS, document, wrapper
+from tests.machine.typed import UP_SECONDS, document, kernel_alone, wrapper
 from tests.machine.work import Work, digests
 from wrapper import local
 from wrapper.aws import Aws
@@ -51,10 +51,13 @@ class Rehearsal:
         self.watching = watching
         self.environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
         self.name = f"rehearsal-{secrets.token_hex(3)}"
+        self.packages = kernel_alone(folder)
         was_running = local.status().running
         if not was_running:
             stack.callback(self._stop_if_idle)
         stack.callback(local_capacity_is_back)
+        prune = ("images", "--local", "prune", self.name, "--keep", "0", "--yes")
+        stack.callback(wrapper, *prune, environment=self.environment)
         stack.callback(
             wrapper,
             *("down", self.name, "--local", "--yes", "--data", "delete"),
@@ -67,13 +70,13 @@ class Rehearsal:
 
     def _made(self, *more: str, key: str | None = None) -> Live:
         """A new deployment answers; with the key of before, if one is given."""
-        asked = ("--local", "--generate-password", "--spot", "--instance-type", TYPE, *more)
-        self.made = self._told("up", *asked)
+        asked = ("--local", "--generate-password", "--spot", "--instance-type", TYPE)
+        self.made = self._told("up", *asked, *self.packages, *more)
         password = self._told("password")["password"]
         return Live(self.made["url"], password, key or self.made["key_sha256"], own=True)
 
     def _told(self, command: str, *more: str) -> dict[str, Any]:
-        sure = ("--yes",) if command in ("up", "down") else ()
+        sure = ("--yes",) if command in ("bake", "down", "up") else ()
         words = (command, self.name, "--json", *sure, *more)
         return document(wrapper(*words, environment=self.environment, seconds=UP_SECONDS))
 
@@ -123,6 +126,10 @@ class Rehearsal:
         self._ended(act, began)
         act.moments["capacity"] = time.time() - began
         self._goes_on(act, began, self._told("up", "--on-interruption", "stop"))
+
+    def bake(self) -> None:
+        """Machines to come begin with an image of this one, which was made from nothing."""
+        self._told("bake")
 
     def with_notice(self, act: Act, began: float) -> None:
         """Interrupted as AWS does it, and back as soon as there is capacity."""
@@ -246,15 +253,16 @@ def rehearse(folder: Path, watching: Watching | None = None) -> list[Act]:
     """All acts, in the order in which each needs the one before; somebody may watch each."""
     with ExitStack() as stack:
         there = Rehearsal(folder, stack, watching)
+        first = there.act("terminated", there.terminated)
+        there.bake()
         acts = (
-            there.terminated,
             there.with_notice,
             there.without_notice,
             there.without_capacity,
             there.stopped_and_kept,
         )
         played = [there.act(one.__name__.replace("_", " "), one) for one in acts]
-        return [*played, there.restored()]
+        return [first, *played, there.restored()]
 
 
 def main() -> None:

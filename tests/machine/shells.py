@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.machine.typed import document, wrapper
+from wrapper import local
 from wrapper.aws import Aws
 
 if TYPE_CHECKING:
@@ -57,12 +57,11 @@ def ssh_key(folder: Path) -> Path:
     return key
 
 
-def shell_to(made: dict[str, Any], key: Path, folder: Path, environment: dict[str, str]) -> Shell:
+def shell_to(made: dict[str, Any], key: Path, folder: Path) -> Shell:
     """SSH that trusts the host keys which the machine showed on its console."""
     if shutil.which("ssh") is None:
         pytest.fail("ssh is missing: apt-get install openssh-client")
-    embedded = document(wrapper("local", "status", "--json", environment=environment))
-    aws = Aws(environment=embedded["env"], region=made["region"])
+    aws = Aws(environment=local.status().env, region=made["region"])
     console = aws.console(made["instance_id"])
     host = str(urlsplit(made["url"]).hostname)
     keys = re.findall(r"^((?:ssh|ecdsa)-\S+ \S+)", console.replace("\r", ""), re.MULTILINE)

@@ -24,7 +24,7 @@ from tests.machine import pages
 from tests.machine.live import Live, answering, open_channels
 from tests.machine.reach import until
 from tests.machine.shells import Shell, shell_to, ssh_key
-from tests.machine.typed import UP_SECONDS, document, stop_if_idle, wrapper
+from tests.machine.typed import UP_SECONDS, document, kernel_alone, stop_if_idle, wrapper
 from tests.machine.work import notebook as of_one_cell
 from tests.machine.work import request
 from wrapper import local
@@ -116,7 +116,7 @@ def _xfs(account: Account, folder: Path) -> Iterator[str]:
 def _up(folder: Path, stack: ExitStack) -> Machine:
     environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
     name = f"autostop-{secrets.token_hex(3)}"
-    if not document(wrapper("local", "status", "--json", environment=environment))["running"]:
+    if not local.status().running:
         stack.callback(stop_if_idle, environment)
     account = Account(local.start().env)
     volume_id = stack.enter_context(_xfs(account, folder))
@@ -127,14 +127,14 @@ def _up(folder: Path, stack: ExitStack) -> Machine:
         *("--instance-type", "t3.xlarge"),  # not the rehearsal's
         *("--ssh-public-key", f"{key}.pub", "--ssh-cidr", "198.18.0.0/15"),
         *("--data-volume", volume_id),
+        *kernel_alone(folder),
         *("--idle", str(WINDOW), "--hours", "600"),
     ]
     made = document(wrapper(*asked, environment=environment, seconds=UP_SECONDS))
     password = document(wrapper("password", name, "--json", environment=environment))["password"]
-    shell = shell_to(made, key, folder, environment)
+    shell = shell_to(made, key, folder)
     live = Live(made["url"], password, made["key_sha256"], shell, own=True)
-    embedded = document(wrapper("local", "status", "--json", environment=environment))
-    aws = Aws(environment=embedded["env"], region=made["region"])
+    aws = Aws(environment=local.status().env, region=made["region"])
     found = Machine(name, environment, made, live, shell, aws, volume_id)
     with live.logged_in() as there:
         # Packages are still being installed: not before that is it idle at all.

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.machine.live import is_done
 from tests.machine.reach import until
-from tests.machine.typed import document, s3_of, wrapper
+from tests.machine.typed import client
 
 if TYPE_CHECKING:
     from tests.machine.live import Live
@@ -21,19 +22,14 @@ def shell(live: Live) -> Shell:
     if not live.bucket or live.shell is None:
         pytest.skip("needs a machine of the tests' own")
 
-    def mounted() -> bool:
-        told = document(wrapper("status", live.name, "--json", environment=live.environment))
-        phase = told["phases"].get("s3", {})
-        assert phase.get("state") != "failed", phase
-        return bool(phase.get("state") == "done")
-
-    until(mounted, every=1.5)  # a whole command
+    with live.logged_in() as notebook:
+        until(lambda: is_done(notebook, "s3"))
     return live.shell
 
 
 def test_what_is_written_on_the_machine_is_in_the_bucket(live: Live, shell: Shell) -> None:
     bucket, _, prefix = live.bucket.partition("/")
-    s3 = s3_of(live.environment)
+    s3 = client("s3")
 
     done = shell.run("mkdir -p work/s3/new; echo of the machine >work/s3/new/file", user="notebook")
 
@@ -46,7 +42,7 @@ def test_what_is_written_on_the_machine_is_in_the_bucket(live: Live, shell: Shel
 def test_jupyterlab_shows_what_is_put_into_the_bucket(live: Live, shell: Shell) -> None:
     assert shell
     bucket, _, prefix = live.bucket.partition("/")
-    s3_of(live.environment).put_object(Bucket=bucket, Key=f"{prefix}/put.txt", Body=b"from afar")
+    client("s3").put_object(Bucket=bucket, Key=f"{prefix}/put.txt", Body=b"from afar")
 
     with live.logged_in() as notebook:
 
@@ -62,7 +58,7 @@ def test_jupyterlab_shows_what_is_put_into_the_bucket(live: Live, shell: Shell) 
 
 def test_the_machine_has_no_right_beyond_its_prefix(live: Live, shell: Shell) -> None:
     bucket = live.bucket.partition("/")[0]
-    s3_of(live.environment).put_object(Bucket=bucket, Key="of-others/secret", Body=b"x")
+    client("s3").put_object(Bucket=bucket, Key="of-others/secret", Body=b"x")
     as_root = "sudo sh -c 'set -a; . /run/jupyter-clouds/s3.env; exec rclone --low-level-retries=1 "
 
     for command in (f"lsf clouds:{bucket}/of-others/", f"cat clouds:{bucket}/of-others/secret"):

@@ -1,11 +1,12 @@
-"""A machine's image, and a machine that begins with it: nothing installed, nothing personal."""
+"""A machine's image, and a machine that begins with it: nothing installed, nothing personal.
+
+The machine is that of test_acme.py, whose tests come before.
+"""
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ import pytest
 
 from bench.embedded import Account
 from tests.machine.live import Live
-from tests.machine.typed import UP_SECONDS, document, stop_if_idle, wrapper
+from tests.machine.reach import until
+from tests.machine.typed import UP_SECONDS, document, wrapper
 from wrapper import local
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.machine.certified import Certified
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -98,46 +100,27 @@ PERSONAL = (
     "var/lib/jupyter-clouds/notebook/tls/key.pem",
 )
 ROTATED = "var/lib/jupyter-clouds/notebook/password_hash"
+ACCOUNTS = "var/lib/jupyter-clouds/acme/config/accounts"
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
-    environment = {
-        **os.environ,
-        "XDG_DATA_HOME": str(tmp_path_factory.mktemp("images")),
-    }
-    name = f"images-{secrets.token_hex(3)}"
-
-    def command(*words: str) -> Any:
-        return document(wrapper(*words, environment=environment, seconds=UP_SECONDS))
-
-    # A region has five addresses, and the tests beside this one need them.
-    bare = ("--data-size", "0", "--no-elastic-ip")
-    up = ("up", name, "--local", "--yes", "--json", "--generate-password", *bare)
-    with ExitStack() as stack:
-        if not command("local", "status", "--json")["running"]:
-            stack.callback(stop_if_idle, environment)
-        stack.callback(_end, name, environment)
-        first = command(*up, "--sudo")
-        password = command("password", name, "--new", "--generate-password", "--json")["password"]
-        live = Live(first["url"], password, first["key_sha256"], own=True)
-        with live.logged_in() as notebook:
-            pid = notebook.run_cell(LIVED_IN).split()[-1]
-            baked = command("bake", name, "--yes", "--json")
-            alive = notebook.run_cell(f"print(open('/proc/{pid}/cmdline').read())")
-        disk = MACHINES / first["instance_id"] / "root"
-        before = {one: (disk / one).read_bytes() for one in PERSONAL}
-        hashes = (disk / ROTATED).read_text().splitlines()
-        command("down", name, "--yes", "--json")
-        second = command(*up)
-        yield Images(name, environment, first, baked, second, before, hashes, alive)
-
-
-def _end(name: str, environment: dict[str, str]) -> None:
-    """What the last test has not ended."""
-    if (Path(environment["XDG_DATA_HOME"]) / "jupyter-clouds" / name / "module").exists():
-        wrapper("down", name, "--local", "--yes", environment=environment)
-        wrapper("images", "--local", "prune", name, "--keep", "0", "--yes", environment=environment)
+def images(certified: Certified) -> Images:
+    name, first, command = certified.name, certified.told, certified.command
+    disk = MACHINES / first["instance_id"] / "root"
+    until((disk / ACCOUNTS).is_dir, "no certificate was asked for")
+    again = ("password", name, "--new", "--generate-password", "--json")
+    command(*again)
+    with certified.live().logged_in() as notebook:
+        pid = notebook.run_cell(LIVED_IN).split()[-1]
+        baked = command("bake", name, "--yes", "--json")
+        alive = notebook.run_cell(f"print(open('/proc/{pid}/cmdline').read())")
+    before = {one: (disk / one).read_bytes() for one in PERSONAL}
+    hashes = (disk / ROTATED).read_text().splitlines()
+    command("down", name, "--yes", "--json")
+    up = ("up", name, "--local", "--yes", "--json", "--generate-password", *certified.packages)
+    # What has an address of its own for as long as it runs only.
+    second = command(*up, "--data-size", "0", "--no-elastic-ip")
+    return Images(name, certified.environment, first, baked, second, before, hashes, alive)
 
 
 def test_the_machine_that_was_baked_went_on(images: Images) -> None:
@@ -172,6 +155,7 @@ def test_nothing_personal_came_along(images: Images) -> None:
     assert subprocess.run(search, capture_output=True, text=True, check=False).stdout == ""
     for name, content in images.before.items():
         assert (images.disk / name).read_bytes() != content, name
+    assert not (images.disk / ACCOUNTS).exists(), "with the authority of its certificate"
     assert images.second["key_sha256"] != images.first["key_sha256"]
     instances = [one.name for one in (images.disk / "var/lib/cloud/instances").iterdir()]
     assert instances == [images.second["instance_id"]]

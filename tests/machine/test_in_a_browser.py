@@ -20,7 +20,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PATIENCE
 from tests.machine import pages, story
-from tests.machine.live import answering
+from tests.machine.live import answering, is_done
 from tests.machine.reach import until
 from tests.machine.typed import ROOT, document, wrapper
 from tests.unit.test_carrier_programs import printed
@@ -58,13 +58,7 @@ class Way:
 
 def wait_for_packages(live: Live) -> None:
     with live.logged_in() as notebook:
-        end = time.monotonic() + PATIENCE
-        while True:
-            phase = notebook.clouds_status().phases.get("environment")
-            if phase and phase.state == "done":
-                return
-            assert time.monotonic() < end
-            time.sleep(1)
+        until(lambda: is_done(notebook, "environment"), seconds=PATIENCE)
 
 
 @pytest.fixture(params=["tls", "door"])

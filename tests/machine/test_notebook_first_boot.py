@@ -45,6 +45,7 @@ ZONE = "us-east-1a"
 BOOT = "Welcome to "
 """What systemd writes first at every boot."""
 FOLDER = "/opt/held"
+ENVIRONMENT = "/etc/jupyter-clouds/environment.yml"
 # Most phases take a tenth of a second. Here they stay where they are as soon as the first program
 # that they started has ended, or, where they start none, before they tell of their own end.
 HOLD = f"""
@@ -79,9 +80,11 @@ def bundle(folder: Path) -> bytes:
 
 
 def held(user_data: str, repository: bytes) -> str:
-    """The user data of a machine with a repository, whose phases can be held."""
+    """The user data of a machine with a repository and few packages, whose phases can be held."""
     document: dict[str, Any] = yaml.safe_load(user_data)
     drop_in = "/etc/systemd/system/jupyter-clouds-.service.d/held.conf"
+    (environment,) = (one for one in document["write_files"] if one["path"] == ENVIRONMENT)
+    environment["content"] = json.dumps({"dependencies": ["python", "ipykernel", "iniconfig"]})
     document["write_files"] += [
         {"path": f"{FOLDER}/sitecustomize.py", "content": HOLD},
         {"path": drop_in, "content": f"[Service]\nEnvironment=PYTHONPATH={FOLDER}\n"},
@@ -199,7 +202,7 @@ def test_a_power_loss_in_each_phase_of_the_first_boot_ends_in_an_answering_noteb
             pinned = pin(address, 9999, key_sha256=boot.fingerprint.key_sha256)
             with Notebook(f"https://{address}:9999", pinned, live.password) as notebook:
                 notebook.login()
-                assert notebook.run_cell("import pandas; print(6 * 7)").strip() == "42"
+                assert notebook.run_cell("import iniconfig; print(6 * 7)").strip() == "42"
                 cloned = (
                     "import pathlib; print((pathlib.Path.home() / 'work/thesis/.git').is_dir())"
                 )

@@ -16,6 +16,7 @@ import pytest
 from tests.machine.shells import Shell, shell_to, ssh_key
 from tests.machine.story import Story
 from tests.machine.typed import ROOT, UP_SECONDS, document, stop_if_idle, wrapper
+from wrapper import local
 from wrapper.aws import Aws
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 def _up(folder: Path, stack: ExitStack) -> Machine:
     environment = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
     name = f"runs-{secrets.token_hex(3)}"
-    if not document(wrapper("local", "status", "--json", environment=environment))["running"]:
+    if not local.status().running:
         stack.callback(stop_if_idle, environment)
     key = ssh_key(folder)
     down = ("down", name, "--local", "--yes", "--data", "delete")
@@ -103,7 +104,6 @@ def _up(folder: Path, stack: ExitStack) -> Machine:
     )
     story.type_to("python -m wrapper up --memory 64 --sync .", answers="y\n")
     made = document(wrapper("status", name, "--json", environment=environment))
-    shell = shell_to(made, key, folder, environment)
-    embedded = document(wrapper("local", "status", "--json", environment=environment))
-    aws = Aws(environment=embedded["env"], region=made["region"])
+    shell = shell_to(made, key, folder)
+    aws = Aws(environment=local.status().env, region=made["region"])
     return Machine(name, environment, made, shell, aws, here, story)

@@ -12,9 +12,18 @@ from typing import Any
 import boto3
 import pytest
 
+from wrapper import local
+
 ROOT = Path(__file__).parents[2]
 UP_SECONDS = 1200
 """From nothing to a verified notebook, on two slow cores and with no root file system cached."""
+
+
+def kernel_alone(folder: Path) -> tuple[str, str]:
+    """Options of an `up` whose machine computes nothing: what is installed by default is large."""
+    file = folder / "environment.yml"
+    file.write_text("dependencies: [python, ipykernel]\n")
+    return "--environment", str(file)
 
 
 def wrapper(
@@ -41,9 +50,9 @@ def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return found
 
 
-def client(service: Any, environment: dict[str, str]) -> Any:
+def client(service: Any) -> Any:
     """Of a service of the embedded EC2's, as the account's owner."""
-    found = document(wrapper("local", "status", "--json", environment=environment))["env"]
+    found = local.status().env
     return boto3.client(
         service,
         region_name=found["AWS_REGION"],
@@ -53,17 +62,12 @@ def client(service: Any, environment: dict[str, str]) -> Any:
     )
 
 
-def s3_of(environment: dict[str, str]) -> Any:
-    """The embedded S3, as its owner."""
-    return client("s3", environment)
-
-
 def make_bucket(name: str, environment: dict[str, str]) -> str:
     """A bucket in the embedded S3, which runs then; it goes with that."""
     started = wrapper("local", "start", environment=environment, seconds=UP_SECONDS)
     assert started.returncode == 0, started.stderr
     bucket = f"data-of-{name}"
-    s3_of(environment).create_bucket(Bucket=bucket)
+    client("s3").create_bucket(Bucket=bucket)
     return bucket
 
 
@@ -74,6 +78,6 @@ def stop_if_idle(environment: dict[str, str]) -> None:
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
-    now = document(wrapper("local", "status", "--json", environment=environment))
-    if now["running"] and not now["machines"]:
+    now = local.status()
+    if now.running and not now.machines:
         wrapper("local", "stop", environment=environment)

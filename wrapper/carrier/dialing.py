@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from wrapper.carrier.line import Line
+from wrapper.carrier.records import Records
 
 if TYPE_CHECKING:
     from wrapper.carrier.model import Upstream
@@ -25,13 +26,10 @@ async def dial(there: Upstream) -> Line:
         sock = await _connected(there)
         try:
             _notice_silence(sock)
-            secured = there.context.wrap_socket(
-                sock, server_hostname=there.host, do_handshake_on_connect=False
-            )
+            line = Line(Records(sock, there.context, there.host))
         except BaseException:
             sock.close()
             raise
-        line = Line(secured)
         try:
             await line.shake_hands()
         except BaseException:

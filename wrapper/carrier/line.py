@@ -1,8 +1,8 @@
 """One TLS connection to the notebook: read and written by asyncio, or for a while by threads.
 
-asyncio's own TLS copies each byte three times, from a buffer in memory to another. Here OpenSSL has
-the socket, and a long body goes from it to the browser's by two threads: one deciphers into a few
-buffers, the other sends from there. OpenSSL and the kernel work without the interpreter's lock.
+asyncio's own TLS copies each byte three times, holding the interpreter's lock. Here a long body
+goes to the browser's socket by two threads: one deciphers into a few buffers, the other sends from
+there. OpenSSL and the kernel work without the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from wrapper.carrier.messages import LIMIT, ClosedError
+
+if TYPE_CHECKING:
+    from wrapper.carrier.records import Records
 
 _AT_ONCE = 8
 """Long bodies that have a thread; one more goes by asyncio."""
@@ -34,9 +38,8 @@ _free = threading.Semaphore(_AT_ONCE)
 class Line:
     """As much of asyncio's streams as is needed, both ways."""
 
-    def __init__(self, sock: ssl.SSLSocket) -> None:
-        sock.setblocking(False)
-        self._sock = sock
+    def __init__(self, records: Records) -> None:
+        self._sock = records
         self._loop = asyncio.get_running_loop()
         self._come = bytearray()
         self._room = memoryview(bytearray(LIMIT))
@@ -79,7 +82,7 @@ class Line:
 
     async def drain(self) -> None:
         """Everything is on its way. OSError."""
-        while self._going and self._failure is None:
+        while (self._going or self._sock.behind) and self._failure is None:
             await self._writable()
             self._flush()
         if self._failure:
@@ -101,7 +104,8 @@ class Line:
 
         ClosedError, OSError.
         """
-        if count < _LONG or self._going or not _free.acquire(blocking=False):
+        busy = self._going or self._sock.behind
+        if count < _LONG or busy or not _free.acquire(blocking=False):
             return False
         try:
             writer.transport.set_write_buffer_limits(0)
@@ -165,6 +169,7 @@ class Line:
         try:
             while self._going:
                 del self._going[: self._sock.send(self._going)]
+            self._sock.flush()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             self._loop.add_writer(self._sock, self._resume)
         except OSError as error:
@@ -201,7 +206,7 @@ def _done(waiting: asyncio.Future[None]) -> None:
         waiting.set_result(None)
 
 
-def _pass_on(here: ssl.SSLSocket, there: socket.socket, count: int, over: threading.Event) -> None:
+def _pass_on(here: Records, there: socket.socket, count: int, over: threading.Event) -> None:
     """So many bytes went from the one to the other. ClosedError, OSError.
 
     A thread deciphers while this one sends: the second costs a quarter of the first.
@@ -247,7 +252,7 @@ def _send(there: socket.socket, piece: memoryview, over: threading.Event) -> Non
             sent += there.send(piece[sent:])
 
 
-def _fill(here: ssl.SSLSocket, room: memoryview, over: threading.Event) -> int:
+def _fill(here: Records, room: memoryview, over: threading.Event) -> int:
     """As much as is there, a record of 16 KB after the other, and something at least."""
     filled = 0
     waiting = select.poll()

@@ -75,9 +75,13 @@ class _Named(ssl.SSLContext):
     name: str | None = None
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
-        if self.name is not None:
-            kwargs["server_hostname"] = self.name
-        return super().wrap_socket(*args, **kwargs)
+        return super().wrap_socket(*args, **self._named(kwargs))
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        return super().wrap_bio(*args, **self._named(kwargs))
+
+    def _named(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return kwargs if self.name is None else kwargs | {"server_hostname": self.name}
 
 
 def trust_only(pem: str, name: str | None = None) -> ssl.SSLContext:

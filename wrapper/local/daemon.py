@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -106,6 +107,8 @@ def _serve(stopping: socket.socket) -> None:
 
 def main() -> int:
     """Serves until SIGTERM; 0 when all is cleaned up, 1 with the reason published."""
+    # At Python's own a fifth of its time went into looking for garbage among all that it keeps.
+    gc.set_threshold(20_000, 20, 10)
     for directory in (RUN, STATE, CACHE / "packages", CACHE / "images"):
         directory.mkdir(parents=True, exist_ok=True)
     STATE.chmod(0o755)

@@ -161,7 +161,9 @@ def refusals(
     debian = _image(shared_account, "debian-12-amd64-*")
     large = _large_image(ec2, debian)
     with_a_second_disk(module_patch, twofold := _image(shared_account, "debian-13-amd64-*"))
-    cases = {name: dict(variables) for name, (variables, _) in REFUSED.items()}
+    # Three hundred kilobytes of programs in each case's bucket would be nobody's question here.
+    elsewhere = {"services_url": "https://mirror.example/programs.json"}
+    cases = {name: {**elsewhere, **variables} for name, (variables, _) in REFUSED.items()}
     cases["architecture"]["ami_id"] = _image(shared_account, "debian-12-arm64-*")
     cases["disk"]["ami_id"] = large
     cases["further_disk"]["ami_id"] = twofold

@@ -16,6 +16,7 @@ import boto3
 from botocore import useragent
 from botocore.client import ClientCreator
 from botocore.config import Config
+from botocore.hooks import EventAliaser
 from botocore.loaders import Loader
 from werkzeug.serving import make_server
 
@@ -50,6 +51,7 @@ def _once(owner: Any, name: str) -> None:
 
 _once(Loader, "list_available_services")
 _once(ClientCreator, "_create_client_class")
+_once(EventAliaser, "_alias_event_name")
 # The same words, letter by letter, at every question: an eighth of what one costs the client.
 useragent.sanitize_user_agent_string_component = cache(
     useragent.sanitize_user_agent_string_component

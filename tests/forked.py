@@ -128,8 +128,10 @@ def _serve(asking: socket.socket) -> dict[str, Any]:
 
 def _become(words: list[str], environment: dict[str, str], folder: str) -> None:
     """What Python does before it runs a program."""
+    # Python's own where no language is set: https://peps.python.org/pep-0538/
+    coerced = {} if {"LANG", "LC_ALL"} & {*environment} else {"LC_CTYPE": "C.UTF-8"}
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update({**coerced, **environment})
     os.chdir(folder)
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in environment
     sys.path[:0] = ["", *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]

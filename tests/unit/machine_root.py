@@ -156,6 +156,11 @@ class MachineRoot:
         """The phase has run, as its unit runs it."""
         child = self.start(name, **more)
         output, _ = child.communicate(timeout=60)
+        # What it has finished is noted behind its back, once it is on the disk.
+        deadline = time.monotonic() + 30
+        while [*self.root.glob("var/lib/jupyter-clouds/*.unsynced")]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         return subprocess.CompletedProcess(child.args, child.returncode, output, "")
 
     def python(self, lines: Iterable[str]) -> str:

@@ -80,7 +80,7 @@ def create_app(machines: Machines | None, clock: Callable[[], float] = time.time
     backends, lock = BackendDict(factory, "ec2"), RLock()
     own = {"backends": backends, "lock": lock, "repeats": Repeats()}
     bound = type("BoundActions", (Actions,), own)
-    ec2 = Flask("jupyter-clouds-ec2")
+    ec2 = Flask("jupyter-clouds-ec2", static_folder=None)
     ec2.request_class = BackendRequest
     ec2.add_url_rule(
         "/",
@@ -123,7 +123,7 @@ def _service(ours: Mapping[str, Flask], account: str, name: str) -> Any:
 
 
 def _absent(name: str) -> Flask:
-    app = Flask("jupyter-clouds-absent")
+    app = Flask("jupyter-clouds-absent", static_folder=None)
 
     def refuse(**_: Any) -> Response:
         return Response(f"The embedded EC2 has no {name}.\n", status=404, mimetype="text/plain")

@@ -107,7 +107,7 @@ def create_fis(
                 return _json({"message": error.message}, error.status, headers)
         return _json(told)
 
-    app = Flask("jupyter-clouds-fis")
+    app = Flask("jupyter-clouds-fis", static_folder=None)
     _add_templates(app, answer)
     _add_experiments(app, answer)
     return app

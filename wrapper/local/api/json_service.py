@@ -36,7 +36,7 @@ def create_json_service(
     name: str, operations: Mapping[str, Operation], room: Room, lock: RLock
 ) -> Flask:
     """A WSGI application for requests that are signed for the service of that name."""
-    app = Flask(f"jupyter-clouds-{name}")
+    app = Flask(f"jupyter-clouds-{name}", static_folder=None)
 
     def answer(operation: str, region: str) -> Mapping[str, Any]:
         if refused := room.refusals.take(f"{name}:{operation}"):

@@ -129,7 +129,7 @@ def _permit(room: Room, operation: str) -> None:
 
 def create_scheduler(room: Room, lock: RLock) -> Flask:
     """A WSGI application for requests that are signed for `scheduler`."""
-    app, schedules = Flask("jupyter-clouds-scheduler"), room.schedules
+    app, schedules = Flask("jupyter-clouds-scheduler", static_folder=None), room.schedules
 
     def answer(operation: str, act: Callable[[str], dict[str, Any]]) -> Response:
         signed = re.search(r"Credential=[^/]+/\d+/([^/]+)/", request.headers["Authorization"])

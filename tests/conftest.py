@@ -56,3 +56,8 @@ class ByFixture(LoadScopeScheduling):  # type: ignore[misc] # untyped
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFixture | None:
     return ByFixture(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end: no later look for garbage goes through it."""
+    gc.freeze()

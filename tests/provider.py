@@ -7,30 +7,42 @@ once, when it starts; it is led to an address of its own, at which any account c
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
+from collections import defaultdict
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tests.ec2 import listening
 from tests.schemas import Abridged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tests.ec2 import Account
-
-_VARIABLE = "TF_REATTACH_PROVIDERS"
+VARIABLE = "TF_REATTACH_PROVIDERS"
 # Of its start a fifth goes into collecting garbage, where memory is not what is short; of its
 # answers a tenth into what it would tell, to nobody.
 # https://developer.hashicorp.com/terraform/plugin/log/managing
 _QUICK = {"GOGC": "400", "TF_LOG_PROVIDER": "OFF", "TF_LOG_SDK": "OFF"}
 _ALL: list[_Process] = []
-_RESTING: list[_Process] = []
-"""Those that run, and nobody uses."""
+_RESTING = defaultdict[str, list["_Process"]](list)
+"""Those that run, and nobody uses: by the endpoint that they are led to for good, if by any."""
+
+
+class Account(Protocol):
+    """Where a provider is led to."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that do it."""
+
+    @property
+    def app(self) -> WSGIApplication | None:
+        """What answers there; None where another process does."""
 
 
 class Provider:
@@ -38,6 +50,7 @@ class Provider:
 
     def __init__(self, directory: Path, account: Account) -> None:
         self._account = account
+        self._resting = _RESTING["" if account.app else account.environment["AWS_ENDPOINT_URL"]]
         found = directory.glob(".terraform/providers/*/hashicorp/aws/*/*/terraform-provider-aws*")
         self._program = next(found)
         self._process: _Process | None = None
@@ -46,7 +59,8 @@ class Provider:
     def environment(self) -> dict[str, str]:
         """What leads Terraform to it."""
         if self._process is None:
-            self._process = _RESTING.pop() if _RESTING else _Process(self._program, self._account)
+            resting = self._resting
+            self._process = resting.pop() if resting else _Process(self._program, self._account)
             self._process.account = self._account
         return self._process.environment
 
@@ -55,7 +69,7 @@ class Provider:
         if self._process is None:
             return
         self._process.account = None
-        _RESTING.append(self._process)
+        self._resting.append(self._process)
         self._process = None
 
     def stop(self) -> None:
@@ -66,6 +80,7 @@ class Provider:
         self._process = None
 
 
+@atexit.register
 def end() -> None:
     """None runs any more."""
     _RESTING.clear()
@@ -79,23 +94,24 @@ class _Process:
     def __init__(self, program: Path, account: Account) -> None:
         self.account: Account | None = account
         self._open = ExitStack()
-        common = {name: value for name, value in account.environment.items() if "AWS_" in name}
-        endpoint = self._open.enter_context(listening(self._answer))
+        led = {name: value for name, value in account.environment.items() if "AWS_" in name}
+        if account.app:
+            led["AWS_ENDPOINT_URL"] = self._open.enter_context(listening(self._answer))
         self._process = subprocess.Popen(
             [program, "-debug"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**_QUICK, "HOME": "/", "PATH": "", **common, "AWS_ENDPOINT_URL": endpoint},
+            env={**_QUICK, "HOME": "/", "PATH": "", **led},
         )
         self._open.callback(self._kill)
         _ALL.append(self)
         assert self._process.stdout
         for line in self._process.stdout:
             name, equals, value = line.strip().partition("=")
-            if name == _VARIABLE and equals:
-                self.environment = {_VARIABLE: self._abridge(value.strip("'"))}
+            if name == VARIABLE and equals:
+                self.environment = {VARIABLE: self._abridge(value.strip("'"))}
                 return
         raise AssertionError(f"{program} has ended")
 

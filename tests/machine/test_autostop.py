@@ -23,7 +23,7 @@ from bench.embedded import Account
 from tests.machine import pages
 from tests.machine.live import Live, answering, open_channels
 from tests.machine.reach import until
-from tests.machine.shells import Shell, shell_to, ssh_key
+from tests.machine.shells import Shell, hurry, shell_to, ssh_key
 from tests.machine.typed import UP_SECONDS, document, kernel_alone, stop_if_idle, wrapper
 from tests.machine.work import notebook as of_one_cell
 from tests.machine.work import request
@@ -41,7 +41,6 @@ SPEED = 60
 WINDOW = 20
 """Minutes, and so seconds here; a third of it is the notice."""
 HELD = 1.5 * WINDOW
-DROP_IN = "/run/systemd/system/jupyter-clouds-autostop.service.d"
 LONG = "import time\ntime.sleep(1000)"
 VOLUMES = Path("/var/lib/jupyter-clouds-local/blocks/volumes")
 
@@ -62,20 +61,6 @@ class Machine:
         done = self.shell.run(command)
         assert done.returncode == 0, done.stderr
         return done.stdout
-
-    def hurry(self) -> None:
-        """A minute is a second, until the next boot."""
-        lines = f"[Service]\\nEnvironment=CLOUDS_CLOCK_SPEED={SPEED}\\nWatchdogSec=6\\n"
-        for command in (
-            f"mkdir -p {DROP_IN}",
-            f"sh -c \"printf '{lines}' > {DROP_IN}/clock.conf\"",
-            "systemctl daemon-reload",
-            "systemctl stop jupyter-clouds-autostop",
-            # What it remembers of the present is old already, by the new clock.
-            "rm -f /run/jupyter-clouds/autostop.json",
-            "systemctl start jupyter-clouds-autostop",
-        ):
-            self.run(f"sudo {command}")
 
     def wrapper(self, *words: str) -> dict[str, Any]:
         return document(wrapper(*words, environment=self.environment, seconds=UP_SECONDS))
@@ -140,7 +125,7 @@ def _up(folder: Path, stack: ExitStack) -> Machine:
         # Packages are still being installed: not before that is it idle at all.
         until(lambda: not [one for one in _known(there).busy if "phase" in one], "still set up")
         assert (_known(there).idle_minutes, _known(there).max_hours) == (WINDOW, 600)
-    found.hurry()
+    hurry(shell, SPEED)
     return found
 
 
@@ -329,7 +314,7 @@ def test_an_unused_machine_saves_and_stops_and_is_started_where_it_was(machine: 
 
 
 def test_its_hours_end_whatever_runs(machine: Machine) -> None:
-    machine.hurry()
+    hurry(machine.shell, SPEED)
     with machine.live.logged_in() as there:
         until(lambda: there.autostop() is not None, "no watch")
         with running_cell(machine, there):

@@ -18,6 +18,7 @@ import pytest
 from tests.machine import pages
 from tests.machine.live import Live, open_channels
 from tests.machine.reach import until
+from tests.machine.shells import hurry
 from tests.machine.story import illustrate
 from tests.machine.tutorial import Machine, machine
 from tests.machine.typed import UP_SECONDS, document, wrapper
@@ -321,6 +322,8 @@ def test_the_tutorials_story_is_true(machine: Machine, tmp_path: Path) -> None:
 def test_the_last_one_stops_the_machine_and_its_results_are_fetched_later(
     machine: Machine,
 ) -> None:
+    # Unused for three quarters of an hour, it would stop too: here they are three minutes.
+    hurry(machine.shell, 15)
     code, out, said = machine.run("--detach", "--stop", "-o", "f", "--", "touch", "f")
     assert code == 0, said
     name = out.strip()

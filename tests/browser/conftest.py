@@ -213,7 +213,7 @@ def browser(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brow
         page.goto(f"{lab.url}/login")
         page.fill("input[name=password]", PASSWORD)
         page.click("button[type=submit]")
-        page.wait_for_url("**/lab**")
+        page.wait_for_url("**/lab**", wait_until="commit")
         page.close()
         yield context
         context.close()

@@ -174,7 +174,7 @@ def test_cells_run_and_notices_are_answered_through_the_door_also_at_another_add
         handed = lab.folder / "open.html"
         handed.write_text(f'<meta http-equiv="refresh" content="0; url={link}">')
         page.goto(handed.as_uri())
-        page.wait_for_url(f"{origin}/lab**")
+        page.wait_for_url(f"{origin}/lab**", wait_until="commit")
         page.goto(f"{origin}/lab/workspaces/{time.monotonic_ns()}/tree/door.ipynb")
         page.wait_for_selector(r"#jp-main-statusbar >> text=/\| Idle/")
         run(page, 0, "42")

@@ -47,8 +47,8 @@ class Browser:
         """A new tab."""
         return self.context.new_page()
 
-    def log_in(self, page: Page, live: Live, *, wrong: bool = False) -> None:
-        """JupyterLab is open in the page; with `wrong`, another password was refused before."""
+    def log_in(self, page: Page, live: Live, *, wrong: bool = False, to: str = "lab") -> None:
+        """That is open in the page; with `wrong`, another password was refused before."""
         page.goto(live.url)
         if wrong:
             picture(page, "machine-login")
@@ -60,7 +60,7 @@ class Browser:
         end = time.monotonic() + PATIENCE
         while "/lab" not in page.url:
             assert time.monotonic() < end, page.locator("body").inner_text()
-            page.goto(f"{live.url}login")
+            page.goto(f"{live.url}login?next=/{to}")
             page.fill("input[name=password]", live.password)
             # What a refused password said, Chromium counts as an error; nothing of JupyterLab's.
             self.errors.clear()
@@ -89,6 +89,13 @@ def chromium(folder: Path, key_sha256: str | None = None) -> Iterator[Browser]:
         expect.set_options(timeout=PATIENCE * 1000)
         yield Browser(context)
         context.close()
+
+
+def let_in(page: Page, link: str) -> str:
+    """The door knows the browser from now on; its address. Of JupyterLab nothing was run."""
+    page.goto(link, wait_until="commit")
+    page.wait_for_url("**/lab**", wait_until="commit")
+    return page.url.partition("/lab")[0]
 
 
 def picture(page: Page, name: str) -> None:

@@ -138,9 +138,7 @@ def illustrate(browser: Browser, url: str, link: str, executed: str) -> None:
     pages.picture(page, "tutorial-login")
     # Cells below what is seen are not drawn.
     page.set_viewport_size({"width": 1280, "height": 1230})
-    page.goto(link)
-    page.wait_for_url("**/lab**")
-    lab = f"{page.url.partition('/lab')[0]}/lab/workspaces"
+    lab = f"{pages.let_in(page, link)}/lab/workspaces"
     for name, path, trips in (
         ("tutorial-sample", "trips/analysis.ipynb", "1,000 trips"),
         ("tutorial", executed, "500,000 trips"),

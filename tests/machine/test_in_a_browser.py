@@ -71,18 +71,17 @@ def way(request: pytest.FixtureRequest, live: Live, tmp_path: Path) -> Iterator[
         pin = live.key_sha256 if name == "tls" else None
         browser = stack.enter_context(pages.chromium(tmp_path / "profile", pin))
         page = browser.page()
+        # The default workspace opens again what was open last, and no launcher.
+        to = f"lab/workspaces/{name}"
         if name == "tls":
-            browser.log_in(page, live, wrong=True)
+            browser.log_in(page, live, wrong=True, to=to)
         else:
-            page.goto(stack.enter_context(story.opened(live.name, live.environment)))
-            page.wait_for_url("**/lab**")
+            link = stack.enter_context(story.opened(live.name, live.environment))
+            page.goto(f"{pages.let_in(page, link)}/{to}")
         yield Way(name, browser, page, f"{page.url.partition('/lab')[0]}/lab")
 
 
 def test_a_day_in_the_browser(way: Way, live: Live, tmp_path: Path) -> None:
-    # The default workspace opens again what was open last, and no launcher.
-    way.page.wait_for_selector("#jp-main-statusbar")
-    way.page.goto(f"{way.lab}/workspaces/{way.name}")
     name = pages.new_notebook(way.page)
     pages.run(way.page, PLOT)
     way.page.wait_for_selector(".jp-OutputArea img")
@@ -124,10 +123,7 @@ def save_by_itself(live: Live, *, wanted: bool) -> None:
 
 def typed(page: Page, link: str) -> str:
     """Into a new notebook, and left there; its name."""
-    page.goto(link)
-    page.wait_for_url("**/lab**")
-    page.wait_for_selector("#jp-main-statusbar")
-    page.goto(f"{page.url.partition('/lab')[0]}/lab/workspaces/stop")
+    page.goto(f"{pages.let_in(page, link)}/lab/workspaces/stop")
     name = pages.new_notebook(page)
     page.locator(".jp-CodeCell .cm-content").last.click()
     page.keyboard.insert_text(TYPED)

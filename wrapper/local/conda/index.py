@@ -151,7 +151,8 @@ class Index:
     def _known(self, kept: Path) -> dict[str, Any]:
         written = kept.stat().st_mtime_ns
         if kept not in self._read or self._read[kept][0] != written:
-            self._read[kept] = written, json.loads(kept.read_text())
+            # Also one of before, which was kept whole.
+            self._read[kept] = written, _fitting(json.loads(kept.read_text()))
         return self._read[kept][1]
 
     def _fetch_page(self, project: str) -> dict[str, Any]:

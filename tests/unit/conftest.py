@@ -207,15 +207,23 @@ def without_grammar(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(start)}
 
 
-LIBRARIES = Nursery("jupyter_server.serverapp", "jupyterlab.commands")
+LIBRARIES = Nursery(
+    *("IPython.display", "httpcore", "httpx", "jupyter_server.serverapp"),
+    *("jupyterlab.commands", "jupyterlab.extensions", "nbclient", "terminado"),
+)
 """All but what finds out of the environment where a user's settings are: jupyterlab.labapp."""
 
 
 @contextmanager
 def serving(home: Path, port: int, *arguments: str, **environment: str) -> Iterator[None]:
     """This Python runs a server that listens on the port; it ends with the block."""
+    (without_node := home / "without-node").mkdir(exist_ok=True)
+    node = without_node / "node"
+    # JupyterLab asks Node for a setting of yarn, half a second each time; a machine has no Node.
+    node.write_text("#!/bin/sh\nexit 1\n")
+    node.chmod(0o755)
     environment = {
-        "PATH": os.environ["PATH"],
+        "PATH": f"{without_node}:{os.environ['PATH']}",
         "HOME": str(home),
         "JUPYTER_CONFIG_DIR": str(home / "none"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),

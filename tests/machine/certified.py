@@ -57,7 +57,8 @@ class Certified:
         """Its notebook by the address, as whoever has no name server but the world's."""
         password = self.command("password", self.name, "--json")["password"]
         url = f"https://{self.host}:9999/"
-        return Live(url, password, self.told["key_sha256"], environment=self.environment)
+        key = self.told["key_sha256"]
+        return Live(url, password, key, domain=DOMAIN, environment=self.environment)
 
     def instance(self) -> dict[str, Any]:
         ec2 = client("ec2")

@@ -35,6 +35,8 @@ class Live:
     """Of an own one's deployment."""
     environment: dict[str, str] = field(default_factory=dict)
     """In which commands know of it."""
+    domain: str | None = None
+    """What its certificate may be for, in place of the address."""
     bucket: str = ""
     """NAME/PREFIX in the embedded S3, which an own one's machine has."""
 
@@ -51,7 +53,13 @@ class Live:
     @contextmanager
     def notebook(self, *, password: str | None = None) -> Iterator[Notebook]:
         """The notebook over a connection of its own, pinned, not logged in."""
-        pinned = pin(self.host, self.port, key_sha256=self.key_sha256, environment=os.environ)
+        pinned = pin(
+            self.host,
+            self.port,
+            key_sha256=self.key_sha256,
+            domain=self.domain,
+            environment=os.environ,
+        )
         with Notebook(
             self.url, pinned, password or self.password, environment=os.environ
         ) as notebook:

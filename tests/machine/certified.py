@@ -84,6 +84,13 @@ class Certified:
             connection.request("GET", "/login")
             return connection.getresponse().status == 200
 
+    def is_certified(self) -> bool:
+        """The authority's certificate is served; until then it is one of the machine's own."""
+        try:
+            return self.trusted_by_browsers(DOMAIN)
+        except ssl.SSLCertVerificationError:
+            return False
+
     def checked(self) -> Any:
         """What `check` says, which connects by the address."""
         return self.command("check", self.name, "--json")

@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def test_a_record_in_the_zone_brings_a_certificate_with_no_port_and_the_pin_holds(
     certified: Certified,
 ) -> None:
+    until(certified.is_certified, certified.authority.log.read_text)
     with certified.live().logged_in() as notebook:
         until(lambda: is_done(notebook, "letsencrypt"), certified.authority.log.read_text)
     assert f"_acme-challenge.{DOMAIN}. TXT" in certified.asked

@@ -107,7 +107,8 @@ ACCOUNTS = "var/lib/jupyter-clouds/acme/config/accounts"
 def images(certified: Certified) -> Images:
     name, first, command = certified.name, certified.told, certified.command
     disk = MACHINES / first["instance_id"] / "root"
-    until((disk / ACCOUNTS).is_dir, "no certificate was asked for")
+    until(certified.is_certified, certified.authority.log.read_text)
+    assert (disk / ACCOUNTS).is_dir()
     again = ("password", name, "--new", "--generate-password", "--json")
     command(*again)
     with certified.live().logged_in() as notebook:

@@ -47,8 +47,9 @@ bundle: setup ## templates/machine.bin and unpack.min, from their sources
 unit: setup ## no Terraform, no root; two for each core, since half of their time is waiting
 	@$(pytest) -n $$((2 * $$(nproc))) --dist loadscope tests/unit
 
+# Where others are at work, it may be long until a command's turn comes.
 module: setup ## the Terraform module on copies, planned and applied; most of its time the provider waits
-	@nice -n 5 $(pytest) -n $$(($$(nproc) + 1)) --dist loadscope tests/module
+	@nice -n 10 $(pytest) --timeout 1200 -n $$(($$(nproc) + 1)) --dist loadscope tests/module
 
 machine: setup ## boots the real thing; needs root or sudo
 	@$(MAKE) --no-print-directory embedded

@@ -127,7 +127,10 @@ class _Watching:
             return dataclasses.replace(
                 self._known, at=now, state="ended", answers=False, trouble="It was ended by `down`."
             )
-        record = following(record, self._instance)
+        # `up --replace` may have put another machine in its place since EC2 was asked.
+        seen = self._instance
+        instance = seen if seen and seen.instance_id == record.instance_id else None
+        record = following(record, instance)
         try:
             told = self._ask(record)
             self._known = self._with(told, record, now)
@@ -135,7 +138,7 @@ class _Watching:
             self._hang_up()
             self._known = dataclasses.replace(self._known, answers=False, trouble=error.message)
         self._ask_ec2(record)
-        state = self._instance.state if self._instance else self._known.state
+        state = instance.state if instance else self._known.state
         self._known = dataclasses.replace(
             self._known,
             at=now,

@@ -64,7 +64,7 @@ class Metadata(http.server.ThreadingHTTPServer):
         self.asked: list[str] = []
         self.tokens, self.expired, self.ttl = 0, 0, ""
         self.broken: Callable[[_Handler], None] | None = None
-        # For as long as the tests run: it looks for a wish to end once an hour.
+        # For as long as the tests run: it looks for a wish to end once an hour, so nobody has one.
         threading.Thread(target=self.serve_forever, args=(3600,), daemon=True).start()
 
     def good(self) -> set[str]:
@@ -78,6 +78,7 @@ class Machine:
         self.root, self.home = root, root / "home"
         self.programs = lay_out(root) / "services"
         self.metadata = Metadata()
+        self.metadata_port = self.metadata.server_port
         for folder in ("dev", "run", "tools", "home/work"):
             (root / folder).mkdir(parents=True)
         (root / "dev/console").touch()
@@ -94,7 +95,7 @@ class Machine:
             "CLOUDS_ROOT": str(self.root),
             "CLOUDS_USER": pwd.getpwuid(os.geteuid()).pw_name,
             "CLOUDS_HOME": str(self.home),
-            "CLOUDS_METADATA": f"http://127.0.0.1:{self.metadata.server_port}",
+            "CLOUDS_METADATA": f"http://127.0.0.1:{self.metadata_port}",
             "CLOUDS_WATCH_PAUSE": "0.05",
             "JUPYTER_CLOUDS_DOOR": str(self.root / "run/jupyter.sock"),
         }

@@ -200,15 +200,14 @@ def test_a_broken_service_is_no_notice_and_no_end(
 
 
 def test_a_service_that_is_not_there_yet_is_waited_for(machine: Watched) -> None:
-    port = machine.metadata.server_port
-    machine.metadata.shutdown()
-    machine.metadata.server_close()
-    machine.watch()
-    assert machine.process
-    assert machine.process.stdout
-    assert "metadata: api/token" in machine.process.stdout.readline()
-    assert port
-    assert machine.process.poll() is None
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        machine.metadata_port = nobody.getsockname()[1]
+        machine.watch()
+        assert machine.process
+        assert machine.process.stdout
+        assert "metadata: api/token" in machine.process.stdout.readline()
+        assert machine.process.poll() is None
 
 
 def test_on_an_on_demand_machine_it_ends_by_itself(machine: Watched) -> None:

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # it has no types
 
-# A seventh of what the tests' own processes take goes into looking for garbage, at Python's
-# thresholds: they read much that they keep, the descriptions of AWS's services above all.
-# https://docs.python.org/3/library/gc.html#gc.set_threshold
-gc.set_threshold(20_000, 20, 10)
+from wrapper import garbage
+
+garbage.look_seldom()
 
 SHARED = {
     "test_account_refusals": "plan",

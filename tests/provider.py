@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tests.ec2 import listening
 from tests.schemas import Abridged
+from wrapper.terraform.commands import _quick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 VARIABLE = "TF_REATTACH_PROVIDERS"
-# Of its start a fifth goes into collecting garbage, where memory is not what is short; of its
-# answers a tenth into what it would tell, to nobody.
-# https://developer.hashicorp.com/terraform/plugin/log/managing
-_QUICK = {"GOGC": "400", "TF_LOG_PROVIDER": "OFF", "TF_LOG_SDK": "OFF"}
 _ALL: list[_Process] = []
 _RESTING = defaultdict[str, list["_Process"]](list)
 """Those that run, and nobody uses: by the endpoint that they are led to for good, if by any."""
@@ -103,7 +100,7 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**_QUICK, "HOME": "/", "PATH": "", **led},
+            env={**_quick({}), "HOME": "/", "PATH": "", **led},
         )
         self._open.callback(self._kill)
         _ALL.append(self)

@@ -3,11 +3,12 @@
 In a checkout, any Python will do: one without our packages hands over to the .venv of `make setup`.
 """
 
-import gc
 import importlib.util
 import os
 import sys
 from pathlib import Path
+
+from wrapper import garbage
 
 # By the names they are imported with; pyproject.toml has the packages.
 NEEDED = (
@@ -21,9 +22,7 @@ def main() -> int:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         return _elsewhere(missing)
-    # What a command reads, AWS's descriptions above all, it keeps to its end. At Python's own
-    # thresholds a thirteenth of its start is spent on looking for garbage in it.
-    gc.set_threshold(20_000, 20, 10)
+    garbage.look_seldom()
     from wrapper.cli import main as command  # noqa: PLC0415 - only now is it known to be there
 
     return command()

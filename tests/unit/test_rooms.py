@@ -46,6 +46,7 @@ PURE = (
     "data_settings",
     "domain_settings",
     "errors",
+    "garbage",
     "gpus",
     "hours",
     "list_prices",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import socket
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from wrapper import garbage
 from wrapper.errors import LocalError
 from wrapper.local import door, gateway, image, network
 from wrapper.local.api import create_app
@@ -107,8 +107,7 @@ def _serve(stopping: socket.socket) -> None:
 
 def main() -> int:
     """Serves until SIGTERM; 0 when all is cleaned up, 1 with the reason published."""
-    # At Python's own a fifth of its time went into looking for garbage among all that it keeps.
-    gc.set_threshold(20_000, 20, 10)
+    garbage.look_seldom()
     for directory in (RUN, STATE, CACHE / "packages", CACHE / "images"):
         directory.mkdir(parents=True, exist_ok=True)
     STATE.chmod(0o755)
